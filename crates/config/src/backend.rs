@@ -1,0 +1,169 @@
+//! Backends: the instances of a service, and how they are treated.
+
+use crate::ObjectName;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a backend is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BackendKind {
+    /// A core `Service`; its endpoints come from `EndpointSlices`.
+    Service,
+    /// Our own `Backend`.
+    Backend,
+}
+
+/// A backend's place. Shown as `Service namespace/name:port`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendKey {
+    /// What it is made of.
+    pub kind: BackendKind,
+    /// Its name.
+    pub name: ObjectName,
+    /// The port that routes name (a Service's own port, not the endpoints').
+    pub port: u16,
+}
+
+impl fmt::Display for BackendKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            BackendKind::Service => "Service",
+            BackendKind::Backend => "Backend",
+        };
+        write!(f, "{kind} {}:{}", self.name, self.port)
+    }
+}
+
+/// A backend: where its instances are, and how requests are sent to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Its place.
+    pub key: BackendKey,
+    /// Where its instances are found.
+    pub endpoints: Endpoints,
+    /// What is spoken to them.
+    pub protocol: BackendProtocol,
+    /// How they are treated.
+    pub options: Arc<BackendOptions>,
+}
+
+/// Where the instances of a backend are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Endpoints {
+    /// They are known; sorted by address, no address twice. May be empty: 503.
+    Static(Vec<Endpoint>),
+    /// A name to look up (A and AAAA) again and again.
+    Dns {
+        /// The name.
+        name: Arc<str>,
+        /// The port of every instance.
+        port: u16,
+    },
+}
+
+/// One instance of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share relative to the others'; at least 1.
+    pub weight: u32,
+}
+
+/// What is spoken to a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BackendProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 in cleartext with prior knowledge (`kubernetes.io/h2c`).
+    Http2,
+}
+
+/// How a request's instance is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Power of two choices by peak EWMA of latency times load.
+    #[default]
+    PeakEwma,
+    /// Power of two choices by requests under way.
+    LeastRequest,
+    /// In turn.
+    RoundRobin,
+    /// By chance.
+    Random,
+}
+
+/// How a backend's instances are treated (`BackendPolicy`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BackendOptions {
+    /// How one is chosen.
+    pub algorithm: Algorithm,
+    /// How long connecting may take. `None`: 1 s while another endpoint is left to try, else 5 s.
+    pub connect_timeout: Option<Duration>,
+    /// Idle connections.
+    pub pool: Pool,
+    /// When one that answers badly is left out for a while.
+    pub ejection: Ejection,
+    /// How many retries there may be.
+    pub retry_budget: RetryBudget,
+}
+
+/// What is kept of idle connections to a backend's instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// How long one may be idle. Default 4 s: many servers close theirs after 5.
+    pub idle_timeout: Duration,
+    /// How many are kept idle, an endpoint and core. Default 256.
+    pub max_idle: u32,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { idle_timeout: Duration::from_secs(4), max_idle: 256 }
+    }
+}
+
+/// When an endpoint that answers badly is left out (ejected) for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// How many failures in a row; 0 switches ejection off. Default 5.
+    pub consecutive_failures: u32,
+    /// The first time out; doubles each time up to `max_time`. Default 1 s.
+    pub base_time: Duration,
+    /// The longest time out. Default 60 s.
+    pub max_time: Duration,
+    /// At most this share of a backend is out at once, in per cent. Default 50.
+    pub max_percent: u8,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: 5,
+            base_time: Duration::from_secs(1),
+            max_time: Duration::from_secs(60),
+            max_percent: 50,
+        }
+    }
+}
+
+/// How many retries a backend's requests may have together (GEP-3388): in any interval, retries ≤ percent of
+/// the requests + `min_per_second` × interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// Share of the requests. Default 20.
+    pub percent: u8,
+    /// Over how long. Default 10 s.
+    pub interval: Duration,
+    /// Retries a second that are always allowed. Default 10.
+    pub min_per_second: u32,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { percent: 20, interval: Duration::from_secs(10), min_per_second: 10 }
+    }
+}

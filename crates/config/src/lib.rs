@@ -1,0 +1,43 @@
+//! The nouns of a configuration: what is meant, in validated types.
+//!
+//! [`Config`] is the second of the project's three shapes: Resources (what was written) are
+//! translated to a `Config` (what is meant), which is compiled to a Snapshot (what runs). Nothing here waits,
+//! reads a clock or touches a file. An invalid value cannot be built: names, hosts and patterns are checked
+//! by the constructors, and `translate` turns what they refuse into [`Problem`]s.
+
+mod backend;
+mod host;
+mod listener;
+mod name;
+mod options;
+mod problem;
+mod route;
+
+pub use backend::{
+    Algorithm, Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, Ejection, Endpoint,
+    Endpoints, Pool, RetryBudget,
+};
+pub use host::{HostPattern, HostPatternError};
+pub use listener::{AttachedRoute, Listener, ListenerKey, ListenerProtocol};
+pub use name::{NameError, ObjectName};
+pub use options::{Limits, ProxyOptions, Timeouts};
+pub use problem::{Position, Problem, Severity};
+pub use route::{
+    BackendRef, BackendTarget, FieldMatch, Filter, HeaderEdits, InvalidBackend, PathMatch, PathRewrite,
+    Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
+    Scheme, ValueMatch,
+};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that is meant, at one moment: the input of a compile.
+///
+/// Parts are shared by `Arc`, so that a later `Config` can carry over what did not change.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The listeners that are valid, in order of precedence (the older first).
+    pub listeners: Vec<Arc<Listener>>,
+    /// Every backend that a route refers to, and those that a policy alone names.
+    pub backends: BTreeMap<BackendKey, Arc<Backend>>,
+}

@@ -1,0 +1,57 @@
+//! Where the gateway listens, and what is attached there.
+
+use crate::{HostPattern, ObjectName, ProxyOptions, Route};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A listener's place: its Gateway and its name there. Shown as `namespace/gateway/section`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerKey {
+    /// The Gateway.
+    pub gateway: ObjectName,
+    /// The listener's name in the Gateway (`sectionName` in references).
+    pub section: Arc<str>,
+}
+
+impl fmt::Display for ListenerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.gateway, self.section)
+    }
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenerProtocol {
+    /// HTTP/1.1, and HTTP/2 in cleartext with prior knowledge.
+    Http,
+}
+
+/// One listener of a Gateway, with the routes attached to it.
+///
+/// Several listeners may share an address; the request's host then chooses the one with the most specific
+/// hostname, and only that one's routes are looked at (listener isolation).
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Its place.
+    pub key: ListenerKey,
+    /// The addresses that it listens on; never empty.
+    pub addresses: Vec<SocketAddr>,
+    /// What is spoken.
+    pub protocol: ListenerProtocol,
+    /// The hosts that it is for.
+    pub hostname: HostPattern,
+    /// What belongs to the proxy and not to a route.
+    pub options: Arc<ProxyOptions>,
+    /// The routes, each with the hosts that it and the listener share; the older first.
+    pub routes: Vec<AttachedRoute>,
+}
+
+/// A route as it is attached to one listener.
+#[derive(Clone, Debug)]
+pub struct AttachedRoute {
+    /// The intersection of the listener's hostname and the route's; never empty.
+    pub hostnames: Vec<HostPattern>,
+    /// The route.
+    pub route: Arc<Route>,
+}

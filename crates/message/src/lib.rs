@@ -1,0 +1,1 @@
+//! HTTP messages without IO: heads, body framing, canonical forms, limits.

@@ -1,0 +1,1 @@
+//! Everything that waits: listeners, exchanges, pools, body pump, drain.

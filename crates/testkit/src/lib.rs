@@ -1,0 +1,1 @@
+//! For tests only: clock, in-memory network, scripted origins.

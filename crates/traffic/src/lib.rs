@@ -1,0 +1,1 @@
+//! The decisions: routing, filters, balancing, health, retries. No IO, no clock, no dice.

@@ -1,0 +1,1 @@
+//! Resources to Config and statuses: pure, every problem with its place.
