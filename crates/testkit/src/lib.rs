@@ -1,1 +1,34 @@
-//! For tests only: clock, in-memory network, scripted origins.
+//! For tests only; never a normal dependency of anything.
+//!
+//! Two ways to test what waits:
+//!
+//! - [`network`]: streams in memory, for a proxy on a paused tokio clock. The test owns how many bytes one read
+//!   or write takes, and ends, breaks or blocks a stream when it likes.
+//! - [`Origin`], [`Client`], [`Gateway`]: real sockets on 127.0.0.1 and the gateway as a process of its own. An
+//!   origin records every byte that it gets; a client reads answers with a strict reader that shares no code
+//!   with the gateway's, so that the same mistake is not made on both sides.
+//!
+//! These helpers are for tests, so they panic with a message where a test would only unwrap. Each wait has a
+//! deadline ([`PATIENCE`]), generous because it only bounds how long a failing test takes.
+
+mod client;
+mod gateway;
+mod http;
+mod manifest;
+pub mod network;
+mod origin;
+mod peer;
+mod port;
+mod wait;
+
+pub use client::Client;
+pub use gateway::Gateway;
+pub use http::{Head, Request, Response};
+pub use manifest::Manifest;
+pub use origin::{Connection, ConnectionRecord, Origin, Script};
+pub use peer::{End, ReadError};
+pub use port::{PortReservation, SilentPort};
+pub use wait::{Deadline, Gate, PATIENCE, eventually};
+
+#[cfg(test)]
+mod tests;
