@@ -1,0 +1,80 @@
+//! The upstream side of a backend.
+
+use crate::series::{CoreTotals, Metrics};
+use crate::{Counter, Gauge};
+use std::sync::Arc;
+
+/// What one core counts of its connections to one backend. Written by that core alone.
+#[derive(Debug, Default)]
+#[repr(align(64))] // Cores share no cache line.
+pub struct BackendMetrics {
+    pub(crate) opened: Counter,
+    pub(crate) active: Gauge,
+    pub(crate) idle: Gauge,
+    pub(crate) connect_failures: Counter,
+    pub(crate) ejections: Counter,
+    pub(crate) panics: Counter,
+}
+
+impl BackendMetrics {
+    /// A connection was made; [`BackendMetrics::closed`] must follow exactly once.
+    #[inline]
+    pub fn opened(&self) {
+        self.opened.increment();
+        self.active.increment();
+    }
+
+    /// A connection that was made is gone.
+    #[inline]
+    pub fn closed(&self) {
+        self.active.decrement();
+    }
+
+    /// A connection is idle in the pool; it is still one of the active ones.
+    #[inline]
+    pub fn parked(&self) {
+        self.idle.increment();
+    }
+
+    /// A connection left the pool: it is used again, or closed.
+    #[inline]
+    pub fn unparked(&self) {
+        self.idle.decrement();
+    }
+
+    /// A connection could not be made.
+    pub fn connect_failed(&self) {
+        self.connect_failures.increment();
+    }
+
+    /// An endpoint was ejected, on this core's evidence.
+    pub fn ejected(&self) {
+        self.ejections.increment();
+    }
+
+    /// A request was sent to an ejected endpoint because too few were left (panic mode).
+    pub fn panicked(&self) {
+        self.panics.increment();
+    }
+}
+
+impl Metrics for BackendMetrics {
+    type Labels = Arc<str>;
+
+    fn new(_: &Arc<Arc<str>>, _: &Arc<CoreTotals>) -> Self {
+        Self::default()
+    }
+}
+
+/// How the endpoints of a backend are, at the moment of a scrape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendHealth {
+    /// `BackendKey`, as it is shown.
+    pub backend: Arc<str>,
+    /// Endpoints that take requests.
+    pub ready: u64,
+    /// Endpoints left out because they answer badly.
+    pub ejected: u64,
+    /// Endpoints left out because connecting to them fails.
+    pub unreachable: u64,
+}

@@ -1,0 +1,307 @@
+//! What is counted, as OpenMetrics text. Names and labels are part of what users build on: a change here is
+//! a change for them.
+
+use crate::histogram::HistogramReading;
+use crate::process::Process;
+use crate::request::RequestMetrics;
+use crate::status::StatusReading;
+use crate::{BackendMetrics, ListenerMetrics, Registry, Series};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry as Exposition, Unit};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+/// The text for one scrape.
+pub(crate) fn encode(registry: &Arc<Registry>, process: Process) -> String {
+    let mut exposition = Exposition::default();
+    exposition.register_collector(Box::new(Scrape { registry: registry.clone(), process }));
+    let mut text = String::with_capacity(16 << 10);
+    // Writing to a string does not fail, and neither does anything that is written here.
+    let written = text::encode(&mut text, &exposition);
+    debug_assert!(written.is_ok());
+    text
+}
+
+/// One scrape under way.
+#[derive(Debug)]
+struct Scrape {
+    registry: Arc<Registry>,
+    process: Process,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut writer = Writer { encoder };
+        let now = self.registry.now();
+        requests(&mut writer, &self.registry.requests.all(now))?;
+        failures(&mut writer, &self.registry)?;
+        listeners(&mut writer, &self.registry.listeners.all(now))?;
+        backends(&mut writer, &self.registry.backends.all(now))?;
+        health(&mut writer, &self.registry)?;
+        config(&mut writer, &self.registry)?;
+        process(&mut writer, &self.registry, &self.process)
+    }
+}
+
+/// The requests of a series, of which there were some, summed over the cores.
+struct Used<'a> {
+    labels: [(&'static str, Arc<str>); 3],
+    series: &'a Series<RequestMetrics>,
+    statuses: StatusReading,
+    durations: HistogramReading<0, 21>,
+    in_flight: i64,
+}
+
+fn requests(writer: &mut Writer<'_>, all: &[Arc<Series<RequestMetrics>>]) -> fmt::Result {
+    let labels = |series: &Series<RequestMetrics>| {
+        let labels = series.labels();
+        [
+            ("listener", labels.listener.clone()),
+            ("route", labels.route.clone()),
+            ("backend", labels.backend.clone()),
+        ]
+    };
+    // A route that was never asked for says nothing: thousands of them must not make every scrape long.
+    let mut used = Vec::new();
+    for series in all {
+        let (mut statuses, mut durations) = (StatusReading::default(), HistogramReading::default());
+        for part in series.parts() {
+            part.statuses.add_to(&mut statuses);
+            part.durations.add_to(&mut durations);
+        }
+        // A begin and an end may be read a moment apart.
+        let in_flight = series.parts().map(|part| part.in_flight.value()).sum::<i64>().max(0);
+        if in_flight > 0 || durations.count() > 0 {
+            used.push(Used { labels: labels(series), series, statuses, durations, in_flight });
+        }
+    }
+
+    let help = "Requests that are over, by the status sent; the class where the status is a rare one.";
+    let codes = used.iter().flat_map(|used| {
+        let [listener, route, backend] = used.labels.clone();
+        used.statuses.codes().map(move |(code, count)| {
+            ([listener.clone(), route.clone(), backend.clone(), ("code", code.into())], count)
+        })
+    });
+    writer.counters("irongate_requests", help, None, codes)?;
+    let help = "From the first byte of a request to the last byte of its answer.";
+    let durations = used.iter().map(|used| (used.labels.clone(), &used.durations));
+    writer.histograms("irongate_request_duration", help, durations)?;
+    let help = "Requests under way.";
+    let in_flight = used.iter().map(|used| (used.labels.clone(), used.in_flight));
+    writer.gauges("irongate_requests_in_flight", help, None, in_flight)?;
+
+    let sums = |count: fn(&RequestMetrics) -> u64| {
+        let sum = move |series: &Series<RequestMetrics>| series.parts().map(count).sum::<u64>();
+        used.iter().map(move |used| (used.labels.clone(), sum(used.series)))
+    };
+    let help = "Attempts after the first.";
+    writer.counters("irongate_retries", help, None, sums(|part| part.retries.value()))?;
+    let help = "Bytes of bodies taken from clients.";
+    let bytes = Some(&Unit::Bytes);
+    let counts = sums(|part| part.request_bytes.value());
+    writer.counters("irongate_request_body", help, bytes, counts)?;
+    let help = "Bytes of bodies given to clients.";
+    writer.counters("irongate_response_body", help, bytes, sums(|part| part.response_bytes.value()))
+}
+
+fn failures(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
+    let mut reasons = BTreeMap::new();
+    registry.totals.iter().for_each(|totals| totals.failures.add_to(&mut reasons));
+    let help = "Requests that the proxy itself refused, failed or broke off.";
+    let counts = reasons.into_iter().map(|(reason, count)| ([("reason", reason)], count));
+    writer.counters("irongate_request_failures", help, None, counts)
+}
+
+fn listeners(writer: &mut Writer<'_>, all: &[Arc<Series<ListenerMetrics>>]) -> fmt::Result {
+    let help = "Connections accepted.";
+    let counts = all.iter().map(|series| {
+        (
+            [("listener", series.labels().clone())],
+            series.parts().map(|part| part.connections.value()).sum::<u64>(),
+        )
+    });
+    writer.counters("irongate_connections", help, None, counts)?;
+    let help = "Client connections that are open.";
+    let counts = all.iter().map(|series| {
+        let active = series.parts().map(|part| part.active.value()).sum::<i64>();
+        ([("listener", series.labels().clone())], active.max(0))
+    });
+    writer.gauges("irongate_connections_active", help, None, counts)?;
+
+    let help = "What was refused before it became a request.";
+    let counts = all.iter().flat_map(|series| {
+        let mut reasons = BTreeMap::new();
+        series.parts().for_each(|part| part.refusals.add_to(&mut reasons));
+        reasons.into_iter().map(|(reason, count)| {
+            ([("listener", series.labels().clone()), ("reason", reason.into())], count)
+        })
+    });
+    writer.counters("irongate_refusals", help, None, counts)
+}
+
+fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt::Result {
+    let counts = |count: fn(&BackendMetrics) -> u64| {
+        let sum = move |series: &Series<BackendMetrics>| series.parts().map(count).sum::<u64>();
+        all.iter().map(move |series| ([("backend", series.labels().clone())], sum(series)))
+    };
+    let help = "Connections made to endpoints.";
+    writer.counters(
+        "irongate_upstream_connections_opened",
+        help,
+        None,
+        counts(|part| part.opened.value()),
+    )?;
+    let help = "Connections to endpoints that could not be made.";
+    let failed = counts(|part| part.connect_failures.value());
+    writer.counters("irongate_upstream_connect_failures", help, None, failed)?;
+    let help = "Endpoints left out because they answered badly.";
+    writer.counters("irongate_backend_ejections", help, None, counts(|part| part.ejections.value()))?;
+    let help = "Requests sent to ejected endpoints because too few were left.";
+    writer.counters("irongate_backend_panic_requests", help, None, counts(|part| part.panics.value()))?;
+
+    let gauges = |value: fn(&BackendMetrics) -> i64| {
+        let sum = move |series: &Series<BackendMetrics>| series.parts().map(value).sum::<i64>().max(0);
+        all.iter().map(move |series| ([("backend", series.labels().clone())], sum(series)))
+    };
+    let help = "Connections to endpoints that are open, idle ones too.";
+    let active = gauges(|part| part.active.value());
+    writer.gauges("irongate_upstream_connections_active", help, None, active)?;
+    let help = "Connections to endpoints that wait for a request.";
+    writer.gauges("irongate_upstream_connections_idle", help, None, gauges(|part| part.idle.value()))
+}
+
+fn health(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
+    let help = "Endpoints by state: ready, ejected (they answer badly), unreachable (connecting fails).";
+    let counts = registry.backend_health().into_iter().flat_map(|health| {
+        let states =
+            [("ready", health.ready), ("ejected", health.ejected), ("unreachable", health.unreachable)];
+        states.map(|(state, count)| ([("backend", health.backend.clone()), ("state", state.into())], count))
+    });
+    writer.gauges("irongate_backend_endpoints", help, None, counts)
+}
+
+fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
+    let config = &registry.config;
+    let help = "Which configuration is in use; grows by one with each.";
+    writer.gauge("irongate_config_version", help, None, &config.version.load(Ordering::Relaxed))?;
+    let help = "Whether the last configuration that was read could be put into use (1) or not (0).";
+    let good = u64::from(!config.last_failed.load(Ordering::Relaxed));
+    writer.gauge("irongate_config_last_reload_successful", help, None, &good)?;
+    let help = "When the configuration in use was put into use, since 1970.";
+    let at = config.last_applied_seconds.load(Ordering::Relaxed);
+    writer.gauge("irongate_config_last_reload_success_timestamp", help, Some(&Unit::Seconds), &at)?;
+    let help = "Configurations that were read.";
+    let results = [("success", &config.applied), ("failure", &config.failed)];
+    let counts = results.map(|(result, count)| ([("result", result)], count.load(Ordering::Relaxed)));
+    writer.counters("irongate_config_reloads", help, None, counts)
+}
+
+fn process(writer: &mut Writer<'_>, registry: &Registry, process: &Process) -> fmt::Result {
+    let help = "What is running.";
+    writer.info("irongate_build", help, &[("version", env!("CARGO_PKG_VERSION"))])?;
+    let help = "When the process began, since 1970.";
+    let started = registry.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    writer.gauge("process_start_time", help, Some(&Unit::Seconds), &started)?;
+    if let Some(seconds) = process.cpu_seconds {
+        let help = "Processor time, user and system.";
+        writer.cpu_seconds("process_cpu", help, seconds)?;
+    }
+    let files = [
+        ("process_open_fds", "Open file descriptors.", process.open_files),
+        ("process_max_fds", "How many file descriptors may be open.", process.max_files),
+        ("process_threads", "Threads of the process.", process.threads),
+    ];
+    for (name, help, value) in files {
+        if let Some(value) = value {
+            writer.gauge(name, help, None, &value)?;
+        }
+    }
+    match process.resident_bytes {
+        Some(bytes) => writer.gauge("process_resident_memory", "Memory in use.", Some(&Unit::Bytes), &bytes),
+        None => Ok(()),
+    }
+}
+
+/// Families in the shape of the exposition format. The unit becomes the end of the name.
+struct Writer<'a> {
+    encoder: DescriptorEncoder<'a>,
+}
+
+impl Writer<'_> {
+    fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, unit, MetricType::Counter)?;
+        for (labels, count) in series {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (labels, value) in series {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn histograms<'r, const SUB: u32, const BUCKETS: usize, L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (L, &'r HistogramReading<SUB, BUCKETS>)>,
+    ) -> fmt::Result {
+        let unit = Some(&Unit::Seconds);
+        let mut family = self.encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        for (labels, reading) in series {
+            let buckets: Vec<(f64, u64)> = reading.buckets().collect();
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                reading.sum_seconds(),
+                reading.count(),
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn gauge<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: &V,
+    ) -> fmt::Result {
+        self.encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(value)
+    }
+
+    fn cpu_seconds(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
+        self.encoder
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?
+            .encode_counter::<NoLabelSet, f64, f64>(&seconds, None)
+    }
+
+    fn info(&mut self, name: &str, help: &str, labels: &impl EncodeLabelSet) -> fmt::Result {
+        self.encoder.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(labels)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::encode;
+use crate::process::Process;
+use crate::{AttemptRecord, BackendHealth, Reason, Registry, RequestLabels, RequestRecord};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+fn labels(route: &str) -> RequestLabels {
+    RequestLabels {
+        listener: "default/web/http".into(),
+        route: route.into(),
+        backend: "Service default/shop:80".into(),
+    }
+}
+
+fn serve(registry: &Arc<Registry>, core: usize, status: u16, duration_micros: u64, reason: Option<Reason>) {
+    let metrics = registry.core(core).requests(&labels("HTTPRoute default/shop"));
+    metrics.begin();
+    RequestRecord {
+        metrics: &metrics,
+        status,
+        reason,
+        duration_micros,
+        attempts: 1 + u32::from(status == 503),
+        request_bytes: 10,
+        response_bytes: 1024,
+    }
+    .record();
+    metrics.end();
+}
+
+/// The samples of one family, without its descriptions.
+fn check(registry: &Arc<Registry>, family: &str, expected: &[&str]) {
+    let text = encode(registry, Process::default());
+    let samples: Vec<&str> = text.lines().filter(|line| line.starts_with(family)).collect();
+    assert_eq!(samples, expected, "{text}");
+}
+
+#[test]
+fn requests_are_summed_over_the_cores() {
+    let registry = Registry::new(2);
+    serve(&registry, 0, 200, 1_000, None);
+    serve(&registry, 1, 200, 300, None);
+    serve(&registry, 1, 503, 70_000_000, Some(Reason::new("no_endpoint")));
+    serve(&registry, 0, 418, 100, None);
+    let unused = registry.core(0).requests(&labels("HTTPRoute default/unused"));
+    let running = registry.core(1).requests(&labels("HTTPRoute default/running"));
+    running.begin();
+
+    let series = |route: &str| {
+        format!(
+            "listener=\"default/web/http\",route=\"HTTPRoute default/{route}\",backend=\"Service default/shop:80\""
+        )
+    };
+    let (shop, run) = (series("shop"), series("running"));
+    check(
+        &registry,
+        "irongate_requests_total",
+        &[
+            &format!("irongate_requests_total{{{shop},code=\"200\"}} 2"),
+            &format!("irongate_requests_total{{{shop},code=\"503\"}} 1"),
+            &format!("irongate_requests_total{{{shop},code=\"4xx\"}} 1"),
+        ],
+    );
+    check(
+        &registry,
+        "irongate_requests_in_flight",
+        &[
+            &format!("irongate_requests_in_flight{{{run}}} 1"),
+            &format!("irongate_requests_in_flight{{{shop}}} 0"),
+        ],
+    );
+    let name = "irongate_request_duration_seconds";
+    check(&registry, &format!("{name}_sum{{{shop}"), &[&format!("{name}_sum{{{shop}}} 70.0014")]);
+    check(&registry, &format!("{name}_count{{{shop}"), &[&format!("{name}_count{{{shop}}} 4")]);
+    for (bound, count) in
+        [("0.000128", 1), ("0.000256", 1), ("0.000512", 2), ("0.001024", 3), ("67.108864", 3), ("+Inf", 4)]
+    {
+        let line = format!("{name}_bucket{{le=\"{bound}\",{shop}}}");
+        check(&registry, &line, &[&format!("{line} {count}")]);
+    }
+    check(
+        &registry,
+        "irongate_retries_total",
+        &[&format!("irongate_retries_total{{{run}}} 0"), &format!("irongate_retries_total{{{shop}}} 1")],
+    );
+    let failures = ["irongate_request_failures_total{reason=\"no_endpoint\"} 1"];
+    check(&registry, "irongate_request_failures_total", &failures);
+    let name = "irongate_response_body_bytes_total";
+    check(&registry, &format!("{name}{{{shop}"), &[&format!("{name}{{{shop}}} 4096")]);
+    drop(unused);
+}
+
+#[test]
+fn connections_and_backends_are_shown() {
+    let registry = Registry::new(2);
+    for core in 0..2 {
+        let listener = registry.core(core).listener("default/web/http");
+        listener.accepted();
+        listener.accepted();
+        listener.closed();
+        listener.refused(Reason::new("head_too_large"));
+        let backend = registry.core(core).backend("Service default/shop:80");
+        backend.opened();
+        backend.parked();
+        backend.connect_failed();
+    }
+    registry.set_backend_health(|| {
+        vec![BackendHealth {
+            backend: "Service default/shop:80".into(),
+            ready: 2,
+            ejected: 1,
+            unreachable: 0,
+        }]
+    });
+    let (listener, backend) = ("listener=\"default/web/http\"", "backend=\"Service default/shop:80\"");
+    for (sample, value) in [
+        (format!("irongate_connections_total{{{listener}}}"), 4),
+        (format!("irongate_connections_active{{{listener}}}"), 2),
+        (format!("irongate_refusals_total{{{listener},reason=\"head_too_large\"}}"), 2),
+        (format!("irongate_upstream_connections_opened_total{{{backend}}}"), 2),
+        (format!("irongate_upstream_connections_active{{{backend}}}"), 2),
+        (format!("irongate_upstream_connections_idle{{{backend}}}"), 2),
+        (format!("irongate_upstream_connect_failures_total{{{backend}}}"), 2),
+        (format!("irongate_backend_endpoints{{{backend},state=\"ready\"}}"), 2),
+        (format!("irongate_backend_endpoints{{{backend},state=\"ejected\"}}"), 1),
+        (format!("irongate_backend_endpoints{{{backend},state=\"unreachable\"}}"), 0),
+    ] {
+        check(&registry, &sample, &[&format!("{sample} {value}")]);
+    }
+}
+
+#[test]
+fn the_process_and_its_configuration_are_shown() {
+    let registry = Registry::new(1);
+    registry.config_applied(3, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000));
+    registry.config_failed();
+    let process = Process { resident_bytes: Some(4096), cpu_seconds: Some(1.5), ..Process::default() };
+    let text = encode(&registry, process);
+    for line in [
+        "irongate_config_version 3",
+        "irongate_config_last_reload_successful 0",
+        "irongate_config_last_reload_success_timestamp_seconds 1000",
+        "irongate_config_reloads_total{result=\"success\"} 1",
+        "irongate_config_reloads_total{result=\"failure\"} 1",
+        concat!("irongate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        "process_resident_memory_bytes 4096",
+        "process_cpu_seconds_total 1.5",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
+    }
+    assert!(!text.contains("process_open_fds"), "what is not known is not shown");
+    assert!(text.ends_with("# EOF\n"));
+    registry.config_applied(4, SystemTime::UNIX_EPOCH);
+    check(&registry, "irongate_config_last_reload_successful", &["irongate_config_last_reload_successful 1"]);
+}
+
+/// What OpenMetrics asks of a text: a family is described once, its samples follow its description, and no
+/// sample is there twice.
+#[test]
+fn the_text_is_well_formed() {
+    let registry = Registry::new(2);
+    serve(&registry, 0, 200, 1_000, None);
+    serve(&registry, 1, 502, 1_000, Some(Reason::new("bad_answer")));
+    registry.core(0).listener("a\"b\\c\n").accepted();
+    registry.core(0).backend("b").opened();
+    let text = registry.encode();
+    let mut family = "";
+    let (mut described, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for line in text.lines() {
+        if let Some(description) = line.strip_prefix("# TYPE ") {
+            family = description.split(' ').next().expect("a name");
+            assert!(described.insert(family), "{family} is described twice");
+        } else if !line.starts_with('#') {
+            let (sample, value) = line.rsplit_once(' ').expect("a value");
+            assert!(sample.starts_with(family), "{sample} is not of {family}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            assert!(seen.insert(sample), "{sample} is there twice");
+        }
+    }
+    assert!(text.contains(r#"irongate_connections_total{listener="a\"b\\c\n"} 1"#), "{text}");
+}
+
+#[test]
+fn endpoints_are_read_in_the_process() {
+    let registry = Registry::new(2);
+    let address = ([127, 0, 0, 1], 8080).into();
+    for core in 0..2 {
+        let endpoint = registry.core(core).endpoint("Service default/shop:80", address);
+        AttemptRecord { endpoint: &endpoint, failed: false, first_byte_micros: Some(5_000) }.record();
+        AttemptRecord { endpoint: &endpoint, failed: true, first_byte_micros: None }.record();
+    }
+    let readings = registry.endpoints();
+    let [(labels, reading)] = readings.iter().collect::<Vec<_>>()[..] else { panic!("one endpoint") };
+    assert_eq!((&*labels.backend, labels.address), ("Service default/shop:80", address));
+    assert_eq!((reading.attempts, reading.failures, reading.latency.count()), (4, 2, 2));
+    let median = reading.latency.quantile_micros(0.5).expect("two were answered");
+    assert!((4_000..6_000).contains(&median), "{median}");
+}

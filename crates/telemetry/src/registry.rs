@@ -1,0 +1,179 @@
+//! Everything that is counted, by key.
+
+use crate::series::{CoreTotals, Family};
+use crate::{
+    BackendHealth, BackendMetrics, EndpointLabels, EndpointMetrics, EndpointReading, ListenerMetrics,
+    RequestLabels, RequestMetrics, Series, encode, process,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The media type of [`Registry::encode`]: OpenMetrics 1.0, which Prometheus reads since 2.5.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that a process counts. Taking handles and scraping lock it for a moment and belong to the
+/// control side; counting never touches it.
+#[derive(Debug)]
+pub struct Registry {
+    pub(crate) requests: Family<RequestMetrics>,
+    pub(crate) listeners: Family<ListenerMetrics>,
+    pub(crate) backends: Family<BackendMetrics>,
+    pub(crate) endpoints: Family<EndpointMetrics>,
+    pub(crate) totals: Arc<[Arc<CoreTotals>]>,
+    pub(crate) config: ConfigState,
+    pub(crate) started: SystemTime,
+    epoch: Instant,
+    health: Mutex<Option<HealthSource>>,
+}
+
+/// How the configuration in use came about.
+#[derive(Debug, Default)]
+pub(crate) struct ConfigState {
+    pub(crate) version: AtomicU64,
+    pub(crate) applied: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) last_failed: AtomicBool,
+    pub(crate) last_applied_seconds: AtomicU64,
+}
+
+#[derive(Clone)]
+struct HealthSource(Arc<dyn Fn() -> Vec<BackendHealth> + Send + Sync>);
+
+impl fmt::Debug for HealthSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HealthSource")
+    }
+}
+
+impl Registry {
+    /// An empty one, for that many threads that count (at least one).
+    #[must_use]
+    pub fn new(cores: usize) -> Arc<Self> {
+        let totals: Arc<[_]> = (0..cores.max(1)).map(|_| Arc::<CoreTotals>::default()).collect();
+        Arc::new(Self {
+            requests: Family::new(&totals),
+            listeners: Family::new(&totals),
+            backends: Family::new(&totals),
+            endpoints: Family::new(&totals),
+            totals,
+            config: ConfigState::default(),
+            started: SystemTime::now(),
+            epoch: Instant::now(),
+            health: Mutex::new(None),
+        })
+    }
+
+    /// What is counted of the requests of one listener, route and backend, for all cores.
+    #[must_use]
+    pub fn requests(&self, labels: &RequestLabels) -> Arc<Series<RequestMetrics>> {
+        self.requests.series(labels, self.now())
+    }
+
+    /// What is counted of a listener's connections, for all cores; by its key as it is shown.
+    #[must_use]
+    pub fn listener(&self, listener: &str) -> Arc<Series<ListenerMetrics>> {
+        self.listeners.series(&listener.into(), self.now())
+    }
+
+    /// What is counted of the connections to a backend, for all cores; by its key as it is shown.
+    #[must_use]
+    pub fn backend(&self, backend: &str) -> Arc<Series<BackendMetrics>> {
+        self.backends.series(&backend.into(), self.now())
+    }
+
+    /// What is counted of the attempts at an endpoint, for all cores.
+    #[must_use]
+    pub fn endpoint(&self, backend: &str, address: SocketAddr) -> Arc<Series<EndpointMetrics>> {
+        self.endpoints.series(&EndpointLabels { backend: backend.into(), address }, self.now())
+    }
+
+    /// The same handles for one core, from 0.
+    #[must_use]
+    pub fn core(self: &Arc<Self>, core: usize) -> CoreMetrics {
+        CoreMetrics { registry: self.clone(), core }
+    }
+
+    /// Where each scrape asks how the endpoints of the backends are. Called on the scraping thread; it should
+    /// only read.
+    pub fn set_backend_health(&self, source: impl Fn() -> Vec<BackendHealth> + Send + Sync + 'static) {
+        let source = HealthSource(Arc::new(source));
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    /// A configuration has been put into use; `version` is the process's own count of them.
+    pub fn config_applied(&self, version: u64, at: SystemTime) {
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.config.version.store(version, Ordering::Relaxed);
+        self.config.last_applied_seconds.store(seconds, Ordering::Relaxed);
+        self.config.last_failed.store(false, Ordering::Relaxed);
+        self.config.applied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A new configuration could not be put into use; the one before it is still the one.
+    pub fn config_failed(&self) {
+        self.config.last_failed.store(true, Ordering::Relaxed);
+        self.config.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted of every endpoint so far. Feed it to a [`crate::Window`] for the last few seconds.
+    #[must_use]
+    pub fn endpoints(&self) -> BTreeMap<EndpointLabels, EndpointReading> {
+        let all = self.endpoints.all(self.now());
+        all.iter().map(|series| (series.labels().clone(), EndpointReading::of(series))).collect()
+    }
+
+    /// Everything as OpenMetrics text ([`CONTENT_TYPE`]). Takes time in proportion to the number of series
+    /// that have counted something.
+    #[must_use]
+    pub fn encode(self: &Arc<Self>) -> String {
+        encode::encode(self, process::read())
+    }
+
+    /// Time since the registry was made.
+    pub(crate) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    pub(crate) fn backend_health(&self) -> Vec<BackendHealth> {
+        // The source is called without the lock, so that it may take as long as it does.
+        let source = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        source.map(|source| source.0()).unwrap_or_default()
+    }
+}
+
+/// One core's way to its handles.
+#[derive(Clone, Debug)]
+pub struct CoreMetrics {
+    registry: Arc<Registry>,
+    core: usize,
+}
+
+impl CoreMetrics {
+    /// What this core counts of the requests of one listener, route and backend.
+    #[must_use]
+    pub fn requests(&self, labels: &RequestLabels) -> Arc<RequestMetrics> {
+        self.registry.requests(labels).core(self.core).clone()
+    }
+
+    /// What this core counts of a listener's connections.
+    #[must_use]
+    pub fn listener(&self, listener: &str) -> Arc<ListenerMetrics> {
+        self.registry.listener(listener).core(self.core).clone()
+    }
+
+    /// What this core counts of its connections to a backend.
+    #[must_use]
+    pub fn backend(&self, backend: &str) -> Arc<BackendMetrics> {
+        self.registry.backend(backend).core(self.core).clone()
+    }
+
+    /// What this core counts of the attempts at an endpoint.
+    #[must_use]
+    pub fn endpoint(&self, backend: &str, address: SocketAddr) -> Arc<EndpointMetrics> {
+        self.registry.endpoint(backend, address).core(self.core).clone()
+    }
+}
