@@ -1,7 +1,19 @@
 //! The decisions: routing, filters, balancing, health, retries. No IO, no clock, no dice.
 
+mod balance;
 pub mod choice;
+mod deadline;
+pub mod health;
+pub mod retry;
 pub mod route;
+mod time;
 
+pub use balance::{
+    Balancer, Begin, EndpointIndex, EndpointLoad, Outcome, PickRequest, Picked, Ticket, Verdict,
+};
 pub use choice::WeightedChoice;
+pub use deadline::{Bound, Deadlines, connect_timeout};
+pub use health::{BackendState, Cause, Change, EndpointState, Health, HealthReport};
+pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::HostTable;
+pub use time::Time;

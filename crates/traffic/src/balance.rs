@@ -1,0 +1,466 @@
+//! Which endpoint a request goes to. One [`Balancer`] a backend and core, no locks, no allocation on the way of a request.
+//!
+//! Load (latency and what is under way) is the core's own; health and doubt are shared ([`health`](crate::health)).
+//! The way of a request: [`pick`](Balancer::pick), [`begin`](Balancer::begin), for one with a body
+//! [`sent`](Balancer::sent), [`answered`](Balancer::answered) at the head of the final answer, and
+//! [`end`](Balancer::end) when all of the answer has gone out: until then the request counts as load.
+
+mod draw;
+mod least_request;
+mod members;
+mod peak_ewma;
+mod random;
+mod round_robin;
+mod slot;
+
+use crate::health::{BackendState, Cause, Change, EndpointState};
+use crate::{HealthReport, Time};
+use draw::{Candidates, Dice};
+use irongate_config::Algorithm;
+use members::Tier;
+use slot::Slot;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an endpoint is taken to need when nobody has answered yet.
+const FIRST_ESTIMATE: f32 = 30_000.0;
+/// The part of the way to a new sample that a backend's typical latency goes.
+const TYPICAL_STEP: f32 = 1.0 / 64.0;
+/// From here on an endpoint is in doubt: one failure of late, or two that three successes have not made good.
+const DOUBTED: f32 = 0.125;
+/// What a full doubt multiplies the cost by, less one. One failure makes an endpoint 4 times as dear.
+const DOUBT_COST: f32 = 12.0;
+/// Endpoints that are looked at for one without doubt.
+const LOOK_FOR_OTHER: usize = 16;
+/// Requests that are told to the budget together, and after how long at most.
+const BATCH: u32 = 16;
+const BATCH_MICROS: u64 = 100_000;
+
+/// The load of a backend's endpoints as one core sees it, and the choice among them.
+#[derive(Debug)]
+pub struct Balancer {
+    backend: Arc<BackendState>,
+    algorithm: Algorithm,
+    /// By the position of an [`EndpointIndex`]; a removed endpoint keeps its slot until its requests have ended.
+    slots: Vec<Slot>,
+    /// Beside `slots`; `None`: the slot is free.
+    states: Vec<Option<Arc<EndpointState>>>,
+    free: Vec<u32>,
+    /// The slots of the backend's endpoints.
+    members: Vec<u32>,
+    /// Those of them that are picked from.
+    candidates: Candidates,
+    /// Which state of the backend's health `candidates` was made from.
+    version: u32,
+    tier: Tier,
+    /// When the next ejected endpoint takes a request as its trial: one that can be sent again, or any.
+    due: [Time; 2],
+    /// What a request to this backend usually takes, in microseconds; negative: not known.
+    typical: f32,
+    /// The latest random number that was given.
+    entropy: u64,
+    /// Round robin's place in its sequence.
+    turn: Option<u64>,
+    /// Requests that the budget does not know of yet, and when it was told last.
+    untold: u32,
+    told: Time,
+}
+
+/// An endpoint's place in a [`Balancer`]. It never means another endpoint later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointIndex {
+    slot: u32,
+    generation: u32,
+}
+
+impl EndpointIndex {
+    /// A small number, for tables beside the balancer. Once the endpoint is gone and its requests have ended,
+    /// a later one may get the same.
+    #[must_use]
+    pub fn position(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PickRequest<'a> {
+    /// Fresh for each pick.
+    pub random: u64,
+    /// Endpoints that this request was tried on: taken only if there are no others. Empty for the first try.
+    pub tried: &'a [EndpointIndex],
+    /// The request is idempotent and can be sent again: it may be the trial of an ejected endpoint.
+    pub replayable: bool,
+}
+
+/// An endpoint for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picked {
+    /// Which.
+    pub index: EndpointIndex,
+    /// It is ejected, and this is the one request that may bring it back: a ticket has to be taken for it.
+    pub trial: bool,
+    /// Health is not looked at, since too much of the backend is out (for metrics).
+    pub panic: bool,
+}
+
+/// What a request waits for when it is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// It has no body, or all of it is here: from now on the endpoint is waited for.
+    Whole,
+    /// Its body is still coming from the client: [`Balancer::sent`] will tell.
+    Body,
+}
+
+/// A request under way; has to be given to [`Balancer::end`].
+#[derive(Debug)]
+#[must_use = "what is begun has to be ended"]
+pub struct Ticket {
+    index: EndpointIndex,
+    group: u8,
+    trial: bool,
+    stage: Stage,
+    begun: Time,
+    /// From when on the endpoint was waited for.
+    waits: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sending,
+    Waiting,
+    Answered,
+    /// Answered with a failure.
+    Bad,
+}
+
+impl Ticket {
+    /// Whose request it is.
+    #[must_use]
+    pub fn index(&self) -> EndpointIndex {
+        self.index
+    }
+}
+
+/// How a request to an endpoint ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of the answer came.
+    Complete,
+    /// The transport failed, the answer was invalid, or it broke off.
+    Failed,
+    /// No answer in time.
+    TimedOut,
+    /// There was no connection to be had.
+    ConnectFailed,
+    /// It says nothing about the endpoint: the client left, the peer refused the stream, or a pooled connection
+    /// turned out to have ended.
+    Cancelled,
+}
+
+/// What an answer's head means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// It is a failure (5xx but for 501 and 505) of an endpoint in doubt or on trial, and there is another without
+    /// doubt: [`RequestFacts::doubted`](crate::RequestFacts::doubted).
+    pub elsewhere: bool,
+    /// The endpoint's health changed by it.
+    pub change: Option<Change>,
+}
+
+/// An endpoint's load on one core and its health, for display.
+#[derive(Clone, Debug)]
+pub struct EndpointLoad {
+    /// Whose.
+    pub endpoint: Arc<EndpointState>,
+    /// Its weight.
+    pub weight: u32,
+    /// What it is expected to take to answer.
+    pub estimate: Duration,
+    /// Requests under way.
+    pub pending: u32,
+    /// Its health.
+    pub health: HealthReport,
+}
+
+impl Balancer {
+    /// A balancer over these endpoints (each at most once) with their weights (0 counts as 1).
+    #[must_use]
+    pub fn new(
+        algorithm: Algorithm,
+        backend: Arc<BackendState>,
+        endpoints: Vec<(Arc<EndpointState>, u32)>,
+        now: Time,
+    ) -> Self {
+        let mut balancer = Self {
+            version: backend.version(),
+            backend,
+            algorithm,
+            slots: Vec::new(),
+            states: Vec::new(),
+            free: Vec::new(),
+            members: Vec::new(),
+            candidates: Candidates::default(),
+            tier: Tier::Ready,
+            due: [Time::NEVER; 2],
+            typical: -1.0,
+            entropy: 0,
+            turn: None,
+            untold: 0,
+            told: now,
+        };
+        balancer.update(algorithm, endpoints, now);
+        balancer
+    }
+
+    /// The endpoint, while it is one of the backend's or has requests under way.
+    #[must_use]
+    pub fn endpoint(&self, index: EndpointIndex) -> Option<&Arc<EndpointState>> {
+        let known = self.slots.get(index.position()).is_some_and(|slot| slot.generation == index.generation);
+        if known { self.states[index.position()].as_ref() } else { None }
+    }
+
+    /// What the cores share of the backend.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<BackendState> {
+        &self.backend
+    }
+
+    /// An endpoint for a request; `None` only if the backend has none at all: those that are out are used rather than
+    /// failing without a try, the ejected before the unreachable (so that an only instance that is started again
+    /// is noticed by the first request).
+    pub fn pick(&mut self, now: Time, request: &PickRequest<'_>) -> Option<Picked> {
+        self.entropy = request.random;
+        if self.version != self.backend.version() {
+            self.look_again(now);
+        }
+        if request.tried.is_empty() {
+            self.count_request(now);
+            if self.due[usize::from(!request.replayable)] <= now
+                && let Some(picked) = self.claim_trial(now, request)
+            {
+                return Some(picked);
+            }
+        }
+        let slot = self.choose(now, request)?;
+        Some(Picked { index: self.index(slot), trial: false, panic: self.tier != Tier::Ready })
+    }
+
+    /// Whether there is an endpoint to pick besides these.
+    #[must_use]
+    pub fn has_other(&self, tried: &[EndpointIndex]) -> bool {
+        self.candidates.list.iter().any(|&slot| !tried.contains(&self.index(slot)))
+    }
+
+    /// Takes a retry from the backend's budget, if it has one.
+    #[must_use]
+    pub fn try_retry(&mut self, now: Time) -> bool {
+        self.tell_budget(now);
+        self.backend.budget().try_retry(now)
+    }
+
+    /// A request goes to a picked endpoint: call it right after the pick, before connecting.
+    pub fn begin(&mut self, picked: &Picked, now: Time, begin: Begin) -> Ticket {
+        let mut ticket = Ticket {
+            index: picked.index,
+            group: 0,
+            trial: picked.trial,
+            stage: Stage::Sending,
+            begun: now,
+            waits: now,
+        };
+        let typical = self.typical();
+        if let Some(slot) = self.slot(picked.index) {
+            slot.begin(now, typical);
+        }
+        if begin == Begin::Whole {
+            self.sent(&mut ticket, now);
+        }
+        ticket
+    }
+
+    /// All of the request's body has come from the client and was sent.
+    pub fn sent(&mut self, ticket: &mut Ticket, now: Time) {
+        if ticket.stage == Stage::Sending
+            && let Some(slot) = self.slot(ticket.index)
+        {
+            ticket.group = slot.wait(now);
+            ticket.waits = now;
+            ticket.stage = Stage::Waiting;
+        }
+    }
+
+    /// The head of the final answer has come (not a 1xx other than 101). Latency is measured here, and what an answer says
+    /// about health is noted.
+    pub fn answered(&mut self, ticket: &mut Ticket, now: Time, status: u16) -> Verdict {
+        let waited = self.stop_waiting(ticket, now);
+        let Some(state) = self.endpoint(ticket.index).cloned() else { return Verdict::default() };
+        if !is_failure(status) {
+            ticket.stage = Stage::Answered;
+            if let Some(waited) = waited {
+                self.sample(ticket.index, waited, now);
+            }
+            // The answer may be a stream without end; what waits for the trial should not.
+            let change = if ticket.trial { state.record_success(now, ticket.begun) } else { None };
+            return Verdict { elsewhere: false, change };
+        }
+        ticket.stage = Stage::Bad;
+        self.sample_at_least(ticket.index, waited, now);
+        let doubted = ticket.trial || state.doubt(now) >= DOUBTED;
+        let elsewhere = status != 429 && doubted && self.has_undoubted_other(now, ticket.index);
+        let change = state.record_failure(now, ticket.begun, Cause::Status(status), self.entropy);
+        Verdict { elsewhere, change }
+    }
+
+    /// The request is over, however it went. Its endpoint's place is free again if it was removed meanwhile.
+    pub fn end(&mut self, mut ticket: Ticket, now: Time, outcome: Outcome) -> Option<Change> {
+        let waited = self.stop_waiting(&mut ticket, now);
+        let state = self.endpoint(ticket.index).cloned()?;
+        let change = match outcome {
+            Outcome::Complete if ticket.stage == Stage::Bad => None,
+            Outcome::Complete => state.record_success(now, ticket.begun),
+            Outcome::Failed => state.record_failure(now, ticket.begun, Cause::Transport, self.entropy),
+            Outcome::TimedOut => state.record_failure(now, ticket.begun, Cause::Timeout, self.entropy),
+            Outcome::ConnectFailed => state.connect_failed(now),
+            Outcome::Cancelled => None,
+        };
+        if ticket.trial && outcome == Outcome::Cancelled {
+            state.release_trial(now, ticket.begun);
+        }
+        if outcome != Outcome::ConnectFailed {
+            self.sample_at_least(ticket.index, waited, now);
+        }
+        self.release(ticket.index);
+        change
+    }
+
+    /// Every endpoint's load and health.
+    #[must_use]
+    pub fn snapshot(&self, now: Time) -> Vec<EndpointLoad> {
+        let load = |&slot: &u32| {
+            let endpoint = self.states[slot as usize].clone()?;
+            let load = &self.slots[slot as usize];
+            let estimate = Duration::from_micros(load.latency(now, self.typical()) as u64);
+            let health = endpoint.report(now);
+            Some(EndpointLoad { endpoint, weight: load.weight, estimate, pending: load.pending, health })
+        };
+        self.members.iter().filter_map(load).collect()
+    }
+
+    fn choose(&mut self, now: Time, request: &PickRequest<'_>) -> Option<u32> {
+        let mut dice = Dice::new(request.random);
+        let view = View { balancer: self, now, tried: request.tried };
+        match self.algorithm {
+            Algorithm::PeakEwma => peak_ewma::choose(&view, &mut dice),
+            Algorithm::LeastRequest => least_request::choose(&view, &mut dice),
+            Algorithm::Random => random::choose(&view, &mut dice),
+            Algorithm::RoundRobin => {
+                let (chosen, turn) = round_robin::choose(&view, &mut dice, self.turn);
+                self.turn = Some(turn);
+                chosen
+            }
+        }
+    }
+
+    /// What a request to this backend usually takes.
+    fn typical(&self) -> f32 {
+        if self.typical < 0.0 { FIRST_ESTIMATE } else { self.typical }
+    }
+
+    fn index(&self, slot: u32) -> EndpointIndex {
+        EndpointIndex { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    fn slot(&mut self, index: EndpointIndex) -> Option<&mut Slot> {
+        self.slots.get_mut(index.position()).filter(|slot| slot.generation == index.generation)
+    }
+
+    /// How long the endpoint was waited for, if it was until now.
+    fn stop_waiting(&mut self, ticket: &mut Ticket, now: Time) -> Option<f32> {
+        if ticket.stage != Stage::Waiting {
+            return None;
+        }
+        ticket.stage = Stage::Answered;
+        let group = ticket.group;
+        self.slot(ticket.index)?.stop_waiting(group);
+        Some(now.micros_since(ticket.waits) as f32)
+    }
+
+    fn sample(&mut self, index: EndpointIndex, waited: f32, now: Time) {
+        self.typical =
+            if self.typical < 0.0 { waited } else { self.typical + (waited - self.typical) * TYPICAL_STEP };
+        if let Some(slot) = self.slot(index) {
+            slot.sample(waited, now);
+        }
+    }
+
+    /// What gave no proper answer would have taken at least this long; failing quickly is nothing to be preferred for.
+    fn sample_at_least(&mut self, index: EndpointIndex, waited: Option<f32>, now: Time) {
+        let typical = self.typical();
+        if let (Some(waited), Some(slot)) = (waited, self.slot(index))
+            && waited > slot.latency(now, typical)
+        {
+            slot.sample(waited, now);
+        }
+    }
+
+    fn has_undoubted_other(&self, now: Time, index: EndpointIndex) -> bool {
+        let list = &self.candidates.list;
+        let start = Dice::new(self.entropy).below(list.len());
+        let others = list[start..].iter().chain(&list[..start]).take(LOOK_FOR_OTHER);
+        let undoubted = |state: &Arc<EndpointState>| state.doubt(now) < DOUBTED;
+        others
+            .filter(|&&slot| slot != index.slot)
+            .any(|&slot| self.states[slot as usize].as_ref().is_some_and(undoubted))
+    }
+
+    fn count_request(&mut self, now: Time) {
+        self.untold += 1;
+        if self.untold >= BATCH || now.micros_since(self.told) >= BATCH_MICROS {
+            self.tell_budget(now);
+        }
+    }
+
+    fn tell_budget(&mut self, now: Time) {
+        if self.untold > 0 {
+            self.backend.budget().record_requests(now, self.untold);
+        }
+        self.untold = 0;
+        self.told = now;
+    }
+}
+
+/// Whether a status tells that the endpoint is in trouble. 501 and 505 say something about the request; 429 asks for
+/// less.
+fn is_failure(status: u16) -> bool {
+    matches!(status, 429 | 500..=599) && !matches!(status, 501 | 505)
+}
+
+/// What the algorithms choose from.
+struct View<'a> {
+    balancer: &'a Balancer,
+    now: Time,
+    tried: &'a [EndpointIndex],
+}
+
+impl View<'_> {
+    /// The candidate's slot, unless the request was tried there.
+    fn untried(&self, position: usize) -> Option<u32> {
+        let slot = self.balancer.candidates.list[position];
+        (self.tried.is_empty() || !self.tried.contains(&self.balancer.index(slot))).then_some(slot)
+    }
+
+    fn load(&self, slot: u32) -> &Slot {
+        &self.balancer.slots[slot as usize]
+    }
+
+    /// What doubt multiplies a cost by.
+    fn doubt_factor(&self, slot: u32) -> f32 {
+        let state = self.balancer.states[slot as usize].as_ref();
+        state.map_or(1.0, |state| 1.0 + DOUBT_COST * state.doubt(self.now))
+    }
+}
+
+#[cfg(test)]
+mod tests;

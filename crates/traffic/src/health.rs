@@ -1,0 +1,350 @@
+//! Whether an endpoint can be used: known to all cores and routes at once.
+//!
+//! There are two ways to be out. *Unreachable*: connecting failed, once. Nothing is lost by leaving it alone, so
+//! there is no bound; somebody connects to it in the background at [`EndpointState::next_probe`], after 100 ms at
+//! first and each second later, until that works. *Ejected*: it answers, and it failed several times in a row. At most
+//! half of a backend (by default) is out in this way; it comes back by **one** real request, which one core
+//! claims by compare-and-swap once the time out is over, and which can be sent elsewhere if it fails.
+//!
+//! Besides there is *doubt*: a score that a failure raises for all cores at once, and that successes and time
+//! take back. The balancer makes doubtful endpoints dear, and a failure of one may be tried elsewhere.
+//!
+//! What a request tells about an endpoint counts only if it began after the endpoint's health last changed: what
+//! was under way when an instance was killed says nothing about the one that was started in its place.
+
+mod backend;
+mod doubt;
+mod report;
+mod word;
+
+pub use backend::BackendState;
+pub use report::{Cause, Change, Health, HealthReport};
+
+use crate::Time;
+use doubt::Doubt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use std::time::Duration;
+pub(crate) use word::Kind;
+use word::Word;
+
+/// The first pause between background probes of an unreachable endpoint; doubles.
+const FIRST_PROBE: Duration = Duration::from_millis(100);
+/// The longest: an instance that was started again is found within a second.
+const LONGEST_PROBE: Duration = Duration::from_secs(1);
+/// How long the request that may bring an ejected endpoint back may take; then it counts as failed.
+pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(10);
+/// How long an ejected endpoint waits for a request that can be sent again, once its time is over; then any
+/// request may bring it back (a backend may get nothing but POST).
+const TRIAL_GRACE: Duration = Duration::from_secs(5);
+
+/// What all cores know of an endpoint of a backend. One per backend and address, kept beside the snapshots.
+///
+/// On the path of a successful request it is only read.
+#[derive(Debug)]
+pub struct EndpointState {
+    address: SocketAddr,
+    backend: Arc<BackendState>,
+    /// See [`Word`].
+    word: AtomicU64,
+    /// When the health last changed.
+    since: AtomicU64,
+    /// Failures in a row.
+    streak: AtomicU32,
+    /// Ejections in a row, for the doubling.
+    ejections: AtomicU32,
+    /// When it last came back from an ejection.
+    returned: AtomicU64,
+    /// How often it came back from whatever; balancers forget what they measured before.
+    incarnation: AtomicU32,
+    doubt: Doubt,
+    cause: AtomicU32,
+}
+
+impl EndpointState {
+    /// An endpoint of which nothing bad is known.
+    #[must_use]
+    pub fn new(address: SocketAddr, backend: &Arc<BackendState>, now: Time) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            backend: backend.clone(),
+            word: AtomicU64::new(Word::READY.0),
+            since: AtomicU64::new(now.0),
+            streak: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
+            returned: AtomicU64::new(0),
+            incarnation: AtomicU32::new(0),
+            doubt: Doubt::default(),
+            cause: AtomicU32::new(0),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whose endpoint it is.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<BackendState> {
+        &self.backend
+    }
+
+    /// Connecting failed: refused, or not through in time. `Some(Change::Unreachable)` goes to one caller only: who
+    /// gets it sees to it that the endpoint is probed (see [`next_probe`](Self::next_probe)).
+    pub fn connect_failed(&self, now: Time) -> Option<Change> {
+        let word = self.load();
+        let pause = match word.kind() {
+            Kind::Unreachable if now < word.until() => return None,
+            Kind::Unreachable => probe_pause(word.count() + 1),
+            _ => probe_pause(0),
+        };
+        let count = if word.kind() == Kind::Unreachable { word.count() + 1 } else { 0 };
+        let next = Word::new(Kind::Unreachable, count, now.after(pause));
+        if !self.exchange(word, next) || word.kind() == Kind::Unreachable {
+            return None;
+        }
+        self.cause.store(Cause::Connect.pack(), Relaxed);
+        self.changed(word.kind(), Kind::Unreachable, now);
+        Some(Change::Unreachable)
+    }
+
+    /// Connecting worked. Cheap, and without effect unless it was unreachable.
+    pub fn connect_succeeded(&self, now: Time) -> Option<Change> {
+        let word = self.load();
+        if word.kind() != Kind::Unreachable || !self.exchange(word, Word::READY) {
+            return None;
+        }
+        // Most likely another process than the one that failed.
+        self.streak.store(0, Relaxed);
+        self.ejections.store(0, Relaxed);
+        self.doubt.clear();
+        self.incarnation.fetch_add(1, Relaxed);
+        self.changed(Kind::Unreachable, Kind::Ready, now);
+        Some(Change::Ready)
+    }
+
+    /// When to connect to it in the background next; `None` if it is not unreachable (any more). Whoever does it then
+    /// reports by [`connect_succeeded`](Self::connect_succeeded) or [`connect_failed`](Self::connect_failed) and
+    /// asks again; it holds the endpoint by `Weak`, so that a removed one ends it.
+    #[must_use]
+    pub fn next_probe(&self) -> Option<Time> {
+        let word = self.load();
+        (word.kind() == Kind::Unreachable).then(|| word.until())
+    }
+
+    /// A request that began at `begun` got its answer, and it is no failure.
+    pub fn record_success(&self, now: Time, begun: Time) -> Option<Change> {
+        self.doubt.success(now);
+        if self.streak.load(Relaxed) == 0 && self.word.load(Relaxed) == Word::READY.0 {
+            return None;
+        }
+        if begun.0 < self.since.load(Acquire) {
+            return None;
+        }
+        let word = self.load();
+        match word.kind() {
+            Kind::Unreachable => return self.connect_succeeded(now),
+            Kind::Ready => {
+                self.streak.store(0, Relaxed);
+                return None;
+            }
+            Kind::Failing | Kind::Ejected | Kind::Trial => {}
+        }
+        if !self.exchange(word, Word::READY) {
+            return None;
+        }
+        self.streak.store(0, Relaxed);
+        if word.kind() != Kind::Failing {
+            self.returned.store(now.0, Relaxed);
+            self.incarnation.fetch_add(1, Relaxed);
+        }
+        self.changed(word.kind(), Kind::Ready, now);
+        Some(Change::Ready)
+    }
+
+    /// A request that began at `begun` failed, by transport or by its answer. `random` spreads the time out.
+    pub fn record_failure(&self, now: Time, begun: Time, cause: Cause, random: u64) -> Option<Change> {
+        if begun.0 < self.since.load(Acquire) {
+            return None;
+        }
+        self.doubt.failure(now);
+        if !cause.counts_in_a_row() {
+            return None;
+        }
+        let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
+        let word = self.load();
+        match word.kind() {
+            Kind::Ready | Kind::Failing if self.backend.is_streak(streak) => {
+                self.cause.store(cause.pack(), Relaxed);
+                self.eject(word, now, random)
+            }
+            Kind::Trial if begun.after(TRIAL_TIME) >= word.until() => {
+                self.cause.store(cause.pack(), Relaxed);
+                self.eject_again(word, now, random)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the one trial of an ejected endpoint whose time is over. `replayable`: the request can be sent again
+    /// elsewhere, without harm, if it fails.
+    #[must_use]
+    pub(crate) fn claim_trial(&self, now: Time, replayable: bool, random: u64) -> bool {
+        let word = self.load();
+        match word.kind() {
+            Kind::Ejected if word.due(replayable) <= now => {
+                let claimed =
+                    self.exchange(word, Word::new(Kind::Trial, word.count(), now.after(TRIAL_TIME)));
+                if claimed {
+                    self.backend.bump();
+                }
+                claimed
+            }
+            Kind::Trial if word.until() <= now => {
+                // The last trial never came to an end.
+                let _ = self.eject_again(word, now, random);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives a trial back that came to nothing: its client left.
+    pub(crate) fn release_trial(&self, now: Time, begun: Time) {
+        let word = self.load();
+        let ours = word.kind() == Kind::Trial && word.until() == begun.after(TRIAL_TIME);
+        if ours && self.exchange(word, Word::new(Kind::Ejected, word.count(), now)) {
+            self.backend.bump();
+        }
+    }
+
+    /// It is no endpoint of its backend any more: what it takes of the backend's bounds is free again. It can
+    /// come back later, as good as new.
+    pub(crate) fn retire(&self, now: Time) {
+        let word = self.load();
+        if word.kind() != Kind::Ready && self.exchange(word, Word::READY) {
+            self.streak.store(0, Relaxed);
+            self.doubt.clear();
+            self.changed(word.kind(), Kind::Ready, now);
+        }
+    }
+
+    /// How much its failures of late weigh: 0 (none) to 1 (nothing but failures).
+    #[must_use]
+    pub fn doubt(&self, now: Time) -> f32 {
+        self.doubt.at(now)
+    }
+
+    /// For display: health, why and since when.
+    #[must_use]
+    pub fn report(&self, now: Time) -> HealthReport {
+        let word = self.load();
+        let health = match word.kind() {
+            Kind::Ready => Health::Ready,
+            Kind::Failing => Health::Failing,
+            Kind::Unreachable => Health::Unreachable { next_probe: word.until() },
+            Kind::Ejected => Health::Ejected { until: word.until() },
+            Kind::Trial => Health::Trial,
+        };
+        HealthReport {
+            health,
+            since: Time(self.since.load(Relaxed)),
+            cause: Cause::unpack(self.cause.load(Relaxed)),
+            streak: self.streak.load(Relaxed),
+            ejections: self.ejections.load(Relaxed),
+            doubt: self.doubt.at(now),
+        }
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        self.load()
+    }
+
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation.load(Relaxed)
+    }
+
+    /// The limit of failures in a row is reached: out, if the backend's bound allows.
+    fn eject(&self, word: Word, now: Time, random: u64) -> Option<Change> {
+        if !self.backend.claim_ejection() {
+            if word.kind() == Kind::Ready && self.exchange(word, Word::new(Kind::Failing, 0, Time::ZERO)) {
+                self.changed(Kind::Ready, Kind::Failing, now);
+                return Some(Change::Failing);
+            }
+            return None;
+        }
+        let returned = Time(self.returned.load(Relaxed));
+        let lately = returned != Time::ZERO && now.saturating_since(returned) < self.backend.longest_out();
+        let count = if lately { self.ejections.load(Relaxed).saturating_add(1) } else { 1 };
+        let until = now.after(self.backend.time_out(count, random));
+        if !self.exchange(word, Word::new(Kind::Ejected, count, until)) {
+            self.backend.release_ejection();
+            return None;
+        }
+        self.ejections.store(count, Relaxed);
+        self.since.store(now.0, Release);
+        if word.kind() == Kind::Failing {
+            self.backend.forget_failing();
+        }
+        self.backend.bump();
+        Some(Change::Ejected { until })
+    }
+
+    /// A trial failed: out for longer.
+    fn eject_again(&self, word: Word, now: Time, random: u64) -> Option<Change> {
+        let count = word.count() + 1;
+        let until = now.after(self.backend.time_out(count, random));
+        if !self.exchange(word, Word::new(Kind::Ejected, count, until)) {
+            return None;
+        }
+        self.ejections.store(count, Relaxed);
+        self.backend.bump();
+        Some(Change::Ejected { until })
+    }
+
+    /// What follows from a change of kind, but for an ejection.
+    fn changed(&self, from: Kind, to: Kind, now: Time) {
+        self.since.store(now.0, Release);
+        self.let_go(from);
+        if to == Kind::Failing {
+            self.backend.note_failing();
+        }
+        self.backend.bump();
+    }
+
+    /// Gives back what a kind takes of the backend's bounds.
+    fn let_go(&self, kind: Kind) {
+        match kind {
+            Kind::Ejected | Kind::Trial => self.backend.release_ejection(),
+            Kind::Failing => self.backend.forget_failing(),
+            Kind::Ready | Kind::Unreachable => {}
+        }
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.load(Acquire))
+    }
+
+    fn exchange(&self, from: Word, to: Word) -> bool {
+        self.word.compare_exchange(from.0, to.0, AcqRel, Acquire).is_ok()
+    }
+}
+
+impl Drop for EndpointState {
+    fn drop(&mut self) {
+        self.let_go(self.load().kind());
+    }
+}
+
+fn probe_pause(count: u32) -> Duration {
+    (FIRST_PROBE * (1 << count.min(4))).min(LONGEST_PROBE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What the endpoints of a backend share.
+
+use crate::RetryBudgetState;
+use irongate_config::BackendOptions;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::time::Duration;
+
+/// What all cores know of a backend: its bounds, how much of them is used, and its retry budget. One per backend,
+/// kept beside the snapshots.
+#[derive(Debug)]
+pub struct BackendState {
+    /// Changes with each change of an endpoint's health: balancers then look again.
+    version: AtomicU32,
+    endpoints: AtomicU32,
+    ejected: AtomicU32,
+    failing: AtomicU32,
+    most_in_a_row: AtomicU32,
+    most_percent: AtomicU32,
+    base_micros: AtomicU64,
+    longest_micros: AtomicU64,
+    budget: RetryBudgetState,
+}
+
+impl BackendState {
+    /// With these options.
+    #[must_use]
+    pub fn new(options: &BackendOptions) -> Arc<Self> {
+        let state = Self {
+            version: AtomicU32::new(0),
+            endpoints: AtomicU32::new(0),
+            ejected: AtomicU32::new(0),
+            failing: AtomicU32::new(0),
+            most_in_a_row: AtomicU32::new(0),
+            most_percent: AtomicU32::new(0),
+            base_micros: AtomicU64::new(0),
+            longest_micros: AtomicU64::new(0),
+            budget: RetryBudgetState::new(&options.retry_budget),
+        };
+        state.set_options(options);
+        Arc::new(state)
+    }
+
+    /// Takes other options; they hold from now on.
+    pub fn set_options(&self, options: &BackendOptions) {
+        let ejection = &options.ejection;
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.most_in_a_row.store(ejection.consecutive_failures, Relaxed);
+        self.most_percent.store(u32::from(ejection.max_percent), Relaxed);
+        self.base_micros.store(micros(ejection.base_time), Relaxed);
+        self.longest_micros.store(micros(ejection.max_time), Relaxed);
+        self.budget.set(&options.retry_budget);
+    }
+
+    /// Its retry budget.
+    #[must_use]
+    pub fn budget(&self) -> &RetryBudgetState {
+        &self.budget
+    }
+
+    /// How many of its endpoints are ejected.
+    #[must_use]
+    pub fn ejected(&self) -> u32 {
+        self.ejected.load(Relaxed)
+    }
+
+    /// More of it fails than may be out: everything that is reachable is used.
+    #[must_use]
+    pub fn is_panicking(&self) -> bool {
+        self.failing.load(Relaxed) > 0 && self.ejected.load(Relaxed) > 0
+    }
+
+    pub(crate) fn set_endpoints(&self, count: usize) {
+        self.endpoints.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Acquire)
+    }
+
+    pub(super) fn bump(&self) {
+        self.version.fetch_add(1, Release);
+    }
+
+    pub(super) fn is_streak(&self, failures: u32) -> bool {
+        let most = self.most_in_a_row.load(Relaxed);
+        most > 0 && failures >= most
+    }
+
+    /// Takes a place among the ejected, if the bound allows: rounded down, so that of two endpoints
+    /// one may be out at 50 %, and of one none.
+    pub(super) fn claim_ejection(&self) -> bool {
+        let endpoints = u64::from(self.endpoints.load(Relaxed));
+        let most = endpoints * u64::from(self.most_percent.load(Relaxed)) / 100;
+        let claim = |ejected: u32| (u64::from(ejected) < most).then_some(ejected + 1);
+        self.ejected.fetch_update(Relaxed, Relaxed, claim).is_ok()
+    }
+
+    pub(super) fn release_ejection(&self) {
+        self.ejected.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn note_failing(&self) {
+        self.failing.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn forget_failing(&self) {
+        self.failing.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn longest_out(&self) -> Duration {
+        Duration::from_micros(self.longest_micros.load(Relaxed))
+    }
+
+    /// How long the `count`th ejection in a row lasts: doubled each time up to a bound, and up to half more,
+    /// so that those who failed together do not come back together.
+    pub(super) fn time_out(&self, count: u32, random: u64) -> Duration {
+        let doubled = self.base_micros.load(Relaxed).saturating_mul(1 << count.saturating_sub(1).min(20));
+        let bounded = doubled.min(self.longest_micros.load(Relaxed));
+        let spread = random >> 32;
+        let more = (u128::from(bounded / 2) * u128::from(spread)) >> 32;
+        Duration::from_micros(bounded.saturating_add(u64::try_from(more).unwrap_or(0)))
+    }
+}
