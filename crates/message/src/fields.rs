@@ -1,0 +1,436 @@
+//! Field lines: one arena of bytes in HTTP/1 shape, and an index of 16 bytes a line.
+
+use crate::bytes::{NAME_CLASS, has_control, is_token, scan_token, trim};
+use crate::error::HeadError;
+use crate::name::{FieldName, Known, KnownSet, is_lookalike};
+use std::fmt;
+use std::ops::Range;
+
+/// The fields of a head or of a trailer section, for every version of HTTP.
+///
+/// What was received stays where it is; edits append lines and drop lines. The writer then copies each run of
+/// lines that lie one after another as one range. Framing and connection fields (`Host`, `Content-Length`,
+/// `Transfer-Encoding`, `Connection`, `Keep-Alive`, `Proxy-Connection`, `Upgrade`) are **not** among them: what
+/// they mean is told by the head, and what is sent is written by us. Edits of these names are ignored.
+#[derive(Default, Clone)]
+pub struct Fields {
+    pub(crate) arena: Vec<u8>,
+    pub(crate) lines: Vec<Line>,
+    /// Which known names are among the kept lines, so that most lookups of what is not there cost nothing.
+    pub(crate) present: KnownSet,
+}
+
+/// A range of an arena.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) const EMPTY: Self = Self { start: 0, end: 0 };
+
+    #[inline]
+    pub(crate) fn new(range: Range<usize>) -> Self {
+        Self { start: range.start as u32, end: range.end as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn length(self) -> usize {
+        self.range().len()
+    }
+}
+
+/// One field line.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Where the line, that is its name, begins.
+    start: u32,
+    /// Where the value begins and ends, without the white space around it.
+    value: Span,
+    name_length: u16,
+    pub(crate) known: Known,
+    flags: u8,
+}
+
+const _: () = assert!(size_of::<Line>() == 16);
+
+/// No part of the head any more, or never (framing and connection fields).
+const DROPPED: u8 = 1;
+/// The bytes in the arena must not be copied as they are: there is white space before the colon or after the value.
+const IRREGULAR: u8 = 2;
+
+impl Line {
+    #[inline]
+    pub(crate) fn is_kept(self) -> bool {
+        self.flags & DROPPED == 0
+    }
+
+    #[inline]
+    fn name(self) -> Span {
+        Span { start: self.start, end: self.start + u32::from(self.name_length) }
+    }
+
+    #[inline]
+    pub(crate) fn value(self) -> Span {
+        self.value
+    }
+
+    /// Reads one line, without its CRLF, that lies at `offset` in the arena-to-be. `lenient`: white space
+    /// before the colon is left out instead of refused (RFC 9112 5.1: in answers).
+    #[inline]
+    pub(crate) fn parse(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
+        let (name_length, classes) = scan_token(text);
+        let mut flags = 0;
+        let mut colon = name_length;
+        if text.get(colon) != Some(&b':') || name_length == 0 {
+            colon = find_late_colon(text, name_length, lenient)?;
+            flags |= IRREGULAR;
+        }
+        let name = &text[..name_length];
+        let raw = &text[colon + 1..];
+        if has_control(raw) {
+            return Err(HeadError::FieldValue);
+        }
+        let value = trim(raw);
+        let value_start = match value.is_empty() {
+            true => colon + 1,
+            // `trim` takes from both ends: what it took in front is the rest.
+            false => text.len() - raw.trim_ascii_start().len(),
+        };
+        let value_end = value_start + value.len();
+        if value_end != text.len() {
+            flags |= IRREGULAR;
+        }
+        if is_lookalike(name, classes) {
+            flags |= DROPPED;
+        }
+        Ok(Self {
+            start: offset as u32,
+            value: Span::new(offset + value_start..offset + value_end),
+            name_length: u16::try_from(name_length).map_err(|_| HeadError::FieldName)?,
+            known: Known::from_text(name),
+            flags,
+        })
+    }
+}
+
+/// What is wrong with a line that has no colon right after its name, or where the colon is nevertheless.
+#[cold]
+fn find_late_colon(text: &[u8], name_length: usize, lenient: bool) -> Result<usize, HeadError> {
+    let space = text[name_length..].iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    match (name_length, space, text.get(name_length + space)) {
+        (0, 1.., _) => Err(HeadError::Folding),
+        (1.., 1.., Some(b':')) if lenient => Ok(name_length + space),
+        (1.., 1.., Some(b':')) => Err(HeadError::SpaceBeforeColon),
+        _ => Err(HeadError::FieldName),
+    }
+}
+
+/// Names that no edit touches, since they are written from what the head means.
+pub(crate) const FRAMING: KnownSet = KnownSet::of(&[
+    Known::Host,
+    Known::ContentLength,
+    Known::TransferEncoding,
+    Known::Connection,
+    Known::KeepAlive,
+    Known::ProxyConnection,
+    Known::Upgrade,
+]);
+
+/// Capacity beyond which an arena is given back when it is cleared: rare large heads must not pin memory.
+const ARENA_KEPT: usize = 16 << 10;
+const LINES_KEPT: usize = 128;
+
+impl Fields {
+    /// No fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of the first field of that name, without the white space around it.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, name: Known) -> Option<&[u8]> {
+        if !self.present.has(name) {
+            return None;
+        }
+        self.lines.iter().find(|line| line.known == name && line.is_kept()).map(|line| self.bytes(line.value))
+    }
+
+    /// Like [`Fields::get`], for any name.
+    #[must_use]
+    pub fn get_named(&self, name: &FieldName) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn values<'a>(&'a self, name: &FieldName) -> impl Iterator<Item = &'a [u8]> {
+        self.lines
+            .iter()
+            .filter(move |line| line.is_kept() && self.is_named(line, name))
+            .map(|line| self.bytes(line.value))
+    }
+
+    /// All fields in order: the name as written, and the value without the white space around it.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines
+            .iter()
+            .filter(|line| line.is_kept())
+            .map(|line| (self.bytes(line.name()), self.bytes(line.value)))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.lines.iter().any(|line| line.is_kept())
+    }
+
+    /// Replaces all fields of that name by one. Framing names are left alone, and a value with control
+    /// characters is not taken; configurations are checked long before.
+    pub fn set(&mut self, name: &FieldName, value: &[u8]) {
+        if is_editable(name) && !has_control(value) {
+            self.remove(name);
+            self.append_line(name.as_str().as_bytes(), name.known(), &[trim(value)]);
+        }
+    }
+
+    /// Adds a field after all others. Framing names and bad values: as with [`Fields::set`].
+    pub fn append(&mut self, name: &FieldName, value: &[u8]) {
+        if is_editable(name) && !has_control(value) {
+            self.append_line(name.as_str().as_bytes(), name.known(), &[trim(value)]);
+        }
+    }
+
+    /// Removes all fields of that name. Framing names: as with [`Fields::set`].
+    pub fn remove(&mut self, name: &FieldName) {
+        match name.known() {
+            Known::Unknown => {
+                for index in 0..self.lines.len() {
+                    if self.is_named(&self.lines[index], name) {
+                        self.drop_line(index);
+                    }
+                }
+            }
+            known => self.remove_all(KnownSet::of(&[known])),
+        }
+    }
+
+    /// Adds a field that came from a peer, checked as if it had come in a head of HTTP/1.
+    ///
+    /// # Errors
+    /// If the name is no token or belongs to the framing, or the value has control characters.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        let known = self.push_any(name, value)?;
+        if FRAMING.has(known) {
+            self.drop_line(self.lines.len() - 1);
+            return Err(HeadError::ConnectionField);
+        }
+        Ok(())
+    }
+}
+
+/// What the rest of the crate does with fields.
+impl Fields {
+    /// The bytes of a span. Empty if it does not lie in the arena, which only a caller who moves fields
+    /// between heads can bring about.
+    #[inline]
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        self.arena.get(span.range()).unwrap_or_default()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        if self.arena.capacity() > ARENA_KEPT {
+            self.arena = Vec::new();
+        }
+        if self.lines.capacity() > LINES_KEPT {
+            self.lines = Vec::new();
+        }
+        self.arena.clear();
+        self.lines.clear();
+        self.present = KnownSet::EMPTY;
+    }
+
+    /// Takes the bytes of the head whose lines were already indexed. There is room behind them for what is
+    /// added on the way.
+    pub(crate) fn take(&mut self, head: &[u8]) {
+        self.arena.clear();
+        self.arena.reserve(head.len() + 384);
+        self.arena.extend_from_slice(head);
+    }
+
+    /// Adds a line of any name, framing included, and says which it is.
+    pub(crate) fn push_any(&mut self, name: &[u8], value: &[u8]) -> Result<Known, HeadError> {
+        if !is_token(name) || name.len() > usize::from(u16::MAX) {
+            return Err(HeadError::FieldName);
+        }
+        if has_control(value) {
+            return Err(HeadError::FieldValue);
+        }
+        let classes = name.iter().fold(0, |classes, &byte| classes | NAME_CLASS[usize::from(byte)]);
+        let known = Known::from_text(name);
+        self.append_line(name, known, &[trim(value)]);
+        if is_lookalike(name, classes) {
+            self.drop_line(self.lines.len() - 1);
+        }
+        Ok(known)
+    }
+
+    /// Adds a field of HTTP/2, whose names are in lower case and never of a connection (RFC 9113 8.2).
+    pub(crate) fn push_http2(&mut self, name: &[u8], value: &[u8]) -> Result<Known, HeadError> {
+        if name.iter().any(u8::is_ascii_uppercase) {
+            return Err(HeadError::FieldName);
+        }
+        let known = self.push_any(name, value)?;
+        match known {
+            Known::Connection
+            | Known::KeepAlive
+            | Known::ProxyConnection
+            | Known::TransferEncoding
+            | Known::Upgrade => Err(HeadError::ConnectionField),
+            Known::Te if !trim(value).eq_ignore_ascii_case(b"trailers") => Err(HeadError::ConnectionField),
+            _ => Ok(known),
+        }
+    }
+
+    /// Drops the line that was added last, the only one of its name.
+    pub(crate) fn drop_last(&mut self, known: Known) {
+        self.drop_last_repeated();
+        self.present.remove(KnownSet::of(&[known]));
+    }
+
+    /// Drops the line that was added last; others of its name stay.
+    pub(crate) fn drop_last_repeated(&mut self) {
+        if let Some(line) = self.lines.last_mut() {
+            line.flags |= DROPPED;
+        }
+    }
+
+    /// Writes a line at the end of the arena; the value is what the parts make together.
+    pub(crate) fn append_line(&mut self, name: &[u8], known: Known, value: &[&[u8]]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(name);
+        self.arena.extend_from_slice(b": ");
+        let value_start = self.arena.len();
+        for part in value {
+            self.arena.extend_from_slice(part);
+        }
+        let value_end = self.arena.len();
+        self.arena.extend_from_slice(b"\r\n");
+        self.lines.push(Line {
+            start: start as u32,
+            value: Span::new(value_start..value_end),
+            name_length: name.len() as u16,
+            known,
+            flags: 0,
+        });
+        self.present.insert(known);
+    }
+
+    /// Writes a line whose value already lies in the arena.
+    pub(crate) fn append_stored(&mut self, name: &[u8], known: Known, value: Span) {
+        self.append_line(name, known, &[]);
+        let start = self.arena.len() - 2;
+        self.arena.truncate(start);
+        if value.range().end <= start {
+            self.arena.extend_from_within(value.range());
+        }
+        let end = self.arena.len();
+        self.arena.extend_from_slice(b"\r\n");
+        if let Some(line) = self.lines.last_mut() {
+            line.value = Span::new(start..end);
+        }
+    }
+
+    /// Puts bytes that are no field into the arena.
+    pub(crate) fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        Span::new(start..self.arena.len())
+    }
+
+    #[inline]
+    pub(crate) fn drop_line(&mut self, index: usize) {
+        self.lines[index].flags |= DROPPED;
+    }
+
+    /// Drops all lines of these names.
+    pub(crate) fn remove_all(&mut self, names: KnownSet) {
+        if self.present.meets(names) {
+            for line in &mut self.lines {
+                if names.has(line.known) {
+                    line.flags |= DROPPED;
+                }
+            }
+            self.present.remove(names);
+        }
+    }
+
+    /// Drops the lines whose names do not fit, and notes which known names are left.
+    pub(crate) fn keep_only(&mut self, keep: impl Fn(Known) -> bool) {
+        self.present = KnownSet::EMPTY;
+        for line in &mut self.lines {
+            if keep(line.known) {
+                self.present.insert(line.known);
+            } else {
+                line.flags |= DROPPED;
+            }
+        }
+    }
+
+    fn is_named(&self, line: &Line, name: &FieldName) -> bool {
+        match name.known() {
+            Known::Unknown => {
+                line.known == Known::Unknown
+                    && usize::from(line.name_length) == name.as_str().len()
+                    && self.bytes(line.name()).eq_ignore_ascii_case(name.as_str().as_bytes())
+            }
+            known => line.known == known,
+        }
+    }
+
+    /// Whether a line has that name, in any case.
+    pub(crate) fn has_name(&self, line: Line, name: &[u8]) -> bool {
+        usize::from(line.name_length) == name.len() && self.bytes(line.name()).eq_ignore_ascii_case(name)
+    }
+
+    /// Writes the kept lines, those of `except` left out. Lines that lie one after another are copied at once.
+    pub(crate) fn write(&self, except: KnownSet, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        for line in &self.lines {
+            if !line.is_kept() || except.has(line.known) {
+                continue;
+            }
+            if line.flags & IRREGULAR != 0 {
+                out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+                run = 0..0;
+                out.extend_from_slice(self.bytes(line.name()));
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(self.bytes(line.value));
+                out.extend_from_slice(b"\r\n");
+            } else if run.end == line.start as usize {
+                run.end = line.value.end as usize + 2;
+            } else {
+                out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+                run = line.start as usize..line.value.end as usize + 2;
+            }
+        }
+        out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+    }
+}
+
+fn is_editable(name: &FieldName) -> bool {
+    !FRAMING.has(name.known()) && !name.as_str().is_empty()
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
+    }
+}

@@ -1,0 +1,273 @@
+//! From bytes to heads, line by line, however the bytes come.
+//!
+//! Each byte is searched once for line feeds, looked at once when its line is whole, and copied once when the
+//! head is. Between calls the parser remembers where it stopped, so a head that comes byte by byte costs the
+//! same work as one that comes at once. What is refused is decided by the bytes alone, never by how they were split.
+
+use crate::error::HeadError;
+use crate::fields::{Fields, Line};
+use crate::limits::HeadLimits;
+use crate::method::Method;
+use crate::request::RequestHead;
+use crate::response::ResponseHead;
+use memchr::memchr;
+
+/// Reads one head after another; [`HeadParser::reset`] between them.
+#[derive(Default, Debug)]
+pub struct HeadParser {
+    /// Where the head begins: behind an empty line that was ignored.
+    start: usize,
+    /// Where the line begins that is being read.
+    line: usize,
+    /// How far line feeds were searched for.
+    searched: usize,
+    examined: u64,
+    stage: Stage,
+}
+
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was read.
+    #[default]
+    Start,
+    /// The next line is the first: of the request or of the status.
+    FirstLine,
+    /// The next line is a field, or the empty line.
+    Fields,
+}
+
+/// How far the parser came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parsed {
+    /// More bytes are needed.
+    Partial,
+    /// The head is whole and took this many bytes of the input, an empty line in front included.
+    Head {
+        /// Bytes of the input that were used.
+        length: usize,
+    },
+    /// The input begins with the connection preface of HTTP/2 (RFC 9113 3.4), 24 bytes; none was used.
+    Http2Preface,
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a first line may have beyond its target: a method, a version and spaces.
+const BESIDE_TARGET: usize = 64;
+
+/// A head's kind: how its first line is read.
+trait Head {
+    /// White space before a colon is left out instead of refused.
+    const LENIENT: bool;
+    fn fields(&mut self) -> &mut Fields;
+    /// Checks the first line, which will lie at the start of the arena, and remembers its parts.
+    fn first_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HeadError>;
+}
+
+impl HeadParser {
+    /// A parser at the beginning of a head.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Back to the beginning, for the next head. Needed after every head and every error.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How many bytes were looked at since the last reset, by the search for line feeds and by the checks of
+    /// whole lines together: never more than twice the input.
+    #[must_use]
+    pub fn examined(&self) -> u64 {
+        self.examined
+    }
+
+    /// Reads on. `input` is everything from the head's first byte on: what the calls before were given, and
+    /// whatever came since; `head` must be the same in all these calls, and means something only after
+    /// [`Parsed::Head`].
+    ///
+    /// # Errors
+    /// [`HeadError`] as soon as the bytes cannot become a good head any more; `head` is then empty.
+    pub fn request(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+        head: &mut RequestHead,
+    ) -> Result<Parsed, HeadError> {
+        if self.stage == Stage::Start {
+            match input.len() {
+                0 => return Ok(Parsed::Partial),
+                length if input.starts_with(&PREFACE[..length.min(PREFACE.len())]) => {
+                    return Ok(match length < PREFACE.len() {
+                        true => Parsed::Partial,
+                        false => Parsed::Http2Preface,
+                    });
+                }
+                _ => {}
+            }
+            if !self.skip_empty_line(input) {
+                return Ok(Parsed::Partial);
+            }
+            self.stage = Stage::FirstLine;
+            head.clear();
+        }
+        let parsed = self.lines(input, limits, head).and_then(|end| match end {
+            None => Ok(Parsed::Partial),
+            Some(length) => {
+                head.fields.take(&input[self.start..length]);
+                head.interpret().map(|()| Parsed::Head { length })
+            }
+        });
+        if parsed.is_err() {
+            head.clear();
+        }
+        parsed
+    }
+
+    /// Reads on, as [`HeadParser::request`] does, the head of an answer to a request of that method.
+    ///
+    /// # Errors
+    /// [`HeadError`] as soon as the bytes cannot become a good head any more; `head` is then empty.
+    pub fn response(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+        request_method: Method,
+        head: &mut ResponseHead,
+    ) -> Result<Parsed, HeadError> {
+        if self.stage == Stage::Start {
+            self.stage = Stage::FirstLine;
+            head.clear();
+        }
+        let parsed = self.lines(input, limits, head).and_then(|end| match end {
+            None => Ok(Parsed::Partial),
+            Some(length) => {
+                head.fields.take(&input[self.start..length]);
+                head.interpret(request_method).map(|()| Parsed::Head { length })
+            }
+        });
+        if parsed.is_err() {
+            head.clear();
+        }
+        parsed
+    }
+
+    /// Steps over one empty line (RFC 9112 2.2). `false`: too few bytes to tell.
+    fn skip_empty_line(&mut self, input: &[u8]) -> bool {
+        match input {
+            b"\r" => return false,
+            [b'\r', b'\n', ..] => {
+                self.start = 2;
+                self.line = 2;
+                self.searched = 2;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Reads all whole lines that there are; at the empty line, tells where it ends.
+    fn lines<H: Head>(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+        head: &mut H,
+    ) -> Result<Option<usize>, HeadError> {
+        // Offsets are 32 bits wide.
+        let longest = self.start + limits.bytes.min(1 << 28);
+        loop {
+            let (bound, error) = match self.stage {
+                Stage::Fields => (longest, HeadError::TooLarge),
+                _ => first_line_bound(self.start, longest, limits),
+            };
+            let visible = &input[..input.len().min(bound)];
+            let Some(found) = visible.get(self.searched..).and_then(|rest| memchr(b'\n', rest)) else {
+                self.examined += visible.len().saturating_sub(self.searched) as u64;
+                self.searched = visible.len();
+                return if input.len() >= bound { Err(error) } else { Ok(None) };
+            };
+            let end = self.searched + found;
+            self.examined += (found + 1 + end - self.line) as u64;
+            let Some((b'\r', line)) = visible[self.line..end].split_last() else {
+                return Err(HeadError::BareLineFeed);
+            };
+            let offset = self.line - self.start;
+            self.line = end + 1;
+            self.searched = end + 1;
+            if self.stage == Stage::Fields {
+                if line.is_empty() {
+                    return Ok(Some(end + 1));
+                }
+                let fields = head.fields();
+                if fields.lines.len() >= limits.fields {
+                    return Err(HeadError::TooManyFields);
+                }
+                fields.lines.push(Line::parse(line, offset, H::LENIENT)?);
+            } else {
+                head.first_line(line, limits)?;
+                self.stage = Stage::Fields;
+            }
+        }
+    }
+}
+
+/// How far the first line may reach, and what it means if it reaches further.
+fn first_line_bound(start: usize, longest: usize, limits: &HeadLimits) -> (usize, HeadError) {
+    let bound = start.saturating_add(limits.target).saturating_add(BESIDE_TARGET);
+    if bound < longest { (bound, HeadError::TargetTooLong) } else { (longest, HeadError::TooLarge) }
+}
+
+impl Head for RequestHead {
+    const LENIENT: bool = false;
+
+    fn fields(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    fn first_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
+        self.read_request_line(line, limits)
+    }
+}
+
+impl Head for ResponseHead {
+    const LENIENT: bool = true;
+
+    fn fields(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    fn first_line(&mut self, line: &[u8], _: &HeadLimits) -> Result<(), HeadError> {
+        self.read_status_line(line)
+    }
+}
+
+/// Reads a trailer section, whole and with its empty line at the end, by the rules of heads.
+pub(crate) fn read_trailers(section: &[u8], limits: &HeadLimits) -> Result<Fields, HeadError> {
+    let mut trailers = Trailers(Fields::new());
+    let mut parser = HeadParser { stage: Stage::Fields, ..HeadParser::default() };
+    match parser.lines(section, limits, &mut trailers)? {
+        Some(_) => {
+            trailers.0.take(section);
+            Ok(trailers.0)
+        }
+        None => Err(HeadError::TooLarge),
+    }
+}
+
+struct Trailers(Fields);
+
+impl Head for Trailers {
+    const LENIENT: bool = false;
+
+    fn fields(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+
+    fn first_line(&mut self, _: &[u8], _: &HeadLimits) -> Result<(), HeadError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
