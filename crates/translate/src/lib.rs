@@ -1,1 +1,29 @@
 //! Resources to Config and statuses: pure, every problem with its place.
+//!
+//! [`read`] turns YAML texts into [`Resources`]: typed objects, each valid in itself, each knowing where it came
+//! from. [`translate`](translate()) decides what they mean together: who attaches to whom, which references
+//! resolve, which of two that collide wins. It works that out once, and gives it in three readings: the
+//! [`Config`](irongate_config::Config) that is to run, the [`Statuses`] that Gateway API gives each object, and
+//! every [`Problem`](irongate_config::Problem) with its file, line and field.
+//!
+//! Absent on purpose: files, clocks, sockets, a Kubernetes client. One bad object never takes down a good one.
+
+mod checks;
+pub mod kinds;
+mod nearest;
+mod problems;
+mod read;
+mod resources;
+mod source;
+mod status;
+mod translate;
+mod yaml;
+
+pub use read::read;
+pub use resources::{Object, Resources};
+pub use source::Source;
+pub use status::{
+    Condition, GatewayClassStatus, GatewayStatus, ListenerStatus, ParentRefStatus, RouteParentStatus,
+    RouteStatus, Statuses,
+};
+pub use translate::{Translation, translate};

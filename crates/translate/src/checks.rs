@@ -1,0 +1,143 @@
+//! What is wrong inside one object: collected while it is checked, placed afterwards.
+
+use crate::yaml::path::{At, FieldPath};
+use irongate_config::{ObjectName, Severity};
+use std::collections::HashSet;
+
+/// What one check found.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) path: FieldPath,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) advice: String,
+}
+
+/// What was found in one object.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Checks {
+    /// Findings of one object; more say nothing new.
+    const MAX: usize = 100;
+
+    /// The object is not taken at all, as the API server would not take it.
+    pub(crate) fn invalid(&mut self, at: &At<'_>, message: impl Into<String>, advice: impl Into<String>) {
+        self.invalid_at(at.to_path(), message, advice);
+    }
+
+    /// As [`Checks::invalid`].
+    pub(crate) fn invalid_at(
+        &mut self,
+        path: FieldPath,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.push(Severity::Error, path, "Invalid", message.into(), advice.into());
+    }
+
+    /// The object is taken, though not all of it means something.
+    pub(crate) fn warn(
+        &mut self,
+        at: &At<'_>,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.push(Severity::Warning, at.to_path(), reason, message.into(), advice.into());
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        path: FieldPath,
+        reason: &'static str,
+        message: String,
+        advice: String,
+    ) {
+        if self.findings.len() < Self::MAX || severity == Severity::Error && !self.has_error() {
+            self.findings.push(Finding { severity, path, reason, message, advice });
+        }
+    }
+
+    /// Whether the object is refused.
+    pub(crate) fn has_error(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// A field that is known and does nothing here.
+    pub(crate) fn not_served(&mut self, at: &At<'_>, present: bool, message: &'static str) {
+        if present {
+            self.warn(at, "UnsupportedValue", message, "");
+        }
+    }
+
+    /// More items than the Kubernetes API takes; in files they are served nevertheless.
+    pub(crate) fn at_most(&mut self, at: &At<'_>, count: usize, most: usize) {
+        if count > most {
+            let message = format!("has {count} items; Kubernetes would take at most {most}");
+            self.warn(at, "TooMany", message, "It is served here; split it before it moves to a cluster.");
+        }
+    }
+
+    pub(crate) fn at_most_bytes(&mut self, at: &At<'_>, text: &str, most: usize) {
+        if text.len() > most {
+            self.invalid(at, format!("is longer than {most} bytes"), "");
+        }
+    }
+
+    pub(crate) fn port(&mut self, port: u16, at: &At<'_>) {
+        if port == 0 {
+            self.invalid(at, "must be from 1 to 65535", "");
+        }
+    }
+
+    /// Each item of a list that has a name has one of its own.
+    pub(crate) fn unique<'n>(
+        &mut self,
+        at: &At<'_>,
+        field: &str,
+        names: impl Iterator<Item = Option<&'n str>>,
+    ) {
+        let mut seen = HashSet::new();
+        for (index, name) in names.enumerate() {
+            let Some(name) = name else { continue };
+            if !seen.insert(name) {
+                self.invalid(&at.index(index).field(field), format!("`{name}` is there twice"), "");
+            }
+        }
+    }
+
+    /// As [`Checks::unique`], for names whose case does not matter.
+    pub(crate) fn unique_without_case<'n>(
+        &mut self,
+        at: &At<'_>,
+        field: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) {
+        let mut seen = HashSet::new();
+        for (index, name) in names.enumerate() {
+            if !seen.insert(name.to_ascii_lowercase()) {
+                self.invalid(&at.index(index).field(field), format!("`{name}` is there twice"), "");
+            }
+        }
+    }
+}
+
+/// A listener's or a rule's name: as an object's (RFC 1123 subdomain).
+pub(crate) fn section_name(name: &str, at: &At<'_>, checks: &mut Checks) {
+    if let Err(error) = ObjectName::new("default", name) {
+        checks.invalid(at, format!("`{name}` {error}"), "");
+    }
+}
+
+/// A header field's name: a token of RFC 9110 §5.6.2, at most 256 bytes.
+pub(crate) fn header_name(name: &str, at: &At<'_>, checks: &mut Checks) {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
+        checks.invalid(at, format!("`{}` is not a field name", name.escape_debug()), "");
+    }
+}

@@ -1,0 +1,122 @@
+//! The kinds that can be written, one file each: their types as users write them, and what the Kubernetes
+//! API server would refuse.
+//!
+//! The types follow the published CRDs (Gateway API v1.6, experimental channel, as far as it is read here)
+//! and the core API. They are our own: the community's crate of Gateway API types is at v1.5, and brings a
+//! Kubernetes client library and some sixty crates with it.
+
+mod backend;
+mod backend_policy;
+mod duration;
+mod endpoint_slice;
+mod gateway;
+mod gateway_class;
+mod gateway_parameters;
+mod http_route;
+mod http_route_filter;
+mod metadata;
+mod namespace;
+mod quantity;
+mod reference_grant;
+mod references;
+mod selector;
+mod service;
+
+pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
+pub use backend_policy::{
+    AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
+};
+pub use duration::GatewayDuration;
+pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
+pub use gateway::{
+    AllowedRoutes, Gateway, GatewayAddress, GatewaySpec, Infrastructure, Listener, NamespacesFrom,
+    RouteGroupKind, RouteNamespaces,
+};
+pub use gateway_class::{GatewayClass, GatewayClassSpec};
+pub use gateway_parameters::{GatewayParameters, GatewayParametersSpec, LimitFields, TimeoutFields};
+pub use http_route::{
+    HeaderMatch, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
+    HttpRouteTimeouts, PathMatch, PathMatchType, QueryParamMatch, Retry, ValueMatchType,
+};
+pub use http_route_filter::{
+    FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType, RequestRedirect,
+    UrlRewrite,
+};
+pub use metadata::{Metadata, Timestamp};
+pub use namespace::Namespace;
+pub use quantity::Bytes;
+pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
+pub use references::{ParametersReference, ParentReference, PolicyTargetReference};
+pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
+pub use service::{PortReference, Service, ServicePort, ServiceSpec};
+
+use crate::checks::Checks;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use irongate_config::ObjectName;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A text that is shared, not copied, on its way into the Config.
+pub type Text = Arc<str>;
+
+/// Gateway API's group.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// Our own group.
+pub const IRONGATE_GROUP: &str = "irongate.dev";
+/// The group of `EndpointSlice`.
+pub const DISCOVERY_GROUP: &str = "discovery.k8s.io";
+/// The group of `Service` and `Namespace`.
+pub const CORE_GROUP: &str = "";
+/// The controller name of the `GatewayClass`es that are ours.
+pub const CONTROLLER_NAME: &str = "irongate.dev/gateway";
+/// The `GatewayClass` that exists even where no file declares it.
+pub const DEFAULT_CLASS: &str = "irongate";
+
+/// What reading needs to know of a kind.
+pub(crate) trait Kind: DeserializeOwned {
+    const KIND: &'static str;
+    const GROUP: &'static str;
+    const VERSIONS: &'static [&'static str];
+    /// [`ObjectName`], or a plain name for kinds without a namespace.
+    type Name: KindName;
+
+    /// What the API server would refuse, and what it would let pass but nobody can have meant.
+    fn check(&self, _at: &At<'_>, _checks: &mut Checks) {}
+
+    /// Where its objects are kept.
+    fn list(resources: &mut Resources) -> &mut Vec<Object<Self, Self::Name>>;
+}
+
+/// The name of an object: with a namespace or without.
+pub(crate) trait KindName: Sized + Clone + Eq + std::hash::Hash + std::fmt::Display {
+    fn new(namespace: Option<&str>, name: &str) -> Result<Self, NameProblem>;
+}
+
+/// Why a name is none, and which of the two fields is meant.
+pub(crate) struct NameProblem {
+    pub(crate) field: &'static str,
+    pub(crate) message: String,
+}
+
+impl KindName for ObjectName {
+    fn new(namespace: Option<&str>, name: &str) -> Result<Self, NameProblem> {
+        let namespace = namespace.unwrap_or("default");
+        Self::new(namespace, name).map_err(|error| {
+            let field = if Self::new(namespace, "a").is_ok() { "name" } else { "namespace" };
+            NameProblem { field, message: error.to_string() }
+        })
+    }
+}
+
+impl KindName for Text {
+    fn new(namespace: Option<&str>, name: &str) -> Result<Self, NameProblem> {
+        if namespace.is_some() {
+            let message = "is given, but objects of this kind have none".into();
+            return Err(NameProblem { field: "namespace", message });
+        }
+        ObjectName::new("default", name)
+            .map_err(|error| NameProblem { field: "name", message: error.to_string() })?;
+        Ok(name.into())
+    }
+}

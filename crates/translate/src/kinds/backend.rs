@@ -1,0 +1,161 @@
+//! Our `Backend`: where instances are found without Kubernetes.
+
+use super::{IRONGATE_GROUP, Kind, Text};
+use crate::checks::Checks;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use irongate_config::{HostPattern, ObjectName};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// A Backend.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Backend {
+    /// What is wanted.
+    pub spec: BackendSpec,
+}
+
+/// What is wanted of a Backend: its `endpoints` or its `dns` name, one of them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackendSpec {
+    /// The instances, by address.
+    pub endpoints: Option<Vec<BackendEndpoint>>,
+    /// A name that is looked up again and again.
+    pub dns: Option<BackendDns>,
+    /// What is spoken to the instances; `HTTP1` where none is written.
+    #[serde(default)]
+    pub protocol: BackendProtocolName,
+}
+
+/// What is spoken to a Backend's instances.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum BackendProtocolName {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "HTTP1")]
+    Http1,
+    /// HTTP/2 in cleartext, with prior knowledge.
+    #[serde(rename = "HTTP2")]
+    Http2,
+}
+
+/// A name that is looked up (A and AAAA records).
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackendDns {
+    /// The name.
+    pub name: Text,
+    /// The port of every instance.
+    pub port: u16,
+}
+
+/// One instance: `10.0.0.1:8080`, or `{address: 10.0.0.1, port: 8080, weight: 2}`.
+#[derive(Clone, Debug)]
+pub struct BackendEndpoint {
+    /// An IP address, `localhost`, or with `port` left out both together, as `address:port`.
+    pub address: Text,
+    /// The port.
+    pub port: Option<u16>,
+    /// Its share relative to the others'; 1 where none is written.
+    pub weight: u32,
+}
+
+impl BackendEndpoint {
+    /// Where it listens, if that is said well.
+    #[must_use]
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        let ip = |text: &str| -> Option<IpAddr> {
+            // Nearly every development setup says this; it needs no resolver.
+            if text == "localhost" {
+                return Some(Ipv4Addr::LOCALHOST.into());
+            }
+            let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+            bare.parse().ok()
+        };
+        let address = match self.port {
+            Some(port) => SocketAddr::new(ip(&self.address)?, port),
+            None => match self.address.strip_prefix("localhost:") {
+                Some(port) => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.parse().ok()?),
+                None => self.address.parse().ok()?,
+            },
+        };
+        (address.port() != 0).then_some(address)
+    }
+}
+
+impl<'de> Deserialize<'de> for BackendEndpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            address: Text,
+            port: Option<u16>,
+            #[serde(default = "one")]
+            weight: u32,
+        }
+        fn one() -> u32 {
+            1
+        }
+
+        struct TextOrFields;
+        impl<'de> Visitor<'de> for TextOrFields {
+            type Value = BackendEndpoint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address such as 10.0.0.1:8080, or a mapping with address, port and weight")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<BackendEndpoint, E> {
+                Ok(BackendEndpoint { address: text.into(), port: None, weight: 1 })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEndpoint, A::Error> {
+                let Fields { address, port, weight } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(BackendEndpoint { address, port, weight })
+            }
+        }
+        deserializer.deserialize_any(TextOrFields)
+    }
+}
+
+impl Kind for Backend {
+    const KIND: &'static str = "Backend";
+    const GROUP: &'static str = IRONGATE_GROUP;
+    const VERSIONS: &'static [&'static str] = &["v1alpha1"];
+    type Name = ObjectName;
+
+    fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
+        &mut resources.backends
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let at = at.field("spec");
+        if self.spec.endpoints.is_some() == self.spec.dns.is_some() {
+            checks.invalid(&at, "needs `endpoints` or `dns`, one of them", "");
+        }
+        let endpoints = at.field("endpoints");
+        for (index, endpoint) in self.spec.endpoints.iter().flatten().enumerate() {
+            let at = endpoints.index(index);
+            if endpoint.socket_address().is_none() {
+                let message = format!("`{}` is not an IP address with a port", endpoint.address);
+                checks.invalid(&at, message, "For names use spec.dns: {name, port}.");
+            }
+            if endpoint.weight == 0 || endpoint.weight > 1_000_000 {
+                checks.invalid(
+                    &at.field("weight"),
+                    "must be from 1 to 1000000",
+                    "Leave the endpoint out to give it nothing.",
+                );
+            }
+        }
+        if let Some(dns) = &self.spec.dns {
+            let at = at.field("dns");
+            checks.port(dns.port, &at.field("port"));
+            match HostPattern::parse(&dns.name) {
+                Ok(HostPattern::Exact(_)) => {}
+                Ok(_) => checks.invalid(&at.field("name"), "must be one host, not a pattern", ""),
+                Err(error) => checks.invalid(&at.field("name"), format!("`{}` {error}", dns.name), ""),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Our `BackendPolicy`: how a backend's instances are chosen and treated.
+
+use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
+use crate::checks::Checks;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use irongate_config::{Algorithm, ObjectName};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// A `BackendPolicy`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackendPolicy {
+    /// What is wanted.
+    pub spec: BackendPolicySpec,
+}
+
+/// What is wanted of a `BackendPolicy`. What is not written is left to less specific and younger policies, and
+/// then to the defaults of [`irongate_config::BackendOptions`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendPolicySpec {
+    /// The Services and Backends that it is for; a Service's port by `sectionName`.
+    pub target_refs: Vec<PolicyTargetReference>,
+    /// How an instance is chosen.
+    pub algorithm: Option<AlgorithmName>,
+    /// How long connecting may take.
+    pub connect_timeout: Option<GatewayDuration>,
+    /// Idle connections.
+    #[serde(default)]
+    pub pool: PoolFields,
+    /// When an instance that answers badly is left out for a while.
+    #[serde(default)]
+    pub ejection: EjectionFields,
+    /// How many retries there may be.
+    #[serde(default)]
+    pub retry_budget: RetryBudgetFields,
+}
+
+/// How an instance is chosen.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum AlgorithmName {
+    /// Power of two choices by peak EWMA of latency times load.
+    PeakEwma,
+    /// Power of two choices by requests under way.
+    LeastRequest,
+    /// In turn.
+    RoundRobin,
+    /// By chance.
+    Random,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::PeakEwma => Self::PeakEwma,
+            AlgorithmName::LeastRequest => Self::LeastRequest,
+            AlgorithmName::RoundRobin => Self::RoundRobin,
+            AlgorithmName::Random => Self::Random,
+        }
+    }
+}
+
+/// `pool`: see [`irongate_config::Pool`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PoolFields {
+    /// How long a connection may be idle.
+    pub idle_timeout: Option<GatewayDuration>,
+    /// How many idle ones are kept, an endpoint and core.
+    pub max_idle: Option<u32>,
+}
+
+/// `ejection`: see [`irongate_config::Ejection`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EjectionFields {
+    /// How many failures in a row; 0 switches ejection off.
+    pub consecutive_failures: Option<u32>,
+    /// The first time out.
+    pub base_time: Option<GatewayDuration>,
+    /// The longest time out.
+    pub max_time: Option<GatewayDuration>,
+    /// At most this share of a backend is out at once, in per cent.
+    pub max_percent: Option<u8>,
+}
+
+/// `retryBudget`: see [`irongate_config::RetryBudget`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetryBudgetFields {
+    /// Share of the requests, in per cent.
+    pub percent: Option<u8>,
+    /// Over how long.
+    pub interval: Option<GatewayDuration>,
+    /// Retries a second that are always allowed.
+    pub min_per_second: Option<u32>,
+}
+
+impl Kind for BackendPolicy {
+    const KIND: &'static str = "BackendPolicy";
+    const GROUP: &'static str = IRONGATE_GROUP;
+    const VERSIONS: &'static [&'static str] = &["v1alpha1"];
+    type Name = ObjectName;
+
+    fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
+        &mut resources.backend_policies
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let spec = &self.spec;
+        let at = at.field("spec");
+        if spec.target_refs.is_empty() {
+            checks.invalid(
+                &at.field("targetRefs"),
+                "is empty",
+                "Name the Services and Backends that it is for.",
+            );
+        }
+        checks.at_most(&at.field("targetRefs"), spec.target_refs.len(), 16);
+        let positive = |value: Option<GatewayDuration>, at: &At<'_>, checks: &mut Checks| {
+            if value.is_some_and(|value| value.0 == Duration::ZERO) {
+                checks.invalid(at, "must be longer than nothing", "");
+            }
+        };
+        positive(spec.connect_timeout, &at.field("connectTimeout"), checks);
+        positive(spec.ejection.base_time, &at.field("ejection").field("baseTime"), checks);
+        positive(spec.ejection.max_time, &at.field("ejection").field("maxTime"), checks);
+        positive(spec.retry_budget.interval, &at.field("retryBudget").field("interval"), checks);
+        let percent = |value: Option<u8>, at: &At<'_>, checks: &mut Checks| {
+            if value.is_some_and(|value| value > 100) {
+                checks.invalid(at, "must be from 0 to 100", "");
+            }
+        };
+        percent(spec.ejection.max_percent, &at.field("ejection").field("maxPercent"), checks);
+        percent(spec.retry_budget.percent, &at.field("retryBudget").field("percent"), checks);
+    }
+}

@@ -1,0 +1,137 @@
+//! Our `GatewayParameters`: what belongs to the proxy and not to a route.
+
+use super::{Bytes, GatewayDuration, IRONGATE_GROUP, Kind, Text};
+use crate::checks::Checks;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use ipnet::IpNet;
+use irongate_config::ObjectName;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A `GatewayParameters`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GatewayParameters {
+    /// What is wanted.
+    #[serde(default)]
+    pub spec: GatewayParametersSpec,
+}
+
+/// What is wanted of a `GatewayParameters`. What is not written is left to those of the `GatewayClass`, and then to
+/// the defaults of [`irongate_config::ProxyOptions`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayParametersSpec {
+    /// Addresses and networks of peers whose forwarding fields are believed.
+    pub trusted_proxies: Option<Vec<Text>>,
+    /// Bounds on what is taken from peers.
+    pub limits: LimitFields,
+    /// Bounds on waits.
+    pub timeouts: TimeoutFields,
+}
+
+/// `limits`: see [`irongate_config::Limits`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LimitFields {
+    /// The head of a message, and trailers. From 1Ki to 1Mi.
+    pub head_bytes: Option<Bytes>,
+    /// Fields in a head. From 1 to 1,024.
+    pub head_fields: Option<u32>,
+    /// The request target. From 256 to 1Mi.
+    pub target_bytes: Option<Bytes>,
+    /// Pipelined requests served in one turn of a connection. From 1.
+    pub pipelined: Option<u32>,
+    /// HTTP/2 streams at once on one client connection. From 1 to 10,000.
+    pub streams: Option<u32>,
+    /// Bytes of a request's body that are kept so that it can be sent again. At most 16Mi; 0: none.
+    pub replay_bytes: Option<Bytes>,
+}
+
+/// `timeouts`: see [`irongate_config::Timeouts`]. None may be zero.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TimeoutFields {
+    /// For a head, from its first byte.
+    pub head: Option<GatewayDuration>,
+    /// Idle keep-alive of an HTTP/1.1 client.
+    pub idle: Option<GatewayDuration>,
+    /// Idle keep-alive of an HTTP/2 client.
+    pub http2_idle: Option<GatewayDuration>,
+    /// Bytes wait for a peer, and it takes none.
+    pub stalled_write: Option<GatewayDuration>,
+    /// Nothing moves either way on a stream.
+    pub stream_idle: Option<GatewayDuration>,
+    /// The same for upgraded connections.
+    pub tunnel_idle: Option<GatewayDuration>,
+    /// From the end of the request to the head of the answer.
+    pub response: Option<GatewayDuration>,
+}
+
+/// A network, or one address as a network of its own.
+#[must_use]
+pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|net| net.trunc())
+}
+
+impl Kind for GatewayParameters {
+    const KIND: &'static str = "GatewayParameters";
+    const GROUP: &'static str = IRONGATE_GROUP;
+    const VERSIONS: &'static [&'static str] = &["v1alpha1"];
+    type Name = ObjectName;
+
+    fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
+        &mut resources.gateway_parameters
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let at = at.field("spec");
+        let proxies = at.field("trustedProxies");
+        for (index, text) in self.spec.trusted_proxies.iter().flatten().enumerate() {
+            if parse_network(text).is_none() {
+                let message = format!("`{text}` is neither an address nor a network such as 10.0.0.0/8");
+                checks.invalid(&proxies.index(index), message, "");
+            }
+        }
+        check_limits(&self.spec.limits, &at.field("limits"), checks);
+        check_timeouts(&self.spec.timeouts, &at.field("timeouts"), checks);
+    }
+}
+
+fn check_limits(limits: &LimitFields, at: &At<'_>, checks: &mut Checks) {
+    const MEBIBYTE: u64 = 1 << 20;
+    let bytes = |value: Option<Bytes>| value.map(|value| value.0);
+    for (name, value, min, max) in [
+        ("headBytes", bytes(limits.head_bytes), 1 << 10, MEBIBYTE),
+        ("headFields", limits.head_fields.map(u64::from), 1, 1024),
+        ("targetBytes", bytes(limits.target_bytes), 256, MEBIBYTE),
+        ("pipelined", limits.pipelined.map(u64::from), 1, u64::from(u32::MAX)),
+        ("streams", limits.streams.map(u64::from), 1, 10_000),
+        ("replayBytes", bytes(limits.replay_bytes), 0, 16 * MEBIBYTE),
+    ] {
+        if value.is_some_and(|value| value < min || value > max) {
+            checks.invalid(&at.field(name), format!("must be from {min} to {max}"), "");
+        }
+    }
+}
+
+fn check_timeouts(timeouts: &TimeoutFields, at: &At<'_>, checks: &mut Checks) {
+    for (name, value) in [
+        ("head", timeouts.head),
+        ("idle", timeouts.idle),
+        ("http2Idle", timeouts.http2_idle),
+        ("stalledWrite", timeouts.stalled_write),
+        ("streamIdle", timeouts.stream_idle),
+        ("tunnelIdle", timeouts.tunnel_idle),
+        ("response", timeouts.response),
+    ] {
+        if value.is_some_and(|value| value.0 == Duration::ZERO) {
+            checks.invalid(
+                &at.field(name),
+                "must be longer than nothing",
+                "What may take for ever is not offered.",
+            );
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `Namespace`: its labels decide which routes may attach where.
+
+use super::{CORE_GROUP, Kind, Text};
+use crate::resources::{Object, Resources};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// A Namespace; its labels are in its metadata.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Namespace {
+    #[expect(dead_code, reason = "named so that it is known")]
+    spec: Option<IgnoredAny>,
+}
+
+impl Kind for Namespace {
+    const KIND: &'static str = "Namespace";
+    const GROUP: &'static str = CORE_GROUP;
+    const VERSIONS: &'static [&'static str] = &["v1"];
+    type Name = Text;
+
+    fn list(resources: &mut Resources) -> &mut Vec<Object<Self, Text>> {
+        &mut resources.namespaces
+    }
+}

@@ -1,0 +1,107 @@
+//! Problems while they are collected.
+
+use crate::resources::{DocumentPlace, Object, Origin};
+use crate::yaml::path::{At, FieldPath};
+use irongate_config::{Position, Problem, Severity};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Problems that are reported one by one; the rest are only counted. Whoever has so many fixes one and sees
+/// most of them go.
+const MAX_PROBLEMS: usize = 10_000;
+
+/// A list of problems that hostile input cannot make endless.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+    more: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: impl FnOnce() -> Problem) {
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Problem> {
+        if self.more > 0 {
+            self.list.push(Problem {
+                severity: Severity::Error,
+                position: None,
+                resource: String::new(),
+                field: String::new(),
+                reason: "TooMany",
+                message: format!("there are {} problems more", self.more),
+                advice: "Mend some of those above first.".into(),
+            });
+        }
+        self.list
+    }
+}
+
+/// A problem whose line is not looked up yet.
+#[derive(Debug)]
+struct Unplaced {
+    origin: Origin,
+    path: FieldPath,
+    problem: Problem,
+}
+
+/// Problems between objects: their lines are looked up together, at the end, a document at a time.
+#[derive(Debug, Default)]
+pub(crate) struct UnplacedProblems {
+    list: Vec<Unplaced>,
+    more: usize,
+}
+
+impl UnplacedProblems {
+    /// Adds a problem of a field of an object.
+    pub(crate) fn push<T, N: Display>(
+        &mut self,
+        severity: Severity,
+        (kind, object): (&str, &Object<T, N>),
+        at: &At<'_>,
+        reason: &'static str,
+        (message, advice): (impl Into<String>, impl Into<String>),
+    ) {
+        if self.list.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        let path = at.to_path();
+        let problem = Problem {
+            severity,
+            position: None,
+            resource: format!("{kind} {}", object.name),
+            field: path.to_string(),
+            reason,
+            message: message.into(),
+            advice: advice.into(),
+        };
+        self.list.push(Unplaced { origin: object.origin, path, problem });
+    }
+
+    /// The problems with their places, in the order of the documents.
+    pub(crate) fn place(self, documents: &[DocumentPlace]) -> Vec<Problem> {
+        let mut by_document: BTreeMap<u32, Vec<Unplaced>> = BTreeMap::new();
+        for unplaced in self.list {
+            by_document.entry(unplaced.origin.document).or_default().push(unplaced);
+        }
+        let mut problems = Problems { list: Vec::new(), more: self.more };
+        for (document, list) in by_document {
+            let places: Vec<Option<Position>> = match documents.get(document as usize) {
+                Some(place) => {
+                    place.find(list.iter().map(|one| (one.origin, &one.path))).into_iter().map(Some).collect()
+                }
+                None => vec![None; list.len()],
+            };
+            for (unplaced, position) in list.into_iter().zip(places) {
+                problems.push(|| Problem { position, ..unplaced.problem });
+            }
+        }
+        problems.finish()
+    }
+}

@@ -1,0 +1,27 @@
+//! What is read: the text of a file and its name.
+
+use std::sync::Arc;
+
+/// One file's text.
+///
+/// Both parts are shared, not copied: [`Resources`](crate::Resources) keep the text to find the line of a
+/// problem only when there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as the user named it.
+    pub name: Arc<str>,
+    /// What is in it: YAML (or JSON, which is YAML too), any number of documents.
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// Bytes of one source that are read; a longer one is a problem and nothing of it counts. Ten thousand
+    /// routes take about 4 MiB.
+    pub const MAX_BYTES: usize = 32 << 20;
+
+    /// A source of that name and text.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+}

@@ -1,0 +1,112 @@
+//! What became of each object: the statuses that Gateway API gives it.
+//!
+//! On Kubernetes they are written back; from files they are shown. Conditions and reasons are the API's own.
+
+use crate::kinds::Text;
+use irongate_config::ObjectName;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The statuses of all objects that are ours.
+#[derive(Clone, Debug, Default)]
+pub struct Statuses {
+    /// Of each `GatewayClass` with our controller's name.
+    pub gateway_classes: BTreeMap<Text, GatewayClassStatus>,
+    /// Of each Gateway of such a class.
+    pub gateways: BTreeMap<ObjectName, GatewayStatus>,
+    /// Of each `HTTPRoute` that names such a Gateway.
+    pub http_routes: BTreeMap<ObjectName, RouteStatus>,
+}
+
+/// One condition of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `Accepted`, `Programmed`, …
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub status: bool,
+    /// Why, as Gateway API names it.
+    pub reason: &'static str,
+    /// Why, in a sentence; may be empty.
+    pub message: Cow<'static, str>,
+    /// The `metadata.generation` of the object that this is about.
+    pub observed_generation: Option<i64>,
+}
+
+/// The status of a `GatewayClass`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassStatus {
+    /// `Accepted`.
+    pub conditions: Vec<Condition>,
+}
+
+/// The status of a Gateway.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayStatus {
+    /// The addresses on which it listens, each of type `IPAddress`.
+    pub addresses: Vec<Text>,
+    /// `Accepted`, `Programmed`.
+    pub conditions: Vec<Condition>,
+    /// One a listener, in the order of the spec.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// The status of a listener.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: Text,
+    /// The kinds of routes that can attach, of Gateway API's group.
+    pub supported_kinds: Vec<&'static str>,
+    /// How many are attached.
+    pub attached_routes: u32,
+    /// `Accepted`, `Programmed`, `ResolvedRefs`, `Conflicted`.
+    pub conditions: Vec<Condition>,
+}
+
+/// The status of a route.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteStatus {
+    /// One a parentRef that names a Gateway of ours, in the order of the spec.
+    pub parents: Vec<RouteParentStatus>,
+}
+
+/// What one parent made of a route.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteParentStatus {
+    /// The parentRef, with group and kind.
+    pub parent_ref: ParentRefStatus,
+    /// Ours.
+    pub controller_name: &'static str,
+    /// `Accepted`, `ResolvedRefs`; `PartiallyInvalid` where it holds.
+    pub conditions: Vec<Condition>,
+}
+
+/// A parentRef as it was declared, with the defaults of group and kind filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentRefStatus {
+    /// Gateway API's.
+    pub group: &'static str,
+    /// `Gateway`.
+    pub kind: &'static str,
+    /// As declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Text>,
+    /// As declared.
+    pub name: Text,
+    /// As declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_name: Option<Text>,
+    /// As declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}

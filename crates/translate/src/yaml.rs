@@ -1,0 +1,366 @@
+//! YAML text to trees with positions, within bounds that hostile text cannot pass.
+//!
+//! The grammar is `granit-parser`'s: it reads events with positions, borrows what it can from the text, and
+//! finds the next document after a broken one. Here its events become a tree ([`Node`]), aliases are
+//! replaced by what they stand for, and everything is counted.
+
+pub(crate) mod decode;
+mod merge;
+pub(crate) mod path;
+mod scalar;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+/// Documents of one source that are read.
+pub(crate) const MAX_DOCUMENTS: usize = 100_000;
+/// Nodes of one document. A node takes about 100 bytes while its document is read.
+const MAX_NODES: usize = 1_000_000;
+/// Nodes of one document that come from aliases: what "a billion laughs" is measured against.
+const MAX_COPIED_NODES: usize = 50_000;
+/// Mappings and sequences inside each other. Gateway API's own kinds stay under 20.
+const MAX_DEPTH: usize = 64;
+
+/// A place in a source; both from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+/// One node of a document's tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'a> {
+    pub(crate) mark: Mark,
+    pub(crate) value: Value<'a>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value<'a> {
+    /// A plain scalar may mean a number, a boolean or null; any other is a text.
+    Scalar {
+        text: Cow<'a, str>,
+        plain: bool,
+    },
+    Sequence(Vec<Node<'a>>),
+    Mapping(Vec<Entry<'a>>),
+}
+
+/// One key of a mapping and what it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) mark: Mark,
+    pub(crate) value: Node<'a>,
+}
+
+impl<'a> Node<'a> {
+    /// The value under a key of a mapping.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node<'a>> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// A mapping's entries; nothing for other nodes.
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
+        match &self.value {
+            Value::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// A scalar's text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it says that there is nothing.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true } if scalar::is_null(text))
+    }
+}
+
+/// A document, and where its text begins so that it can be read again to find a line.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    pub(crate) root: Node<'a>,
+    /// Byte offset of the line on which it begins.
+    pub(crate) offset: usize,
+    /// That line, from 1.
+    pub(crate) line: u32,
+}
+
+/// Why a document is no tree.
+#[derive(Debug)]
+pub(crate) struct YamlError {
+    pub(crate) mark: Mark,
+    pub(crate) message: String,
+}
+
+/// The documents of a text, one after the other; a broken one is an error and the next ones go on.
+pub(crate) struct Documents<'a> {
+    text: &'a str,
+    parser: Parser<'a, StrInput<'a>>,
+    /// Lines before the text, when it is a part of a source.
+    lines_before: u32,
+    count: usize,
+    done: bool,
+}
+
+impl<'a> Documents<'a> {
+    pub(crate) fn new(text: &'a str, lines_before: u32) -> Self {
+        let options = options! {
+            emit_comments: false,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+        };
+        let parser = Parser::new_from_str_with_options(text, options);
+        Self { text, parser, lines_before, count: 0, done: false }
+    }
+
+    /// Reads to the next document and builds it.
+    fn read(&mut self) -> Result<Option<Document<'a>>, YamlError> {
+        loop {
+            let Some((event, span)) = next_event(&mut self.parser, self.lines_before)? else {
+                return Ok(None);
+            };
+            match event {
+                Event::StreamEnd => return Ok(None),
+                Event::DocumentStart(..) => {
+                    let at = span.start.byte_offset().unwrap_or(0).min(self.text.len());
+                    let offset =
+                        self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
+                    let line = mark(&span, self.lines_before).line;
+                    self.count += 1;
+                    if self.count > MAX_DOCUMENTS {
+                        self.done = true;
+                        return Err(YamlError {
+                            mark: Mark { line, column: 1 },
+                            message: format!("there are more than {MAX_DOCUMENTS} documents in one file"),
+                        });
+                    }
+                    let root = Builder {
+                        parser: &mut self.parser,
+                        lines_before: self.lines_before,
+                        nodes: 0,
+                        copied: 0,
+                        anchors: HashMap::new(),
+                    }
+                    .document()?;
+                    return Ok(Some(Document { root, offset, line }));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Documents<'a> {
+    type Item = Result<Document<'a>, YamlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let read = self.read().transpose();
+        match &read {
+            None => self.done = true,
+            Some(Err(_)) if !self.done => {
+                self.done = !self.parser.proceed_next_document().unwrap_or(false);
+            }
+            Some(_) => {}
+        }
+        read
+    }
+}
+
+fn mark(span: &Span, lines_before: u32) -> Mark {
+    Mark {
+        line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).saturating_add(lines_before),
+        column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
+    }
+}
+
+fn next_event<'a>(
+    parser: &mut Parser<'a, StrInput<'a>>,
+    lines_before: u32,
+) -> Result<Option<(Event<'a>, Span)>, YamlError> {
+    parser.next_event().transpose().map_err(|error: ScanError| YamlError {
+        mark: mark(&Span::empty(*error.marker()), lines_before),
+        message: error.info(),
+    })
+}
+
+/// Builds one document's tree.
+struct Builder<'p, 'a> {
+    parser: &'p mut Parser<'a, StrInput<'a>>,
+    lines_before: u32,
+    nodes: usize,
+    copied: usize,
+    /// What has an anchor, and how deep it is.
+    anchors: HashMap<usize, (Node<'a>, usize)>,
+}
+
+impl<'a> Builder<'_, 'a> {
+    fn document(mut self) -> Result<Node<'a>, YamlError> {
+        let (event, span) = self.event()?;
+        let root = self.node(event, &span, 0)?;
+        match self.event()? {
+            (Event::DocumentEnd, _) => Ok(root),
+            (_, span) => Err(self.error(&span, "the document does not end after its first value")),
+        }
+    }
+
+    fn event(&mut self) -> Result<(Event<'a>, Span), YamlError> {
+        next_event(self.parser, self.lines_before)?
+            .ok_or_else(|| self.error(&Span::default(), "the document ends too early"))
+    }
+
+    fn error(&self, span: &Span, message: impl Into<String>) -> YamlError {
+        YamlError { mark: mark(span, self.lines_before), message: message.into() }
+    }
+
+    /// The node that an event begins, with everything in it.
+    fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Node<'a>, YamlError> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(self.error(span, format!("the document has more than {MAX_NODES} values")));
+        }
+        if depth > MAX_DEPTH {
+            return Err(self.error(span, format!("values are nested more than {MAX_DEPTH} deep")));
+        }
+        let mark = mark(span, self.lines_before);
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let is_text = self.check_tag(tag.as_deref(), span)?;
+                let plain = matches!(style, ScalarStyle::Plain) && !is_text;
+                (Value::Scalar { text, plain }, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), span)?;
+                (Value::Sequence(self.sequence(depth)?), anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), span)?;
+                (Value::Mapping(self.mapping(depth)?), anchor)
+            }
+            Event::Alias(id) => return self.alias(id, span, depth),
+            _ => return Err(self.error(span, "a value is missing")),
+        };
+        let node = Node { mark, value };
+        if anchor != 0 {
+            let (count, height) = measure(&node);
+            self.count_copies(count, span)?;
+            self.anchors.insert(anchor, (node.clone(), height));
+        }
+        Ok(node)
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Vec<Node<'a>>, YamlError> {
+        let mut items = Vec::new();
+        loop {
+            match self.event()? {
+                (Event::SequenceEnd, _) => return Ok(items),
+                (event, span) => items.push(self.node(event, &span, depth + 1)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Vec<Entry<'a>>, YamlError> {
+        let mut entries: Vec<Entry<'a>> = Vec::new();
+        let mut merged = None;
+        loop {
+            let (event, span) = match self.event()? {
+                (Event::MappingEnd, _) => break,
+                other => other,
+            };
+            let key = self.node(event, &span, depth + 1)?;
+            let Value::Scalar { text, plain } = key.value else {
+                return Err(self.error(&span, "a key is a mapping or a list; keys are texts"));
+            };
+            let (event, value_span) = self.event()?;
+            let value = self.node(event, &value_span, depth + 1)?;
+            if plain && text == "<<" {
+                if merged.replace(value).is_some() {
+                    return Err(self.error(&span, "the key `<<` is there twice"));
+                }
+            } else {
+                entries.push(Entry { key: text, mark: key.mark, value });
+            }
+        }
+        check_keys(&entries)?;
+        if let Some(node) = merged {
+            merge::into(&mut entries, node)?;
+        }
+        Ok(entries)
+    }
+
+    fn alias(&mut self, id: usize, span: &Span, depth: usize) -> Result<Node<'a>, YamlError> {
+        let Some((node, height)) = self.anchors.get(&id) else {
+            return Err(self.error(span, "an alias stands inside of what it names"));
+        };
+        let (node, height) = (node.clone(), *height);
+        if depth + height > MAX_DEPTH {
+            return Err(self.error(span, format!("values are nested more than {MAX_DEPTH} deep")));
+        }
+        self.count_copies(measure(&node).0, span)?;
+        Ok(node)
+    }
+
+    fn count_copies(&mut self, count: usize, span: &Span) -> Result<(), YamlError> {
+        self.copied += count;
+        if self.copied > MAX_COPIED_NODES {
+            return Err(self.error(span, format!("aliases stand for more than {MAX_COPIED_NODES} values")));
+        }
+        Ok(())
+    }
+
+    /// Whether the tag makes the value a text. Types of YAML's own are implied by the fields; others are
+    /// refused, since nobody knows what they should do.
+    fn check_tag(&self, tag: Option<&Tag>, span: &Span) -> Result<bool, YamlError> {
+        match tag {
+            None => Ok(false),
+            Some(tag) if tag.is_yaml_core_schema() => Ok(tag.is_yaml_core_schema_tag("str")),
+            // `!` alone: "not a plain scalar".
+            Some(tag) if tag.handle() == "!" && tag.suffix().is_empty() => Ok(true),
+            Some(tag) => Err(self.error(span, format!("the tag `{}` means nothing here", tag.original()))),
+        }
+    }
+}
+
+/// How many nodes a tree has, and how deep it is.
+fn measure(node: &Node<'_>) -> (usize, usize) {
+    let sum = |(count, height): (usize, usize), inner: &Node<'_>| {
+        let (inner_count, inner_height) = measure(inner);
+        (count + inner_count, height.max(inner_height + 1))
+    };
+    match &node.value {
+        Value::Scalar { .. } => (1, 0),
+        Value::Sequence(items) => items.iter().fold((1, 0), sum),
+        Value::Mapping(entries) => entries.iter().map(|entry| &entry.value).fold((1, 0), sum),
+    }
+}
+
+/// A key twice in one mapping: one of its values would be lost without a word.
+fn check_keys(entries: &[Entry<'_>]) -> Result<(), YamlError> {
+    // Short mappings, nearly all, are compared by pairs: no table is built for them.
+    let again = if entries.len() <= 12 {
+        (1..entries.len()).find(|&i| entries[..i].iter().any(|earlier| earlier.key == entries[i].key))
+    } else {
+        let mut seen = HashSet::with_capacity(entries.len());
+        entries.iter().position(|entry| !seen.insert(&*entry.key))
+    };
+    match again {
+        None => Ok(()),
+        Some(index) => Err(YamlError {
+            mark: entries[index].mark,
+            message: format!("the key `{}` is there twice", entries[index].key),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
