@@ -3,6 +3,7 @@
 mod balance;
 pub mod choice;
 mod deadline;
+pub mod filter;
 pub mod health;
 pub mod retry;
 pub mod route;
@@ -13,7 +14,8 @@ pub use balance::{
 };
 pub use choice::WeightedChoice;
 pub use deadline::{Bound, Deadlines, connect_timeout};
+pub use filter::{FilterContext, Filters, Redirection};
 pub use health::{BackendState, Cause, Change, EndpointState, Health, HealthReport};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
-pub use route::HostTable;
+pub use route::{CompileError, HostTable, RouteMatch, RouteTable};
 pub use time::Time;
