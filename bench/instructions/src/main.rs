@@ -4,6 +4,8 @@
 //! operation so many times inside [`measured`], the only function whose instructions are counted.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its caller")]
 
+mod heads;
+
 use std::process::ExitCode;
 
 /// One operation that is counted.
@@ -16,16 +18,18 @@ struct Case {
     prepare: fn() -> Box<dyn FnMut()>,
 }
 
-const CASES: &[Case] = &[];
+/// Every case, by module.
+const CASES: &[&[Case]] = &[heads::CASES];
 
 fn main() -> ExitCode {
+    let cases = || CASES.iter().copied().flatten();
     let Some(name) = std::env::args().nth(1) else {
-        for case in CASES {
+        for case in cases() {
             println!("{} {}", case.name, case.times);
         }
         return ExitCode::SUCCESS;
     };
-    let Some(case) = CASES.iter().find(|case| case.name == name) else {
+    let Some(case) = cases().find(|case| case.name == name) else {
         eprintln!("there is no case `{name}`");
         return ExitCode::FAILURE;
     };
