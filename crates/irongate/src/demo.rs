@@ -36,6 +36,7 @@ pub(crate) fn manifest(origins: &[SocketAddr], port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use irongate_translate::Source;
 
     #[test]
     fn the_manifest_has_the_port_and_every_origin() {
@@ -46,5 +47,13 @@ mod tests {
             assert_eq!(yaml.matches(&format!("port: {port}}}")).count(), 1, "{yaml}");
         }
         assert_eq!(yaml.matches("\nkind: EndpointSlice\n").count(), 3);
+    }
+
+    #[test]
+    fn the_manifest_is_read_without_a_problem() {
+        let origins = [4001, 4002, 4003].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let source = Source::new("demo.yaml", manifest(&origins, 8123));
+        let (_, problems) = irongate_translate::read(&[source]);
+        assert_eq!(problems, []);
     }
 }
