@@ -295,18 +295,19 @@ impl Balancer {
     /// about health is noted.
     pub fn answered(&mut self, ticket: &mut Ticket, now: Time, status: u16) -> Verdict {
         let waited = self.stop_waiting(ticket, now);
-        let Some(state) = self.endpoint(ticket.index).cloned() else { return Verdict::default() };
         if !is_failure(status) {
             ticket.stage = Stage::Answered;
             if let Some(waited) = waited {
                 self.sample(ticket.index, waited, now);
             }
             // The answer may be a stream without end; what waits for the trial should not.
-            let change = if ticket.trial { state.record_success(now, ticket.begun) } else { None };
+            let trial = if ticket.trial { self.endpoint(ticket.index) } else { None };
+            let change = trial.and_then(|state| state.record_success(now, ticket.begun));
             return Verdict { elsewhere: false, change };
         }
         ticket.stage = Stage::Bad;
         self.sample_at_least(ticket.index, waited, now);
+        let Some(state) = self.endpoint(ticket.index) else { return Verdict::default() };
         let doubted = ticket.trial || state.doubt(now) >= DOUBTED;
         let elsewhere = status != 429 && doubted && self.has_undoubted_other(now, ticket.index);
         let change = state.record_failure(now, ticket.begun, Cause::Status(status), self.entropy);
@@ -315,22 +316,25 @@ impl Balancer {
 
     /// The request is over, however it went. Its endpoint's place is free again if it was removed meanwhile.
     pub fn end(&mut self, mut ticket: Ticket, now: Time, outcome: Outcome) -> Option<Change> {
-        let waited = self.stop_waiting(&mut ticket, now);
-        let state = self.endpoint(ticket.index).cloned()?;
-        let change = match outcome {
-            Outcome::Complete if ticket.stage == Stage::Bad => None,
+        let was_bad = ticket.stage == Stage::Bad;
+        if let Some(waited) = self.stop_waiting(&mut ticket, now)
+            && outcome != Outcome::ConnectFailed
+        {
+            self.sample_at_least(ticket.index, Some(waited), now);
+        }
+        let change = self.endpoint(ticket.index).and_then(|state| match outcome {
+            Outcome::Complete if was_bad => None,
             Outcome::Complete => state.record_success(now, ticket.begun),
             Outcome::Failed => state.record_failure(now, ticket.begun, Cause::Transport, self.entropy),
             Outcome::TimedOut => state.record_failure(now, ticket.begun, Cause::Timeout, self.entropy),
             Outcome::ConnectFailed => state.connect_failed(now),
-            Outcome::Cancelled => None,
-        };
-        if ticket.trial && outcome == Outcome::Cancelled {
-            state.release_trial(now, ticket.begun);
-        }
-        if outcome != Outcome::ConnectFailed {
-            self.sample_at_least(ticket.index, waited, now);
-        }
+            Outcome::Cancelled => {
+                if ticket.trial {
+                    state.release_trial(now, ticket.begun);
+                }
+                None
+            }
+        });
         self.release(ticket.index);
         change
     }

@@ -14,5 +14,5 @@ pub(super) fn choose(view: &View<'_>, dice: &mut Dice) -> Option<u32> {
 
 fn cost(view: &View<'_>, slot: u32) -> f32 {
     let load = view.load(slot);
-    (load.pending as f32 * load.inverse_weight + 1.0) * view.doubt_factor(slot)
+    load.load() * view.doubt_factor(slot)
 }

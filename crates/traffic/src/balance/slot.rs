@@ -124,6 +124,14 @@ impl Slot {
         estimate.max(self.oldest(now))
     }
 
+    /// What is under way, for its weight: 1 when it is idle, and p + 1 for p requests at the mean weight.
+    ///
+    /// An endpoint of twice the weight has room for two before a third waits; a plain p / weight would make it look
+    /// busier than a light one that is idle, which costs it a tenth of its share at low load.
+    pub(super) fn load(&self) -> f32 {
+        (self.pending as f32 * self.inverse_weight + self.inverse_weight.min(1.0)).max(1.0)
+    }
+
     /// A lower bound of the time that the oldest unanswered request has waited.
     ///
     /// Everybody in the older group began no later than its `latest`. Once that group is empty the younger one becomes

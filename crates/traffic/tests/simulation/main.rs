@@ -1,0 +1,197 @@
+//! A small cluster in virtual time: cores that share health, origins that turn bad, callers that count failures.
+//!
+//! Each scenario is run with several seeds; the bounds are those that the project promises for live traffic. Run with
+//! `--nocapture` for the figures.
+
+mod cluster;
+
+use cluster::{Behaviour, Cluster, Report, seconds};
+use irongate_config::Algorithm;
+
+/// As in a usual measurement: four origins of 4 to 8 ms, 300 requests a second for 14 s on two cores, and the first origin
+/// turns into something else at second 4.
+fn turning(behaviour: Behaviour) -> Cluster {
+    let mut cluster = Cluster::new(2, 4, 300, 14);
+    cluster.behave(0, 4.0, behaviour);
+    cluster
+}
+
+/// Runs a scenario with several seeds; prints what it gave.
+fn runs(name: &str, cluster: &Cluster) -> Vec<Report> {
+    let reports: Vec<Report> = (1..=8).map(|seed| cluster.run(seed)).collect();
+    let failures: Vec<usize> = reports.iter().map(|report| report.failures).collect();
+    let shares: Vec<String> =
+        reports.iter().map(|report| format!("{:.2}", 100.0 * report.share(0, 6.0, 14.0))).collect();
+    println!("{name}: failures {failures:?}; share of the first after 2 s, per cent: {}", shares.join(" "));
+    reports
+}
+
+fn worst(reports: &[Report]) -> usize {
+    reports.iter().map(|report| report.failures).max().unwrap_or(0)
+}
+
+fn mean(reports: &[Report]) -> f64 {
+    reports.iter().map(|report| report.failures as f64).sum::<f64>() / reports.len() as f64
+}
+
+#[test]
+fn equal_endpoints_get_equal_shares() {
+    for algorithm in [Algorithm::PeakEwma, Algorithm::LeastRequest, Algorithm::RoundRobin, Algorithm::Random]
+    {
+        let mut cluster = Cluster::new(2, 4, 300, 14);
+        cluster.algorithm = algorithm;
+        for report in runs(&format!("equal, {algorithm:?}"), &cluster) {
+            assert_eq!(0, report.failures);
+            for origin in 0..4 {
+                let share = report.share(origin, 1.0, 14.0);
+                assert!((0.22..0.28).contains(&share), "{algorithm:?}: {share}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_are_kept() {
+    for algorithm in [Algorithm::PeakEwma, Algorithm::LeastRequest, Algorithm::RoundRobin, Algorithm::Random]
+    {
+        let mut cluster = Cluster::new(2, 4, 300, 14);
+        cluster.algorithm = algorithm;
+        cluster.weights = vec![5, 1, 1, 1];
+        for report in runs(&format!("weights 5, 1, 1, 1, {algorithm:?}"), &cluster) {
+            let share = report.share(0, 1.0, 14.0);
+            assert!((0.58..0.67).contains(&share), "{algorithm:?}: {share}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_endpoint_is_invisible_and_comes_back() {
+    let mut cluster = turning(Behaviour::Dead);
+    cluster.behave(0, 8.0, Behaviour::GOOD);
+    for report in runs("killed at 4 s, started again at 8 s", &cluster) {
+        assert_eq!(0, report.failures);
+        assert_eq!(0.0, report.share(0, 4.1, 8.0));
+        let share = report.share(0, 12.0, 13.0);
+        assert!((0.17..0.33).contains(&share), "{share}");
+        assert!((0.21..0.29).contains(&report.share(0, 12.0, 14.0)));
+    }
+}
+
+#[test]
+fn the_only_endpoint_is_noticed_at_once() {
+    let mut cluster = Cluster::new(2, 1, 300, 14);
+    cluster.behave(0, 4.0, Behaviour::Dead);
+    cluster.behave(0, 8.0, Behaviour::GOOD);
+    for report in runs("the only one killed at 4 s, started again at 8 s", &cluster) {
+        let last = report.last_failure.expect("while it was dead, callers noticed");
+        assert!(last <= seconds(8.001), "{last:?}");
+    }
+}
+
+#[test]
+fn one_that_always_fails_at_once_is_hardly_seen() {
+    let reports = runs("503 always", &turning(Behaviour::Fails(1.0)));
+    assert!(worst(&reports) <= 5);
+    let mut posts = turning(Behaviour::Fails(1.0));
+    posts.idempotent = false;
+    let reports = runs("503 always, nothing may be sent twice", &posts);
+    assert!(worst(&reports) <= 10);
+    for algorithm in [Algorithm::LeastRequest, Algorithm::RoundRobin, Algorithm::Random] {
+        let mut cluster = turning(Behaviour::Fails(1.0));
+        cluster.algorithm = algorithm;
+        assert!(worst(&runs(&format!("503 always, {algorithm:?}"), &cluster)) <= 10);
+    }
+}
+
+#[test]
+fn one_that_fails_half_of_the_time_is_hardly_seen() {
+    let reports = runs("503 half of the time", &turning(Behaviour::Fails(0.5)));
+    assert!(worst(&reports) <= 15);
+    let mut posts = turning(Behaviour::Fails(0.5));
+    posts.idempotent = false;
+    assert!(mean(&runs("503 half of the time, nothing may be sent twice", &posts)) <= 30.0);
+}
+
+#[test]
+fn one_that_failed_gets_its_share_back() {
+    let mut cluster = turning(Behaviour::Fails(1.0));
+    cluster.duration = 40;
+    cluster.behave(0, 10.0, Behaviour::GOOD);
+    for report in runs("503 from 4 s to 10 s", &cluster) {
+        assert!((0.2..0.3).contains(&report.share(0, 30.0, 40.0)));
+    }
+}
+
+#[test]
+fn a_slow_one_is_hardly_asked() {
+    let cluster = turning(Behaviour::Answers { least: 504.0, most: 508.0 });
+    for report in runs("500 ms more", &cluster) {
+        assert!(report.share(0, 6.0, 14.0) <= 0.008);
+    }
+    let mut cluster = cluster;
+    cluster.duration = 60;
+    cluster.behave(0, 8.0, Behaviour::GOOD);
+    for report in runs("500 ms more from 4 s to 8 s", &cluster) {
+        assert!((0.2..0.3).contains(&report.share(0, 40.0, 60.0)));
+    }
+}
+
+#[test]
+fn one_that_never_answers_is_hardly_asked() {
+    let reports = runs("accepts, never answers", &turning(Behaviour::Hangs));
+    assert!(worst(&reports) <= 8);
+    assert!(mean(&reports) <= 5.0);
+}
+
+#[test]
+fn mixed_speeds_are_all_used() {
+    let mut cluster = Cluster::new(2, 4, 300, 14);
+    for (origin, least) in [1.0, 5.0, 10.0, 20.0].into_iter().enumerate() {
+        cluster.behave(origin, 0.0, Behaviour::Answers { least, most: least * 1.5 });
+    }
+    for report in runs("1, 5, 10 and 20 ms", &cluster) {
+        let shares: Vec<f64> = (0..4).map(|origin| report.share(origin, 1.0, 14.0)).collect();
+        assert!(shares.is_sorted_by(|quick, slow| quick > slow), "{shares:?}");
+        assert!(shares[0] < 0.6, "{shares:?}");
+    }
+}
+
+#[test]
+fn a_new_cold_endpoint_is_not_flooded() {
+    let mut cluster = turning(Behaviour::Dead);
+    cluster.behave(0, 0.0, Behaviour::Dead);
+    // Cold for two seconds after it starts.
+    cluster.behave(0, 4.0, Behaviour::Answers { least: 200.0, most: 400.0 });
+    cluster.behave(0, 6.0, Behaviour::GOOD);
+    for report in runs("starts at 4 s, cold until 6 s", &cluster) {
+        assert_eq!(0, report.failures);
+        assert!(report.share(0, 4.0, 6.0) < 0.05, "{}", report.share(0, 4.0, 6.0));
+    }
+}
+
+#[test]
+fn when_all_fail_all_are_asked() {
+    let mut cluster = Cluster::new(2, 4, 300, 14);
+    for origin in 0..4 {
+        cluster.behave(origin, 4.0, Behaviour::Fails(1.0));
+        cluster.behave(origin, 8.0, Behaviour::GOOD);
+    }
+    for report in runs("all fail from 4 s to 8 s", &cluster) {
+        let last = report.last_failure.expect("callers noticed");
+        assert!(last <= seconds(8.2), "{last:?}");
+        assert!(report.retries <= 100 + 14 * 300 / 5, "{}", report.retries);
+    }
+}
+
+#[test]
+fn a_thousand_endpoints_share_evenly() {
+    let mut cluster = Cluster::new(4, 1000, 20_000, 5);
+    cluster.behave(0, 0.0, Behaviour::Dead);
+    let report = cluster.run(1);
+    assert_eq!(0, report.failures);
+    let shares = (1..1000).map(|origin| report.share(origin, 1.0, 5.0) * 999.0);
+    let (least, most) =
+        shares.fold((f64::MAX, 0.0), |(least, most), share| (share.min(least), share.max(most)));
+    println!("a thousand: shares from {least:.2} to {most:.2} of the even one");
+    assert!(least > 0.4 && most < 1.8, "{least} {most}");
+}
