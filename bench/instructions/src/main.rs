@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its caller")]
 
 mod heads;
+mod routes;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ struct Case {
 }
 
 /// Every case, by module.
-const CASES: &[&[Case]] = &[heads::CASES];
+const CASES: &[&[Case]] = &[heads::CASES, routes::CASES];
 
 fn main() -> ExitCode {
     let cases = || CASES.iter().copied().flatten();
