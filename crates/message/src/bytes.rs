@@ -1,5 +1,7 @@
 //! Classes of bytes, and the folds that check many at once.
 
+use std::ops::Range;
+
 /// A byte of a token (RFC 9110 5.6.2).
 pub(crate) const TOKEN: u8 = 1;
 /// `_`: a token byte that some origins cannot tell from `-`.
@@ -72,14 +74,21 @@ fn any(text: &[u8], bad: impl Fn(u8) -> bool + Copy) -> bool {
 /// Without the white space (space, tab) at both ends.
 #[inline]
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
-    let mut text = text;
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
+    &text[trim_range(text, 0)]
+}
+
+/// Where the text from `start` on lies without the white space (space, tab) at both ends.
+#[inline]
+pub(crate) fn trim_range(text: &[u8], start: usize) -> Range<usize> {
+    let is_space = |byte: u8| byte == b' ' || byte == b'\t';
+    let (mut start, mut end) = (start, text.len());
+    while start < end && is_space(text[start]) {
+        start += 1;
     }
-    while let [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
+    while start < end && is_space(text[end - 1]) {
+        end -= 1;
     }
-    text
+    start..end
 }
 
 /// The elements of a comma-separated list (RFC 9110 5.6.1), trimmed; empty ones are left out.

@@ -1,11 +1,12 @@
 //! What belongs to one connection and not to the message: `Connection` and the fields that it lists
 //! (RFC 9110 7.6.1), `Upgrade`, `TE`, `Transfer-Encoding`, `Content-Length`.
 
-use crate::bytes::{list, parse_length};
+use crate::bytes::{list, parse_length, trim, trim_range};
 use crate::error::HeadError;
 use crate::fields::{Fields, Span};
 use crate::method::Version;
 use crate::name::{FORWARDING, Known, KnownSet};
+use memchr::memchr;
 use smallvec::SmallVec;
 
 /// What is never among the kept lines of a head.
@@ -65,13 +66,12 @@ impl Connection {
             self.keep_alive = true;
             return Ok(());
         }
-        let start = value.start as usize;
-        let mut offset = start;
-        for element in text.split(|&byte| byte == b',') {
-            let option = crate::bytes::trim(element);
-            // Where the trimmed option lies: white space in front was left out.
-            let at = offset + (element.len() - element.trim_ascii_start().len());
-            offset += element.len() + 1;
+        let mut start = 0;
+        while start < text.len() {
+            let end = memchr(b',', &text[start..]).map_or(text.len(), |at| start + at);
+            let place = trim_range(&text[..end], start);
+            start = end + 1;
+            let option = &text[place.clone()];
             if option.is_empty() {
                 continue;
             }
@@ -84,7 +84,8 @@ impl Connection {
             } else if self.listed.len() == LISTED {
                 return Err(HeadError::ConnectionOptions);
             } else {
-                self.listed.push(Span::new(at..at + option.len()));
+                let offset = value.start as usize;
+                self.listed.push(Span::new(offset + place.start..offset + place.end));
             }
         }
         Ok(())
@@ -136,7 +137,7 @@ impl Framing {
     /// An answer's `Content-Length`: the same number may come again, as a field or in a list (RFC 9110 8.6).
     pub(crate) fn read_equal_lengths(&mut self, value: &[u8]) -> Result<(), HeadError> {
         for element in value.split(|&byte| byte == b',') {
-            let length = parse_length(crate::bytes::trim(element)).ok_or(HeadError::ContentLength)?;
+            let length = parse_length(trim(element)).ok_or(HeadError::ContentLength)?;
             if self.length.replace(length).is_some_and(|other| other != length) {
                 return Err(HeadError::RepeatedContentLength);
             }

@@ -1,10 +1,13 @@
 //! Field lines: one arena of bytes in HTTP/1 shape, and an index of 16 bytes a line.
 
-use crate::bytes::{NAME_CLASS, has_control, is_token, scan_token, trim};
+use crate::bytes::{NAME_CLASS, has_control, is_token, trim};
 use crate::error::HeadError;
 use crate::name::{FieldName, Known, KnownSet, is_lookalike};
 use std::fmt;
-use std::ops::Range;
+
+mod line;
+
+pub(crate) use line::{Line, Span};
 
 /// The fields of a head or of a trailer section, for every version of HTTP.
 ///
@@ -18,117 +21,6 @@ pub struct Fields {
     pub(crate) lines: Vec<Line>,
     /// Which known names are among the kept lines, so that most lookups of what is not there cost nothing.
     pub(crate) present: KnownSet,
-}
-
-/// A range of an arena.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-}
-
-impl Span {
-    pub(crate) const EMPTY: Self = Self { start: 0, end: 0 };
-
-    #[inline]
-    pub(crate) fn new(range: Range<usize>) -> Self {
-        Self { start: range.start as u32, end: range.end as u32 }
-    }
-
-    #[inline]
-    pub(crate) fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-
-    pub(crate) fn length(self) -> usize {
-        self.range().len()
-    }
-}
-
-/// One field line.
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    /// Where the line, that is its name, begins.
-    start: u32,
-    /// Where the value begins and ends, without the white space around it.
-    value: Span,
-    name_length: u16,
-    pub(crate) known: Known,
-    flags: u8,
-}
-
-const _: () = assert!(size_of::<Line>() == 16);
-
-/// No part of the head any more, or never (framing and connection fields).
-const DROPPED: u8 = 1;
-/// The bytes in the arena must not be copied as they are: there is white space before the colon or after the value.
-const IRREGULAR: u8 = 2;
-
-impl Line {
-    #[inline]
-    pub(crate) fn is_kept(self) -> bool {
-        self.flags & DROPPED == 0
-    }
-
-    #[inline]
-    fn name(self) -> Span {
-        Span { start: self.start, end: self.start + u32::from(self.name_length) }
-    }
-
-    #[inline]
-    pub(crate) fn value(self) -> Span {
-        self.value
-    }
-
-    /// Reads one line, without its CRLF, that lies at `offset` in the arena-to-be. `lenient`: white space
-    /// before the colon is left out instead of refused (RFC 9112 5.1: in answers).
-    #[inline]
-    pub(crate) fn parse(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
-        let (name_length, classes) = scan_token(text);
-        let mut flags = 0;
-        let mut colon = name_length;
-        if text.get(colon) != Some(&b':') || name_length == 0 {
-            colon = find_late_colon(text, name_length, lenient)?;
-            flags |= IRREGULAR;
-        }
-        let name = &text[..name_length];
-        let raw = &text[colon + 1..];
-        if has_control(raw) {
-            return Err(HeadError::FieldValue);
-        }
-        let value = trim(raw);
-        let value_start = match value.is_empty() {
-            true => colon + 1,
-            // `trim` takes from both ends: what it took in front is the rest.
-            false => text.len() - raw.trim_ascii_start().len(),
-        };
-        let value_end = value_start + value.len();
-        if value_end != text.len() {
-            flags |= IRREGULAR;
-        }
-        if is_lookalike(name, classes) {
-            flags |= DROPPED;
-        }
-        Ok(Self {
-            start: offset as u32,
-            value: Span::new(offset + value_start..offset + value_end),
-            name_length: u16::try_from(name_length).map_err(|_| HeadError::FieldName)?,
-            known: Known::from_text(name),
-            flags,
-        })
-    }
-}
-
-/// What is wrong with a line that has no colon right after its name, or where the colon is nevertheless.
-#[cold]
-fn find_late_colon(text: &[u8], name_length: usize, lenient: bool) -> Result<usize, HeadError> {
-    let space = text[name_length..].iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    match (name_length, space, text.get(name_length + space)) {
-        (0, 1.., _) => Err(HeadError::Folding),
-        (1.., 1.., Some(b':')) if lenient => Ok(name_length + space),
-        (1.., 1.., Some(b':')) => Err(HeadError::SpaceBeforeColon),
-        _ => Err(HeadError::FieldName),
-    }
 }
 
 /// Names that no edit touches, since they are written from what the head means.
@@ -160,7 +52,10 @@ impl Fields {
         if !self.present.has(name) {
             return None;
         }
-        self.lines.iter().find(|line| line.known == name && line.is_kept()).map(|line| self.bytes(line.value))
+        self.lines
+            .iter()
+            .find(|line| line.known == name && line.is_kept())
+            .map(|line| self.bytes(line.value()))
     }
 
     /// Like [`Fields::get`], for any name.
@@ -174,7 +69,7 @@ impl Fields {
         self.lines
             .iter()
             .filter(move |line| line.is_kept() && self.is_named(line, name))
-            .map(|line| self.bytes(line.value))
+            .map(|line| self.bytes(line.value()))
     }
 
     /// All fields in order: the name as written, and the value without the white space around it.
@@ -182,7 +77,7 @@ impl Fields {
         self.lines
             .iter()
             .filter(|line| line.is_kept())
-            .map(|line| (self.bytes(line.name()), self.bytes(line.value)))
+            .map(|line| (self.bytes(line.name()), self.bytes(line.value())))
     }
 
     /// Whether there are none.
@@ -307,7 +202,7 @@ impl Fields {
     /// Drops the line that was added last; others of its name stay.
     pub(crate) fn drop_last_repeated(&mut self) {
         if let Some(line) = self.lines.last_mut() {
-            line.flags |= DROPPED;
+            line.drop();
         }
     }
 
@@ -316,35 +211,29 @@ impl Fields {
         let start = self.arena.len();
         self.arena.extend_from_slice(name);
         self.arena.extend_from_slice(b": ");
-        let value_start = self.arena.len();
         for part in value {
             self.arena.extend_from_slice(part);
         }
-        let value_end = self.arena.len();
-        self.arena.extend_from_slice(b"\r\n");
-        self.lines.push(Line {
-            start: start as u32,
-            value: Span::new(value_start..value_end),
-            name_length: name.len() as u16,
-            known,
-            flags: 0,
-        });
-        self.present.insert(known);
+        self.finish_line(start, name.len(), known);
     }
 
     /// Writes a line whose value already lies in the arena.
     pub(crate) fn append_stored(&mut self, name: &[u8], known: Known, value: Span) {
-        self.append_line(name, known, &[]);
-        let start = self.arena.len() - 2;
-        self.arena.truncate(start);
-        if value.range().end <= start {
-            self.arena.extend_from_within(value.range());
+        let start = self.arena.len();
+        if value.range().end > start {
+            return;
         }
-        let end = self.arena.len();
+        self.arena.extend_from_slice(name);
+        self.arena.extend_from_slice(b": ");
+        self.arena.extend_from_within(value.range());
+        self.finish_line(start, name.len(), known);
+    }
+
+    fn finish_line(&mut self, start: usize, name_length: usize, known: Known) {
+        let value = start + name_length + 2..self.arena.len();
         self.arena.extend_from_slice(b"\r\n");
-        if let Some(line) = self.lines.last_mut() {
-            line.value = Span::new(start..end);
-        }
+        self.lines.push(Line::written(start, name_length, value, known));
+        self.present.insert(known);
     }
 
     /// Puts bytes that are no field into the arena.
@@ -356,7 +245,7 @@ impl Fields {
 
     #[inline]
     pub(crate) fn drop_line(&mut self, index: usize) {
-        self.lines[index].flags |= DROPPED;
+        self.lines[index].drop();
     }
 
     /// Drops all lines of these names.
@@ -364,7 +253,7 @@ impl Fields {
         if self.present.meets(names) {
             for line in &mut self.lines {
                 if names.has(line.known) {
-                    line.flags |= DROPPED;
+                    line.drop();
                 }
             }
             self.present.remove(names);
@@ -378,7 +267,7 @@ impl Fields {
             if keep(line.known) {
                 self.present.insert(line.known);
             } else {
-                line.flags |= DROPPED;
+                line.drop();
             }
         }
     }
@@ -387,7 +276,7 @@ impl Fields {
         match name.known() {
             Known::Unknown => {
                 line.known == Known::Unknown
-                    && usize::from(line.name_length) == name.as_str().len()
+                    && line.name().length() == name.as_str().len()
                     && self.bytes(line.name()).eq_ignore_ascii_case(name.as_str().as_bytes())
             }
             known => line.known == known,
@@ -396,31 +285,38 @@ impl Fields {
 
     /// Whether a line has that name, in any case.
     pub(crate) fn has_name(&self, line: Line, name: &[u8]) -> bool {
-        usize::from(line.name_length) == name.len() && self.bytes(line.name()).eq_ignore_ascii_case(name)
+        line.name().length() == name.len() && self.bytes(line.name()).eq_ignore_ascii_case(name)
     }
 
     /// Writes the kept lines, those of `except` left out. Lines that lie one after another are copied at once.
     pub(crate) fn write(&self, except: KnownSet, out: &mut Vec<u8>) {
         let mut run = 0..0;
-        for line in &self.lines {
+        for &line in &self.lines {
             if !line.is_kept() || except.has(line.known) {
                 continue;
             }
-            if line.flags & IRREGULAR != 0 {
-                out.extend_from_slice(self.arena.get(run).unwrap_or_default());
-                run = 0..0;
-                out.extend_from_slice(self.bytes(line.name()));
-                out.extend_from_slice(b": ");
-                out.extend_from_slice(self.bytes(line.value));
-                out.extend_from_slice(b"\r\n");
-            } else if run.end == line.start as usize {
-                run.end = line.value.end as usize + 2;
-            } else {
-                out.extend_from_slice(self.arena.get(run).unwrap_or_default());
-                run = line.start as usize..line.value.end as usize + 2;
+            match line.whole() {
+                Some(range) if range.start == run.end => run.end = range.end,
+                Some(range) => {
+                    out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+                    run = range;
+                }
+                None => {
+                    out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+                    run = 0..0;
+                    self.write_anew(line, out);
+                }
             }
         }
         out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+    }
+
+    #[cold]
+    fn write_anew(&self, line: Line, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.bytes(line.name()));
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(self.bytes(line.value()));
+        out.extend_from_slice(b"\r\n");
     }
 }
 

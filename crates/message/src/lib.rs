@@ -34,3 +34,6 @@ pub use name::{FieldName, FieldNameError, Known};
 pub use parser::{HeadParser, Parsed};
 pub use request::RequestHead;
 pub use response::{ConnectionOption, ResponseHead};
+
+#[cfg(test)]
+mod testing;

@@ -314,10 +314,7 @@ impl ResponseHead {
         let without_body = self.never_has_body(request_method);
         self.body = match framing.length {
             _ if without_body => BodyLength::Empty,
-            Some(length @ 1..) if end_of_stream => {
-                let _ = length;
-                return Err(HeadError::Malformed);
-            }
+            Some(1..) if end_of_stream => return Err(HeadError::Malformed),
             Some(length) => BodyLength::Length(length),
             None if end_of_stream => BodyLength::Length(0),
             None => BodyLength::Chunked,

@@ -114,7 +114,7 @@ proptest! {
     fn canonical_paths_stay(raw in "(/|[.]|%2[eEfF]|%25|%5c|%41|;|a|%[0-9a-f]{2}){0,24}") {
         let raw = format!("/{raw}");
         if let Ok(path) = canonical(raw.as_bytes()) {
-            prop_assert_eq!(canonical(&path), Ok(path.clone()));
+            prop_assert_eq!(canonical(&path).as_ref(), Ok(&path));
             prop_assert!(path.starts_with(b"/"));
             for segment in path.split(|&byte| byte == b'/') {
                 prop_assert!(segment != b"." && segment != b"..");

@@ -1,0 +1,133 @@
+//! Where a field line lies in an arena, and how it is read.
+
+use crate::bytes::{has_control, scan_token, trim_range};
+use crate::error::HeadError;
+use crate::name::{Known, is_lookalike};
+use std::ops::Range;
+
+/// A range of an arena.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) const EMPTY: Self = Self { start: 0, end: 0 };
+
+    #[inline]
+    pub(crate) fn new(range: Range<usize>) -> Self {
+        Self { start: range.start as u32, end: range.end as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn length(self) -> usize {
+        self.range().len()
+    }
+}
+
+/// One field line.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Where the line, that is its name, begins.
+    start: u32,
+    /// Where the value begins and ends, without the white space around it.
+    value: Span,
+    name_length: u16,
+    pub(crate) known: Known,
+    flags: u8,
+}
+
+const _: () = assert!(size_of::<Line>() == 16);
+
+/// No part of the head any more, or never (framing and connection fields).
+const DROPPED: u8 = 1;
+/// The bytes in the arena must not be copied as they are: there is white space before the colon or after the value.
+const IRREGULAR: u8 = 2;
+
+impl Line {
+    /// A line that we wrote, at `start`: its name, `: `, its value.
+    pub(crate) fn written(start: usize, name_length: usize, value: Range<usize>, known: Known) -> Self {
+        Self {
+            start: start as u32,
+            value: Span::new(value),
+            name_length: name_length as u16,
+            known,
+            flags: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_kept(self) -> bool {
+        self.flags & DROPPED == 0
+    }
+
+    #[inline]
+    pub(crate) fn drop(&mut self) {
+        self.flags |= DROPPED;
+    }
+
+    /// Where the whole line, its CRLF included, lies as it may be copied; `None` if it must be composed anew.
+    #[inline]
+    pub(crate) fn whole(self) -> Option<Range<usize>> {
+        let range = self.start as usize..self.value.end as usize + 2;
+        if self.flags & IRREGULAR == 0 { Some(range) } else { None }
+    }
+
+    #[inline]
+    pub(crate) fn name(self) -> Span {
+        Span { start: self.start, end: self.start + u32::from(self.name_length) }
+    }
+
+    #[inline]
+    pub(crate) fn value(self) -> Span {
+        self.value
+    }
+
+    /// Reads one line, without its CRLF, that lies at `offset` in the arena-to-be. `lenient`: white space
+    /// before the colon is left out instead of refused (RFC 9112 5.1: in answers).
+    #[inline]
+    pub(crate) fn parse(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
+        let (name_length, classes) = scan_token(text);
+        let mut flags = 0;
+        let mut colon = name_length;
+        if text.get(colon) != Some(&b':') || name_length == 0 {
+            colon = find_late_colon(text, name_length, lenient)?;
+            flags |= IRREGULAR;
+        }
+        let name = &text[..name_length];
+        if has_control(&text[colon + 1..]) {
+            return Err(HeadError::FieldValue);
+        }
+        let value = trim_range(text, colon + 1);
+        if value.end != text.len() {
+            flags |= IRREGULAR;
+        }
+        if is_lookalike(name, classes) {
+            flags |= DROPPED;
+        }
+        Ok(Self {
+            start: offset as u32,
+            value: Span::new(offset + value.start..offset + value.end),
+            name_length: u16::try_from(name_length).map_err(|_| HeadError::FieldName)?,
+            known: Known::from_text(name),
+            flags,
+        })
+    }
+}
+
+/// What is wrong with a line that has no colon right after its name, or where the colon is nevertheless.
+#[cold]
+fn find_late_colon(text: &[u8], name_length: usize, lenient: bool) -> Result<usize, HeadError> {
+    let space = text[name_length..].iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    match (name_length, space, text.get(name_length + space)) {
+        (0, 1.., _) => Err(HeadError::Folding),
+        (1.., 1.., Some(b':')) if lenient => Ok(name_length + space),
+        (1.., 1.., Some(b':')) => Err(HeadError::SpaceBeforeColon),
+        _ => Err(HeadError::FieldName),
+    }
+}
