@@ -4,6 +4,8 @@
 
 mod budgets;
 mod imports;
+mod licenses;
+mod metadata;
 mod paths;
 mod source;
 mod texts;
@@ -44,6 +46,8 @@ struct Rules {
     groups: BTreeMap<String, Vec<String>>,
     /// One entry a workspace member.
     crates: BTreeMap<String, CrateRules>,
+    /// Licenses that dependencies may come under.
+    licenses: Vec<String>,
     /// What may not stand in tracked text files.
     words: WordRules,
     /// Files over 400 lines and functions over 50 (as `file::function`), with their present length.
@@ -85,7 +89,9 @@ pub(crate) fn run(root: &Path, bless: bool) -> Result<bool> {
 
     let mut findings = Vec::new();
     let sources = read_sources(root, &files, &mut findings)?;
-    imports::check(root, &rules, &mut findings)?;
+    let metadata = metadata::read(root)?;
+    imports::check(root, &metadata, &rules, &mut findings)?;
+    licenses::check(&metadata, &rules, &mut findings);
     paths::check(&rules, &sources, &mut findings);
     let lowered = budgets::check(&rules.over_budget, &sources, &mut findings);
     texts::check(root, &rules.words, &files, &mut findings)?;

@@ -2,65 +2,23 @@
 //!
 //! `xtask/tidy.toml` is what is held; the table in ARCHITECTURE.md has to say the same.
 
+use super::metadata::{Dependency, Metadata, Node, Package};
 use super::{CrateRules, Finding, RULES, Rules};
 use anyhow::{Context, Result};
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::process::Command;
 
 const MAP: &str = "ARCHITECTURE.md";
 /// What tests of every crate may use besides.
 const FOR_TESTS: &str = "irongate-testkit";
 
-/// The part of `cargo metadata` that is read.
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    workspace_members: BTreeSet<String>,
-    resolve: Resolve,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-    manifest_path: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    /// `None`: a normal one; else `dev` or `build`.
-    kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Edge>,
-}
-
-#[derive(Deserialize)]
-struct Edge {
-    pkg: String,
-    dep_kinds: Vec<EdgeKind>,
-}
-
-#[derive(Deserialize)]
-struct EdgeKind {
-    kind: Option<String>,
-}
-
 /// Checks the workspace's dependencies against the rules, and the rules against the map.
-pub(super) fn check(root: &Path, rules: &Rules, findings: &mut Vec<Finding>) -> Result<()> {
-    let metadata = metadata(root)?;
+pub(super) fn check(
+    root: &Path,
+    metadata: &Metadata,
+    rules: &Rules,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let members: Vec<&Package> =
         metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id)).collect();
     let ours: BTreeSet<&str> = members.iter().map(|package| package.name.as_str()).collect();
@@ -74,7 +32,7 @@ pub(super) fn check(root: &Path, rules: &Rules, findings: &mut Vec<Finding>) -> 
         for text in arrows(member, &ours, crate_rules) {
             report(text);
         }
-        for text in reaches(&metadata, member, rules, crate_rules)? {
+        for text in reaches(metadata, member, rules, crate_rules)? {
             report(text);
         }
         let manifest = std::fs::read_to_string(&member.manifest_path)?;
@@ -90,17 +48,6 @@ pub(super) fn check(root: &Path, rules: &Rules, findings: &mut Vec<Finding>) -> 
     let shown = members.iter().filter(in_crates).map(|member| member.name.as_str()).collect();
     compare_with_map(&map, rules, &shown, findings);
     Ok(())
-}
-
-fn metadata(root: &Path) -> Result<Metadata> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1"])
-        .current_dir(root)
-        .output()
-        .context("cannot run cargo metadata")?;
-    anyhow::ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).context("cargo metadata has a form that is not known")
 }
 
 fn relative(root: &Path, path: &str) -> String {
@@ -207,6 +154,7 @@ fn full_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::metadata::{Edge, EdgeKind, Resolve};
     use super::*;
 
     fn rules(uses: &[&str]) -> Rules {
@@ -219,6 +167,7 @@ mod tests {
             groups: [("waiting".to_owned(), vec!["tokio".to_owned()])].into(),
             crates: [("irongate-traffic".to_owned(), crate_rules)].into(),
             words: super::super::WordRules { forbidden: Vec::new(), except: Vec::new() },
+            licenses: Vec::new(),
             over_budget: BTreeMap::new(),
         }
     }
@@ -228,7 +177,13 @@ mod tests {
             .iter()
             .map(|&(name, kind)| Dependency { name: name.into(), kind: kind.map(str::to_owned) })
             .collect();
-        Package { id: name.into(), name: name.into(), manifest_path: String::new(), dependencies }
+        Package {
+            id: name.into(),
+            name: name.into(),
+            license: None,
+            manifest_path: String::new(),
+            dependencies,
+        }
     }
 
     #[test]
