@@ -114,7 +114,8 @@ proptest! {
     fn canonical_paths_stay(raw in "(/|[.]|%2[eEfF]|%25|%5c|%41|;|a|%[0-9a-f]{2}){0,24}") {
         let raw = format!("/{raw}");
         if let Ok(path) = canonical(raw.as_bytes()) {
-            prop_assert_eq!(canonical(&path).as_ref(), Ok(&path));
+            let again = canonical(&path);
+            prop_assert_eq!(again.as_ref(), Ok(&path));
             prop_assert!(path.starts_with(b"/"));
             for segment in path.split(|&byte| byte == b'/') {
                 prop_assert!(segment != b"." && segment != b"..");

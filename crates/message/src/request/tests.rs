@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{read_request, written};
-use crate::{HeadParser, Parsed};
+use crate::{HeadError, HeadLimits, HeadParser, Parsed};
 
 /// A request with a good request line, `Host: a` and these lines.
 fn with(lines: &str) -> String {
