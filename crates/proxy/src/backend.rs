@@ -1,0 +1,261 @@
+//! A backend as one core sees it: load, idle connections, counters.
+
+use crate::live::LiveBackend;
+use crate::snapshot::BackendPlan;
+use crate::transport::Transport;
+use irongate_config::{BackendOptions, BackendProtocol};
+use irongate_telemetry::{BackendMetrics, CoreMetrics, EndpointMetrics};
+use irongate_traffic::{Balancer, Begin, EndpointIndex, EndpointState, Outcome, PickRequest, Picked, Ticket, Time, Verdict};
+use std::cell::{Cell, Ref, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A pooled connection that was idle for longer is not used for a request that could not be sent again: the
+/// origin may be closing it at this moment.
+const SURELY_OPEN: Duration = Duration::from_secs(1);
+
+/// One core's view of a backend. Kept across snapshots, by key.
+pub(crate) struct CoreBackend {
+    pub(crate) live: Arc<LiveBackend>,
+    pub(crate) protocol: BackendProtocol,
+    options: RefCell<Arc<BackendOptions>>,
+    /// Which list of endpoints the balancer knows.
+    seen: Cell<u64>,
+    balancer: RefCell<Balancer>,
+    /// By the position of an [`EndpointIndex`].
+    endpoints: RefCell<Vec<CoreEndpoint>>,
+    pub(crate) metrics: Arc<BackendMetrics>,
+    core_metrics: CoreMetrics,
+}
+
+/// What a core keeps of an endpoint.
+struct CoreEndpoint {
+    state: Arc<EndpointState>,
+    metrics: Arc<EndpointMetrics>,
+    idle: Vec<Idle>,
+    http2: Option<Rc<crate::http2::client::Connections>>,
+}
+
+/// An idle connection; the one that was used last is used first.
+struct Idle {
+    transport: Rc<Transport>,
+    since: Time,
+}
+
+impl CoreBackend {
+    pub(crate) fn new(plan: &BackendPlan, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
+        let live = plan.live.clone();
+        let (seen, endpoints) = live.endpoints();
+        let balancer = Balancer::new(plan.options.algorithm, live.state.clone(), endpoints, now);
+        Rc::new(Self {
+            protocol: plan.protocol,
+            options: RefCell::new(plan.options.clone()),
+            seen: Cell::new(seen),
+            balancer: RefCell::new(balancer),
+            endpoints: RefCell::default(),
+            metrics: metrics.backend(&live.label),
+            core_metrics: metrics.clone(),
+            live,
+        })
+    }
+
+    /// Whether the next snapshot's plan can go on with what is known here.
+    pub(crate) fn fits(&self, plan: &BackendPlan) -> bool {
+        Arc::ptr_eq(&self.live, &plan.live) && self.protocol == plan.protocol
+    }
+
+    /// Takes the next snapshot's options.
+    pub(crate) fn renew(&self, plan: &BackendPlan, now: Time) {
+        if !Arc::ptr_eq(&self.options.borrow(), &plan.options) {
+            *self.options.borrow_mut() = plan.options.clone();
+            self.take_endpoints(now);
+        }
+    }
+
+    pub(crate) fn options(&self) -> Ref<'_, Arc<BackendOptions>> {
+        self.options.borrow()
+    }
+
+    /// An endpoint for a request.
+    pub(crate) fn pick(&self, now: Time, request: &PickRequest<'_>) -> Option<Picked> {
+        if self.live.version() != self.seen.get() {
+            self.take_endpoints(now);
+        }
+        self.balancer.borrow_mut().pick(now, request)
+    }
+
+    #[cold]
+    fn take_endpoints(&self, now: Time) {
+        let (version, endpoints) = self.live.endpoints();
+        self.seen.set(version);
+        self.balancer.borrow_mut().update(self.options.borrow().algorithm, endpoints, now);
+        // Connections to endpoints that are gone end; requests under way have their own.
+        let balancer = self.balancer.borrow();
+        let known = balancer.snapshot(now);
+        self.endpoints.borrow_mut().iter_mut().for_each(|endpoint| {
+            if !known.iter().any(|load| Arc::ptr_eq(&load.endpoint, &endpoint.state)) {
+                self.drop_idle(endpoint, |_| false);
+                endpoint.http2 = None;
+            }
+        });
+    }
+
+    pub(crate) fn has_other(&self, tried: &[EndpointIndex]) -> bool {
+        self.balancer.borrow().has_other(tried)
+    }
+
+    pub(crate) fn try_retry(&self, now: Time) -> bool {
+        self.balancer.borrow_mut().try_retry(now)
+    }
+
+    /// Begins a request to a picked endpoint.
+    pub(crate) fn begin(self: &Rc<Self>, picked: &Picked, now: Time, begin: Begin) -> Load {
+        let ticket = self.balancer.borrow_mut().begin(picked, now, begin);
+        Load { backend: self.clone(), index: picked.index, ticket: Some(ticket), begun: now }
+    }
+
+    /// The endpoint's address.
+    pub(crate) fn address(&self, index: EndpointIndex) -> Option<SocketAddr> {
+        self.balancer.borrow().endpoint(index).map(|state| state.address())
+    }
+
+    /// The endpoint's state, which all cores share.
+    pub(crate) fn endpoint(&self, index: EndpointIndex) -> Option<Arc<EndpointState>> {
+        self.balancer.borrow().endpoint(index).cloned()
+    }
+
+    /// An idle connection that is still open as far as is known. `careful`: the request could not be sent again.
+    pub(crate) fn take_idle(&self, index: EndpointIndex, now: Time, careful: bool) -> Option<Rc<Transport>> {
+        let longest = if careful { SURELY_OPEN } else { self.options.borrow().pool.idle_timeout };
+        self.with_endpoint(index, |endpoint| {
+            while let Some(idle) = endpoint.idle.pop() {
+                self.metrics.unparked();
+                if now.saturating_since(idle.since) <= longest && idle.transport.is_quiet() {
+                    return Some(idle.transport);
+                }
+                self.metrics.closed();
+            }
+            None
+        })?
+    }
+
+    /// Keeps a connection for the next request, if there is room.
+    pub(crate) fn give_idle(&self, index: EndpointIndex, transport: Rc<Transport>, now: Time) {
+        let most = self.options.borrow().pool.max_idle as usize;
+        let kept = self.with_endpoint(index, |endpoint| {
+            let room = endpoint.idle.len() < most;
+            if room {
+                endpoint.idle.push(Idle { transport, since: now });
+            }
+            room
+        });
+        if kept == Some(true) { self.metrics.parked() } else { self.metrics.closed() }
+    }
+
+    /// The endpoint's HTTP/2 connections.
+    pub(crate) fn http2(&self, index: EndpointIndex) -> Option<Rc<crate::http2::client::Connections>> {
+        self.with_endpoint(index, |endpoint| endpoint.http2.get_or_insert_with(Rc::default).clone())
+    }
+
+    /// Closes what was idle for too long, or is not quiet.
+    pub(crate) fn tidy(&self, now: Time) {
+        let longest = self.options.borrow().pool.idle_timeout;
+        for endpoint in &mut *self.endpoints.borrow_mut() {
+            self.drop_idle(endpoint, |idle| {
+                now.saturating_since(idle.since) <= longest && idle.transport.is_quiet()
+            });
+        }
+    }
+
+    fn drop_idle(&self, endpoint: &mut CoreEndpoint, keep: impl FnMut(&Idle) -> bool) {
+        let before = endpoint.idle.len();
+        let mut keep = keep;
+        endpoint.idle.retain(|idle| keep(idle));
+        for _ in endpoint.idle.len()..before {
+            self.metrics.unparked();
+            self.metrics.closed();
+        }
+    }
+
+    fn with_endpoint<R>(&self, index: EndpointIndex, with: impl FnOnce(&mut CoreEndpoint) -> R) -> Option<R> {
+        let balancer = self.balancer.borrow();
+        let state = balancer.endpoint(index)?;
+        let mut endpoints = self.endpoints.borrow_mut();
+        let position = index.position();
+        while endpoints.len() <= position {
+            endpoints.push(self.core_endpoint(state));
+        }
+        if !Arc::ptr_eq(&endpoints[position].state, state) {
+            endpoints[position] = self.core_endpoint(state);
+        }
+        Some(with(&mut endpoints[position]))
+    }
+
+    fn core_endpoint(&self, state: &Arc<EndpointState>) -> CoreEndpoint {
+        let metrics = self.core_metrics.endpoint(&self.live.label, state.address());
+        CoreEndpoint { state: state.clone(), metrics, idle: Vec::new(), http2: None }
+    }
+}
+
+/// A request under way to an endpoint: counts as load until it is ended or dropped.
+pub(crate) struct Load {
+    backend: Rc<CoreBackend>,
+    pub(crate) index: EndpointIndex,
+    ticket: Option<Ticket>,
+    begun: Time,
+}
+
+impl Load {
+    /// All of the request was sent.
+    pub(crate) fn sent(&mut self, now: Time) {
+        if let Some(ticket) = &mut self.ticket {
+            self.backend.balancer.borrow_mut().sent(ticket, now);
+        }
+    }
+
+    /// The head of the final answer has come.
+    pub(crate) fn answered(&mut self, now: Time, status: u16) -> Verdict {
+        let Some(ticket) = &mut self.ticket else { return Verdict::default() };
+        let verdict = self.backend.balancer.borrow_mut().answered(ticket, now, status);
+        self.record(now, status >= 500, true);
+        self.backend.live.note(verdict.change, self.index, &self.backend);
+        verdict
+    }
+
+    /// It is over.
+    pub(crate) fn end(mut self, now: Time, outcome: Outcome) {
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::ConnectFailed) {
+            self.record(now, true, false);
+        }
+        self.finish(now, outcome);
+    }
+
+    fn finish(&mut self, now: Time, outcome: Outcome) {
+        if let Some(ticket) = self.ticket.take() {
+            let change = self.backend.balancer.borrow_mut().end(ticket, now, outcome);
+            self.backend.live.note(change, self.index, &self.backend);
+        }
+    }
+
+    fn record(&self, now: Time, failed: bool, answered: bool) {
+        let begun = self.begun;
+        self.backend.with_endpoint(self.index, |endpoint| {
+            irongate_telemetry::AttemptRecord {
+                endpoint: &endpoint.metrics,
+                failed,
+                first_byte_micros: answered.then(|| now.micros_since(begun)),
+            }
+            .record();
+        });
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // The task was ended half-way: by the client's leaving, a stop, or a panic.
+        let begun = self.begun;
+        self.finish(begun, Outcome::Cancelled);
+    }
+}

@@ -1,0 +1,154 @@
+//! Bodies on their way: where they come from, where they go, and the one loop that moves them.
+//!
+//! A [`Source`] and a [`Sink`] are polled by the task that owns the exchange. Each protocol version gives one of
+//! each; [`Pump`] is written once for all of them. Bytes stay in the source's buffer until the sink took them, so
+//! a sink that does not keep up stops the reading: that is all of the back pressure.
+
+mod replay;
+
+pub(crate) use replay::Replay;
+
+use irongate_message::Fields;
+use std::task::{Context, Poll};
+
+/// Why a body did not come or could not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFailure {
+    /// The peer closed or reset the connection, or reset the stream.
+    Closed,
+    /// The peer ended the body before its end.
+    Truncated,
+    /// The framing is broken; the reason is a stable token.
+    Malformed(&'static str),
+}
+
+impl BodyFailure {
+    /// For log and metrics.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Truncated => "truncated",
+            Self::Malformed(reason) => reason,
+        }
+    }
+}
+
+/// Where a body comes from.
+pub(crate) trait Source {
+    /// `Ready(Ok(true))`: [`data`](Source::data) is not empty. `Ready(Ok(false))`: the body has ended well.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFailure>>;
+
+    /// What has come and was not consumed.
+    fn data(&self) -> &[u8];
+
+    /// The first `length` bytes of [`data`](Source::data) are done with.
+    fn consume(&mut self, length: usize);
+
+    /// The trailers, once, after the end.
+    fn take_trailers(&mut self) -> Option<Fields>;
+
+    /// Whether the end was reached.
+    fn is_done(&self) -> bool;
+}
+
+/// Where a body goes.
+pub(crate) trait Sink {
+    /// Takes some of `data`; what is taken may wait in the sink until a flush. May wait for the peer.
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, BodyFailure>>;
+
+    /// Sends what waits in the sink.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>>;
+
+    /// Ends the body well and sends everything. Called again after `Pending`, with the same trailers.
+    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), BodyFailure>>;
+}
+
+/// Which side a pump failed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PumpFailure {
+    Source(BodyFailure),
+    Sink(BodyFailure),
+}
+
+/// Moves one body from a source to a sink.
+#[derive(Default)]
+pub(crate) struct Pump {
+    /// Bytes of body moved.
+    pub(crate) moved: u64,
+    trailers: Option<Fields>,
+    state: PumpState,
+    waits_for_sink: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum PumpState {
+    #[default]
+    Moving,
+    Finishing,
+    Done,
+}
+
+impl Pump {
+    /// Whether everything has been moved and sent.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == PumpState::Done
+    }
+
+    /// When it waits: whether for the sink to take bytes, and not for the source to give some.
+    pub(crate) fn waits_for_sink(&self) -> bool {
+        self.waits_for_sink
+    }
+
+    /// Moves what can be moved. `Pending`: one of the two is waited for, and the task will be woken.
+    pub(crate) fn poll<S: Source, K: Sink>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        sink: &mut K,
+    ) -> Poll<Result<(), PumpFailure>> {
+        // A fast pair must not keep the core for itself: this much a turn, then the others.
+        let mut allowance = 1 << 20;
+        self.waits_for_sink = true;
+        loop {
+            match self.state {
+                PumpState::Done => return Poll::Ready(Ok(())),
+                PumpState::Finishing => {
+                    return sink.poll_finish(cx, self.trailers.as_ref()).map(|result| {
+                        self.state = PumpState::Done;
+                        result.map_err(PumpFailure::Sink)
+                    });
+                }
+                PumpState::Moving => {}
+            }
+            match source.poll_fill(cx) {
+                Poll::Ready(Ok(true)) => match sink.poll_write(cx, source.data()) {
+                    Poll::Ready(Ok(taken)) => {
+                        source.consume(taken);
+                        self.moved += taken as u64;
+                        allowance -= taken.min(allowance);
+                        if allowance == 0 {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(PumpFailure::Sink(failure))),
+                    Poll::Pending => return Poll::Pending,
+                },
+                Poll::Ready(Ok(false)) => {
+                    self.trailers = source.take_trailers();
+                    self.state = PumpState::Finishing;
+                }
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(PumpFailure::Source(failure))),
+                Poll::Pending => {
+                    return match sink.poll_flush(cx) {
+                        Poll::Ready(Err(failure)) => Poll::Ready(Err(PumpFailure::Sink(failure))),
+                        flushed => {
+                            self.waits_for_sink = flushed.is_pending();
+                            Poll::Pending
+                        }
+                    };
+                }
+            }
+        }
+    }
+}

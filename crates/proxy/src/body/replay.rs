@@ -1,0 +1,92 @@
+//! A request's body that can be sent again.
+
+use super::{BodyFailure, Source};
+use irongate_message::Fields;
+use std::task::{Context, Poll};
+
+/// Keeps a copy of what was consumed, up to a bound, so that a retry can begin anew.
+///
+/// Nothing is copied for a body that is empty. Once the bound is passed the copy is dropped, and the body
+/// cannot be replayed any more.
+pub(crate) struct Replay {
+    kept: Vec<u8>,
+    limit: usize,
+    /// How much of `kept` the present attempt has consumed.
+    position: usize,
+    overflowed: bool,
+}
+
+impl Replay {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { kept: Vec::new(), limit, position: 0, overflowed: false }
+    }
+
+    /// Whether everything that was consumed so far can be given again.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.overflowed
+    }
+
+    /// The next attempt begins with the first byte.
+    pub(crate) fn rewind(&mut self) {
+        debug_assert!(self.is_whole());
+        self.position = 0;
+    }
+
+    /// The body through this copy.
+    pub(crate) fn source<'a, S: Source>(&'a mut self, source: &'a mut S) -> Replayed<'a, S> {
+        Replayed { replay: self, source }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.overflowed {
+            return;
+        }
+        if self.kept.len() + bytes.len() > self.limit {
+            self.overflowed = true;
+            self.kept = Vec::new();
+            self.position = 0;
+        } else {
+            self.kept.extend_from_slice(bytes);
+            self.position = self.kept.len();
+        }
+    }
+}
+
+/// A source that gives what was kept first, then the rest.
+pub(crate) struct Replayed<'a, S> {
+    replay: &'a mut Replay,
+    source: &'a mut S,
+}
+
+impl<S: Source> Replayed<'_, S> {
+    fn waiting(&self) -> &[u8] {
+        &self.replay.kept[self.replay.position..]
+    }
+}
+
+impl<S: Source> Source for Replayed<'_, S> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFailure>> {
+        if self.waiting().is_empty() { self.source.poll_fill(cx) } else { Poll::Ready(Ok(true)) }
+    }
+
+    fn data(&self) -> &[u8] {
+        if self.waiting().is_empty() { self.source.data() } else { self.waiting() }
+    }
+
+    fn consume(&mut self, length: usize) {
+        if self.waiting().is_empty() {
+            self.replay.keep(&self.source.data()[..length]);
+            self.source.consume(length);
+        } else {
+            self.replay.position += length;
+        }
+    }
+
+    fn take_trailers(&mut self) -> Option<Fields> {
+        self.source.take_trailers()
+    }
+
+    fn is_done(&self) -> bool {
+        self.waiting().is_empty() && self.source.is_done()
+    }
+}

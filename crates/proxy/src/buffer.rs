@@ -1,0 +1,187 @@
+//! Buffers for bytes on their way, from a pool of bounded size a core.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The sizes of buffers, in bytes: small ones for heads and small bodies, larger ones while much flows.
+const SIZES: [usize; 3] = [16 << 10, 64 << 10, 256 << 10];
+/// How many of each size are kept for the next user: 4, 2 and 2 MiB a core.
+const KEPT: [usize; 3] = [256, 32, 8];
+
+/// The free buffers of a core.
+#[derive(Default)]
+pub(crate) struct BufferPool {
+    free: RefCell<[Vec<Box<[u8]>>; 3]>,
+}
+
+/// Bytes read and not yet consumed. Holds memory only from the first [`Buffer::space`] until
+/// [`Buffer::release`].
+pub(crate) struct Buffer {
+    pool: Rc<BufferPool>,
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Reads in a row that filled the buffer.
+    full: u8,
+}
+
+impl Buffer {
+    pub(crate) fn new(pool: &Rc<BufferPool>) -> Self {
+        Self { pool: pool.clone(), bytes: Box::default(), start: 0, end: 0, full: 0 }
+    }
+
+    /// What was read and not consumed.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Whether no more can be read before something is consumed or the buffer grows.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.bytes.is_empty() && self.end - self.start == self.bytes.len()
+    }
+
+    /// Room for a read; never empty unless the buffer [is full](Buffer::is_full).
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes = self.pool.take(0);
+        }
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if self.end == self.bytes.len() && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// A read put `length` bytes into the space.
+    pub(crate) fn filled(&mut self, length: usize) {
+        self.end += length;
+        debug_assert!(self.end <= self.bytes.len());
+        self.full = if self.end == self.bytes.len() { self.full.saturating_add(1) } else { 0 };
+    }
+
+    pub(crate) fn consume(&mut self, length: usize) {
+        debug_assert!(length <= self.end - self.start);
+        self.start += length;
+    }
+
+    /// Takes the next size, keeping the data. False at the largest.
+    pub(crate) fn grow(&mut self) -> bool {
+        let Some(next) = SIZES.iter().position(|&size| size > self.bytes.len()) else { return false };
+        let mut bytes = self.pool.take(next);
+        let length = self.end - self.start;
+        bytes[..length].copy_from_slice(self.data());
+        let old = std::mem::replace(&mut self.bytes, bytes);
+        self.pool.give(old);
+        self.start = 0;
+        self.end = length;
+        true
+    }
+
+    /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up.
+    pub(crate) fn adapt(&mut self) {
+        if self.is_empty() && self.full >= 2 && self.grow() {
+            self.full = 0;
+        }
+    }
+
+    /// Gives the memory back if nothing waits in it.
+    pub(crate) fn release(&mut self) {
+        if self.is_empty() {
+            self.pool.give(std::mem::take(&mut self.bytes));
+            self.start = 0;
+            self.end = 0;
+            self.full = 0;
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+impl BufferPool {
+    fn take(&self, size: usize) -> Box<[u8]> {
+        self.free.borrow_mut()[size].pop().unwrap_or_else(|| vec![0; SIZES[size]].into_boxed_slice())
+    }
+
+    fn give(&self, bytes: Box<[u8]>) {
+        if let Some(size) = SIZES.iter().position(|&size| size == bytes.len()) {
+            let free = &mut self.free.borrow_mut()[size];
+            if free.len() < KEPT[size] {
+                free.push(bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(buffer: &mut Buffer, bytes: &[u8]) -> usize {
+        let space = buffer.space();
+        let length = space.len().min(bytes.len());
+        space[..length].copy_from_slice(&bytes[..length]);
+        buffer.filled(length);
+        length
+    }
+
+    #[test]
+    fn data_survives_moving_and_growing() {
+        let pool = Rc::new(BufferPool::default());
+        let mut buffer = Buffer::new(&pool);
+        let bytes: Vec<u8> = (0..SIZES[0]).map(|index| index as u8).collect();
+        assert_eq!(read(&mut buffer, &bytes), SIZES[0]);
+        assert!(buffer.is_full());
+        buffer.consume(100);
+        assert_eq!(read(&mut buffer, &bytes[..50]), 50);
+        assert!(buffer.grow());
+        assert_eq!(&buffer.data()[..SIZES[0] - 100], &bytes[100..]);
+        assert_eq!(&buffer.data()[SIZES[0] - 100..], &bytes[..50]);
+        let length = buffer.data().len();
+        buffer.consume(length);
+        buffer.release();
+        assert_eq!(buffer.bytes.len(), 0);
+        assert_eq!(pool.free.borrow()[1].len(), 1);
+    }
+
+    #[test]
+    fn grows_only_while_reads_fill_it() {
+        let pool = Rc::new(BufferPool::default());
+        let mut buffer = Buffer::new(&pool);
+        let bytes = vec![1; SIZES[2]];
+        for expected in [SIZES[0], SIZES[0], SIZES[1], SIZES[1], SIZES[2], SIZES[2], SIZES[2]] {
+            assert_eq!(read(&mut buffer, &bytes), expected);
+            buffer.consume(expected);
+            buffer.adapt();
+        }
+        let mut slow = Buffer::new(&pool);
+        for _ in 0..10 {
+            assert_eq!(read(&mut slow, &bytes[..100]), 100);
+            slow.consume(100);
+            slow.adapt();
+        }
+        assert_eq!(slow.bytes.len(), SIZES[0]);
+    }
+
+    #[test]
+    fn the_pool_is_bounded() {
+        let pool = Rc::new(BufferPool::default());
+        let mut many: Vec<_> = (0..KEPT[0] + 10).map(|_| Buffer::new(&pool)).collect();
+        many.iter_mut().for_each(|buffer| {
+            buffer.space();
+        });
+        drop(many);
+        assert_eq!(pool.free.borrow()[0].len(), KEPT[0]);
+    }
+}

@@ -1,0 +1,268 @@
+//! A client's connection: idle, an exchange, idle again.
+//!
+//! While it is idle a connection holds its socket, a timer entry and a small future. All else (buffers, heads, the
+//! future of the exchange) is made when the first byte of a request comes and given back when nothing is left to do.
+
+use crate::body::BodyFailure;
+use crate::core::Core;
+use crate::exchange::{self, Downstream, Scratch};
+use crate::failure::Failure;
+use crate::http1::downstream::Http1Downstream;
+use crate::http1::{Reader, Writer};
+use crate::snapshot::{PortId, PortPlan};
+use crate::timer::Timer;
+use crate::transport::Transport;
+use irongate_message::{HeadError, HeadParser, Parsed};
+use irongate_telemetry::{ListenerMetrics, Reason};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+/// After our last answer, what the client still sends is read and dropped for this long, so that it gets to read the
+/// answer: closing at once would reset the connection (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
+/// And this much of it, in bytes.
+const LINGERED: usize = 1 << 20;
+/// How long the rest of a body may take that is read only so that the connection can go on.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What an exchange knows of the client it serves.
+pub(crate) struct Client {
+    pub(crate) core: Rc<Core>,
+    pub(crate) port: PortId,
+    pub(crate) address: IpAddr,
+    /// The address as text.
+    pub(crate) text: Box<str>,
+    metrics: Arc<ListenerMetrics>,
+}
+
+/// Counts a client connection while it lives.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.metrics.closed();
+        self.core.shared.spread().cores[self.core.index].connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves a connection in a task of its own. A panic in it costs this connection only.
+pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: SocketAddr) {
+    let Some((_, plan)) = core.port(port) else { return };
+    core.shared.spread().cores[core.index].connections.fetch_add(1, Ordering::Relaxed);
+    let metrics = core.metrics.listener(&plan.label);
+    metrics.accepted();
+    let address = peer.ip().to_canonical();
+    let client =
+        Client { core: core.clone(), port, address, text: address.to_string().into_boxed_str(), metrics };
+    tokio::task::spawn_local(serve(client, transport));
+}
+
+/// What comes after a burst of requests.
+enum Next {
+    /// Nothing is left to do until the client sends.
+    Idle,
+    /// The connection is over.
+    Close,
+    /// The client speaks HTTP/2; what it sent so far.
+    Http2(Vec<u8>),
+}
+
+async fn serve(client: Client, transport: Transport) {
+    let transport = Rc::new(transport);
+    let timer = client.core.timers.timer();
+    let mut first = true;
+    loop {
+        if wait_for_request(&client, &transport, &timer, first).await.is_break() {
+            return;
+        }
+        first = false;
+        // Boxed, so that an idle connection does not carry the room for an exchange.
+        match Box::pin(burst(&client, &transport, &timer)).await {
+            Next::Idle => {}
+            Next::Close => return,
+            Next::Http2(start) => {
+                drop(timer);
+                return Box::pin(crate::http2::serve(client, transport, start)).await;
+            }
+        }
+    }
+}
+
+/// Waits for the first byte of a request.
+async fn wait_for_request(client: &Client, transport: &Transport, timer: &Timer, first: bool) -> ControlFlow<()> {
+    let core = &client.core;
+    let Some((_, plan)) = core.port(client.port) else { return ControlFlow::Break(()) };
+    // A connection on which nothing was ever sent has no longer than a head may take.
+    let patience = if first { plan.options.timeouts.head } else { plan.options.timeouts.idle };
+    let deadline = core.now().after(patience);
+    drop(plan);
+    let ready = timer.within(deadline, |cx| {
+        if core.closes_idle() {
+            return Poll::Ready(ControlFlow::Break(()));
+        }
+        transport.poll_readable(cx).map(ControlFlow::Continue)
+    });
+    ready.await.unwrap_or(ControlFlow::Break(()))
+}
+
+/// Serves requests until nothing more of one has come.
+async fn burst(client: &Client, transport: &Rc<Transport>, timer: &Timer) -> Next {
+    let core = &client.core;
+    let reader = Reader::new(transport.clone(), &core.buffers);
+    let writer = Writer::new(transport.clone(), core.take_memory());
+    let mut downstream = Http1Downstream::new(transport.clone(), reader, writer);
+    let mut scratch = core.take_scratch();
+    let next = requests(client, timer, &mut downstream, &mut scratch).await;
+    core.give_scratch(scratch);
+    let Http1Downstream { writer, .. } = downstream;
+    core.give_memory(writer.into_memory());
+    next
+}
+
+async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstream, scratch: &mut Scratch) -> Next {
+    let core = &client.core;
+    let mut served = 0;
+    loop {
+        let Some((_, plan)) = core.port(client.port) else { return Next::Close };
+        let length = match read_head(client, timer, &plan, downstream, scratch).await {
+            Ok(HeadEnd::Head(length)) => length,
+            Ok(HeadEnd::Http2) => return Next::Http2(downstream.reader.buffered().to_vec()),
+            Ok(HeadEnd::Idle) => return Next::Idle,
+            Ok(HeadEnd::Closed) => return Next::Close,
+            Err(failure) => {
+                client.metrics.refused(failure.reason());
+                downstream.begin_refused();
+                exchange::refuse(client, timer, &plan, downstream, scratch, failure).await;
+                linger(client, timer, downstream).await;
+                return Next::Close;
+            }
+        };
+        downstream.begin(&scratch.request, length, !core.draining.get());
+        exchange::serve(client, timer, &plan, downstream, scratch).await;
+        drop(plan);
+        if downstream.is_broken() {
+            return Next::Close;
+        }
+        if !downstream.can_go_on() && !drain_body(client, timer, downstream).await {
+            linger(client, timer, downstream).await;
+            return Next::Close;
+        }
+        served += 1;
+        if served >= MOST_IN_A_TURN {
+            // The others have their turn; what was pipelined beyond waits for the next.
+            served = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Pipelined requests served in one turn of a connection.
+const MOST_IN_A_TURN: u32 = 16;
+
+enum HeadEnd {
+    /// A whole head of this many bytes.
+    Head(usize),
+    /// The HTTP/2 preface.
+    Http2,
+    /// Nothing has come.
+    Idle,
+    /// The client closed, having sent nothing or only a part of a head.
+    Closed,
+}
+
+/// Reads and parses a head. The deadline counts from its first byte.
+async fn read_head(
+    client: &Client,
+    timer: &Timer,
+    plan: &PortPlan,
+    downstream: &mut Http1Downstream,
+    scratch: &mut Scratch,
+) -> Result<HeadEnd, Failure> {
+    let mut parser = HeadParser::new();
+    let reader = &mut downstream.reader;
+    let mut deadline = None;
+    let result = std::future::poll_fn(|cx| {
+        loop {
+            if !reader.buffered().is_empty() {
+                match parser.request(reader.buffered(), &plan.head_limits, &mut scratch.request) {
+                    Ok(Parsed::Head { length }) => return Poll::Ready(Ok(HeadEnd::Head(length))),
+                    Ok(Parsed::Http2Preface) => return Poll::Ready(Ok(HeadEnd::Http2)),
+                    Ok(Parsed::Partial) => {}
+                    Err(error) => return Poll::Ready(Err(Failure::Head(error))),
+                }
+            }
+            match reader.poll_read(cx) {
+                Poll::Ready(Ok(0) | Err(BodyFailure::Closed | BodyFailure::Truncated)) => {
+                    return Poll::Ready(Ok(HeadEnd::Closed));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(BodyFailure::Malformed(_))) => {
+                    return Poll::Ready(Err(Failure::Head(HeadError::TooLarge)));
+                }
+                Poll::Pending if reader.buffered().is_empty() => return Poll::Ready(Ok(HeadEnd::Idle)),
+                Poll::Pending => {
+                    let now = client.core.now();
+                    let until = *deadline.get_or_insert_with(|| now.after(plan.options.timeouts.head));
+                    return timer.poll(cx, now, until).map(|()| Err(Failure::HeadTimeout));
+                }
+            }
+        }
+    });
+    result.await
+}
+
+/// Reads the rest of a body that nobody wanted, if it is short, so that the connection can go on.
+async fn drain_body(client: &Client, timer: &Timer, downstream: &mut Http1Downstream) -> bool {
+    if !downstream.is_worth_draining() {
+        return false;
+    }
+    let deadline = client.core.now().after(DRAIN);
+    let mut drained = 0;
+    timer.within(deadline, |cx| downstream.poll_drain(cx, &mut drained)).await.unwrap_or(false)
+}
+
+/// Ends our side and reads on for a while.
+async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream) {
+    if downstream.is_clean() {
+        return;
+    }
+    let transport = downstream.transport.clone();
+    let deadline = client.core.now().after(LINGER);
+    let mut space = client.core.buffers.sink();
+    let mut left = LINGERED;
+    let mut ended = false;
+    let _ = timer
+        .within(deadline, |cx| {
+            if !ended {
+                match transport.poll_shutdown(cx) {
+                    Poll::Ready(Ok(())) => ended = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            loop {
+                match transport.poll_read(cx, space.space()) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(length)) if length >= left => return Poll::Ready(()),
+                    Poll::Ready(Ok(length)) => left -= length,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+}
+
+impl Client {
+    /// Whether the client's forwarding fields are believed, and it may know why a request failed.
+    pub(crate) fn is_trusted(&self, plan: &PortPlan) -> bool {
+        plan.options.trusts(self.address)
+    }
+
+    /// Counts a request that was refused before it had a route.
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.metrics.refused(reason);
+    }
+}

@@ -1,0 +1,173 @@
+//! One core of the data plane: a thread, a single-threaded runtime, and everything that only it touches.
+//!
+//! No lock and no `Send` type is on the path of a request. What the cores share is in [`Shared`]: the published
+//! Snapshot, the live state of backends, and the counts by which connections are spread.
+
+use crate::backend::CoreBackend;
+use crate::buffer::BufferPool;
+use crate::clock::Clock;
+use crate::exchange::Scratch;
+use crate::live::Shared;
+use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
+use crate::timer::Timers;
+use irongate_config::BackendKey;
+use irongate_telemetry::{CoreMetrics, RequestLabels, RequestMetrics};
+use irongate_traffic::Time;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What one core has to itself.
+pub(crate) struct Core {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) timers: Rc<Timers>,
+    pub(crate) buffers: Rc<BufferPool>,
+    pub(crate) metrics: CoreMetrics,
+    /// Set once draining has begun: answers end their connections, and idle ones are closed.
+    pub(crate) draining: Cell<bool>,
+    view: RefCell<Rc<View>>,
+    backends: RefCell<HashMap<BackendKey, Rc<CoreBackend>>>,
+    random: RefCell<fastrand::Rng>,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+    memory: RefCell<Vec<Vec<u8>>>,
+}
+
+/// The published Snapshot as this core sees it, with the core's own handles beside it.
+pub(crate) struct View {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// By the snapshot's own index.
+    pub(crate) backends: Vec<Rc<CoreBackend>>,
+    lanes: RefCell<Vec<Option<Arc<RequestMetrics>>>>,
+}
+
+/// How many emptied vectors and scratches are kept for the next exchange, and how large a vector may be to be kept.
+const KEPT: usize = 128;
+const KEPT_CAPACITY: usize = 32 << 10;
+
+impl Core {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let clock = shared.clock;
+        Rc::new(Self {
+            index,
+            clock,
+            timers: Timers::new(clock),
+            buffers: Rc::default(),
+            metrics: shared.registry.metrics.core(index),
+            draining: Cell::new(false),
+            view: RefCell::new(Rc::new(View {
+                snapshot: Arc::default(),
+                backends: Vec::new(),
+                lanes: RefCell::default(),
+            })),
+            backends: RefCell::default(),
+            random: RefCell::new(fastrand::Rng::new()),
+            scratch: RefCell::default(),
+            memory: RefCell::default(),
+            shared,
+        })
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+
+    /// The newest Snapshot. Looked at once a request: one atomic load when nothing changed.
+    pub(crate) fn view(&self) -> Rc<View> {
+        let view = self.view.borrow().clone();
+        if view.snapshot.version == self.shared.version.load(Ordering::Acquire) {
+            return view;
+        }
+        self.renew()
+    }
+
+    /// The plan of a port in the newest Snapshot, unless it is gone.
+    pub(crate) fn port(&self, id: PortId) -> Option<(Rc<View>, Arc<PortPlan>)> {
+        let view = self.view();
+        let plan = view.snapshot.ports.get(&id)?.clone();
+        Some((view, plan))
+    }
+
+    #[cold]
+    fn renew(&self) -> Rc<View> {
+        let snapshot = self.shared.snapshot.load_full();
+        let mut known = self.backends.borrow_mut();
+        let mut kept = HashMap::with_capacity(snapshot.backends.len());
+        let mut backends = Vec::with_capacity(snapshot.backends.len());
+        for plan in &snapshot.backends {
+            let key = &plan.live.key;
+            let backend = match known.remove(key) {
+                Some(backend) if backend.fits(plan) => {
+                    backend.renew(plan, self.now());
+                    backend
+                }
+                _ => CoreBackend::new(plan, &self.metrics, self.now()),
+            };
+            kept.insert(key.clone(), backend.clone());
+            backends.push(backend);
+        }
+        *known = kept;
+        let lanes = RefCell::new(vec![None; snapshot.lanes.len()]);
+        let view = Rc::new(View { snapshot, backends, lanes });
+        let old = self.view.replace(view.clone());
+        // Taking a large snapshot apart takes time: it is done on the control side.
+        if let Some(View { snapshot, .. }) = Rc::into_inner(old) {
+            self.shared.discard(snapshot);
+        }
+        view
+    }
+
+    /// The core's backends, for its janitor.
+    pub(crate) fn each_backend(&self, mut visit: impl FnMut(&CoreBackend)) {
+        for backend in self.backends.borrow().values() {
+            visit(backend);
+        }
+    }
+
+    /// The heads of an exchange, to be given back.
+    pub(crate) fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_scratch(&self, scratch: Box<Scratch>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < KEPT {
+            kept.push(scratch);
+        }
+    }
+
+    /// An empty vector, to be given back.
+    pub(crate) fn take_memory(&self) -> Vec<u8> {
+        self.memory.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_memory(&self, mut memory: Vec<u8>) {
+        let mut kept = self.memory.borrow_mut();
+        if kept.len() < KEPT && (1..=KEPT_CAPACITY).contains(&memory.capacity()) {
+            memory.clear();
+            kept.push(memory);
+        }
+    }
+}
+
+impl View {
+    /// Where a lane's requests are counted; made when the first one comes.
+    pub(crate) fn lane(&self, core: &Core, lane: Lane) -> Arc<RequestMetrics> {
+        let index = lane.0 as usize;
+        if let Some(Some(metrics)) = self.lanes.borrow().get(index) {
+            return metrics.clone();
+        }
+        let metrics = core.metrics.requests(&self.snapshot.lanes[index]);
+        if let Some(slot) = self.lanes.borrow_mut().get_mut(index) {
+            *slot = Some(metrics.clone());
+        }
+        metrics
+    }
+}

@@ -1,0 +1,223 @@
+//! One request, from its head to the end of its answer: route → admit → shape → attempt → reply → record.
+//!
+//! Written once for every protocol version: a [`Downstream`] is the client's side of an exchange, an [`Upstream`]
+//! the origin's, and both are polled by the one task that owns the exchange.
+
+mod admit;
+mod attempt;
+mod await_head;
+mod relay;
+
+use crate::body::{BodyFailure, Sink, Source};
+use crate::connection::Client;
+use crate::failure::Failure;
+use crate::reply::{self, Reply};
+use crate::snapshot::PortPlan;
+use crate::timer::Timer;
+use admit::Admitted;
+use irongate_message::{RequestHead, ResponseHead};
+use irongate_telemetry::{RequestMetrics, RequestRecord};
+use irongate_traffic::Time;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The heads of an exchange; kept by the core between exchanges, so that their memory is used again.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+}
+
+/// The client's side of an exchange.
+pub(crate) trait Downstream {
+    /// The request's body.
+    type Source: Source;
+    /// The answer's body.
+    type Sink: Sink;
+
+    fn source(&mut self) -> &mut Self::Source;
+    fn sink(&mut self) -> &mut Self::Sink;
+
+    /// Ready when the client has gone away while we were at work for it.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Queues the head of an interim answer, if the client can take it.
+    fn interim(&mut self, head: &ResponseHead);
+
+    /// Queues the final head. What the sink then takes is its body.
+    fn start(&mut self, head: &ResponseHead);
+
+    /// Queues the head of an answer that turns the exchange into a tunnel.
+    fn start_tunnel(&mut self, head: &ResponseHead);
+
+    /// The answer has begun and cannot be ended well: the client must see that.
+    fn break_off(&mut self);
+}
+
+/// The origin's side of an exchange.
+pub(crate) trait Upstream {
+    /// The answer's body.
+    type Source: Source;
+    /// The request's body.
+    type Sink: Sink;
+
+    fn source(&mut self) -> &mut Self::Source;
+    fn sink(&mut self) -> &mut Self::Sink;
+
+    /// The next head: interim ones, then the final one.
+    fn poll_head(&mut self, cx: &mut Context<'_>, head: &mut ResponseHead) -> Poll<Result<(), HeadFailure>>;
+
+    /// Whether any byte of the request was handed to the kernel.
+    fn has_sent(&self) -> bool;
+
+    /// From now on plain bytes both ways.
+    fn begin_tunnel(&mut self);
+}
+
+/// Why no answer's head came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadFailure {
+    /// The connection ended before any byte of an answer.
+    Closed,
+    /// The origin says that it did not act on the request (RFC 9113 §8.7).
+    Refused,
+    /// What came is no valid head.
+    Malformed(&'static str),
+}
+
+/// How an exchange ended, for its record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    /// What the client was sent; 0: nothing.
+    pub(crate) status: u16,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) attempts: u32,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
+}
+
+/// Serves the request whose head is in `scratch`.
+pub(crate) async fn serve<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    plan: &PortPlan,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+) {
+    let core = &client.core;
+    let view = core.view();
+    let begun = core.now();
+    let (lane, admitted) = admit::admit(client, plan, &view, scratch);
+    let in_flight = InFlight::new(view.lane(core, lane));
+    drop(view);
+    let outcome = match admitted {
+        Admitted::Forward(work) => attempt::forward(client, timer, plan, downstream, scratch, work, begun).await,
+        Admitted::Reply(reply) => send(client, timer, plan, downstream, &scratch.response, reply).await,
+        Admitted::Refuse(failure) => fail(client, timer, plan, downstream, scratch, failure).await,
+    };
+    in_flight.record(&outcome, begun, core.now());
+}
+
+/// Answers a request of which not even the head could be taken.
+pub(crate) async fn refuse<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    plan: &PortPlan,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+    failure: Failure,
+) {
+    let trusted = client.is_trusted(plan);
+    let reply = reply::failure(failure, None, trusted, &mut scratch.response);
+    send(client, timer, plan, downstream, &scratch.response, reply).await;
+}
+
+/// Answers with a failure, if it can still be told.
+async fn fail<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    plan: &PortPlan,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+    failure: Failure,
+) -> Outcome {
+    if failure.status() == 0 {
+        downstream.break_off();
+        return Outcome { failure: Some(failure), ..Outcome::default() };
+    }
+    let trusted = client.is_trusted(plan);
+    let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
+    let outcome = send(client, timer, plan, downstream, &scratch.response, reply).await;
+    Outcome { failure: outcome.failure.or(Some(failure)), ..outcome }
+}
+
+/// Sends an answer of our own.
+async fn send<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    plan: &PortPlan,
+    downstream: &mut D,
+    head: &ResponseHead,
+    reply: Reply,
+) -> Outcome {
+    downstream.start(head);
+    let mut outcome = Outcome { status: head.status(), ..Outcome::default() };
+    let deadline = client.core.now().after(plan.options.timeouts.stalled_write);
+    let mut left = &reply.body[..];
+    let sink = downstream.sink();
+    let result = timer
+        .within(deadline, |cx| {
+            while !left.is_empty() {
+                match sink.poll_write(cx, left) {
+                    Poll::Ready(Ok(taken)) => left = &left[taken..],
+                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            sink.poll_finish(cx, None)
+        })
+        .await;
+    match result {
+        Ok(Ok(())) => outcome.response_bytes = reply.body.len() as u64,
+        Ok(Err(BodyFailure::Closed | BodyFailure::Truncated | BodyFailure::Malformed(_))) => {
+            outcome.failure = Some(Failure::ClientGone);
+            downstream.break_off();
+        }
+        Err(_) => {
+            outcome.failure = Some(Failure::ClientStalled);
+            downstream.break_off();
+        }
+    }
+    outcome
+}
+
+/// A request under way; counted until it is recorded or dropped.
+struct InFlight {
+    metrics: Arc<RequestMetrics>,
+}
+
+impl InFlight {
+    fn new(metrics: Arc<RequestMetrics>) -> Self {
+        metrics.begin();
+        Self { metrics }
+    }
+
+    fn record(self, outcome: &Outcome, begun: Time, now: Time) {
+        RequestRecord {
+            metrics: &self.metrics,
+            status: outcome.status,
+            reason: outcome.failure.map(Failure::reason),
+            duration_micros: now.micros_since(begun),
+            attempts: outcome.attempts,
+            request_bytes: outcome.request_bytes,
+            response_bytes: outcome.response_bytes,
+        }
+        .record();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.metrics.end();
+    }
+}

@@ -1,0 +1,81 @@
+//! Which rule a request falls to, and what becomes of it there: a plain plan, made without waiting.
+
+use super::Scratch;
+use crate::backend::CoreBackend;
+use crate::connection::Client;
+use crate::core::View;
+use crate::failure::Failure;
+use crate::reply::{self, Reply};
+use crate::snapshot::{BackendUse, Lane, ListenerPlan, PortPlan, RulePlan};
+use irongate_config::Scheme;
+use irongate_message::Forwarding;
+use irongate_traffic::filter::FilterContext;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is to be done with a request.
+pub(crate) enum Admitted {
+    /// A backend shall answer it.
+    Forward(Work),
+    /// We answer it; the head is in the scratch.
+    Reply(Reply),
+    /// We refuse it.
+    Refuse(Failure),
+}
+
+/// A request that is ready to be sent: its head has been shaped.
+pub(crate) struct Work {
+    pub(crate) rule: Arc<RulePlan>,
+    /// Which of the rule's backends was drawn.
+    pub(crate) drawn: usize,
+    pub(crate) backend: Rc<CoreBackend>,
+}
+
+/// Route, admit and shape.
+pub(crate) fn admit(client: &Client, plan: &PortPlan, view: &View, scratch: &mut Scratch) -> (Lane, Admitted) {
+    let Scratch { request, response } = scratch;
+    let Some(listener) = plan.listener(request.host()) else {
+        return (plan.unmatched(), Admitted::Refuse(Failure::NoRoute));
+    };
+    if request.is_connect() {
+        return (listener.unmatched, Admitted::Refuse(Failure::Connect));
+    }
+    if request.is_asterisk() {
+        return (listener.unmatched, Admitted::Reply(reply::options(request, response)));
+    }
+    match shape(client, plan, listener, view, scratch) {
+        Ok(done) => done,
+        Err((lane, failure)) => (lane, Admitted::Refuse(failure)),
+    }
+}
+
+fn shape(
+    client: &Client,
+    plan: &PortPlan,
+    listener: &ListenerPlan,
+    view: &View,
+    scratch: &mut Scratch,
+) -> Result<(Lane, Admitted), (Lane, Failure)> {
+    let Scratch { request, response } = scratch;
+    let (rule, matched_prefix) = listener.rule(request).ok_or((listener.unmatched, Failure::NoRoute))?;
+    let forwarding = Forwarding {
+        client: client.text.as_bytes(),
+        trusted: client.is_trusted(plan),
+        scheme: b"http",
+        port: plan.port_text.as_bytes(),
+        via: client.core.shared.via.as_bytes(),
+    };
+    request.forward(&forwarding).map_err(|error| (rule.own, Failure::Head(error)))?;
+    let context = FilterContext { scheme: Scheme::Http, listener_port: plan.address.port() };
+    if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
+        return Ok((rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
+    }
+    let (drawn, chosen) = rule.backend(client.core.random()).ok_or((rule.own, Failure::NoBackend))?;
+    let BackendUse { target, filters, lane } = chosen;
+    let index = target.map_err(|reason| (*lane, Failure::InvalidBackend(reason)))?;
+    if let Some(redirection) = filters.request(request, matched_prefix, &context) {
+        return Ok((*lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
+    }
+    let backend = view.backends[index].clone();
+    Ok((*lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
+}

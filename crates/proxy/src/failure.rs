@@ -1,0 +1,130 @@
+//! Why a request was not answered as its backend would have: whose fault, with which status, and under which
+//! name in log and metrics. What is sent to the client is in [`reply`](crate::reply), and nowhere else.
+
+use crate::body::BodyFailure;
+use irongate_config::InvalidBackend;
+use irongate_message::HeadError;
+use irongate_telemetry::Reason;
+
+/// A request's failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The request's head is refused.
+    Head(HeadError),
+    /// The head did not come in time.
+    HeadTimeout,
+    /// `CONNECT` is not offered.
+    Connect,
+    /// No listener is for the host, or no route fits.
+    NoRoute,
+    /// The rule has no backends at all, or all have weight 0.
+    NoBackend,
+    /// The rule's backend reference does not resolve.
+    InvalidBackend(InvalidBackend),
+    /// The backend has no endpoint that could be tried.
+    NoEndpoint,
+    /// Connecting failed, to every endpoint that was tried.
+    ConnectFailed,
+    /// Connecting took too long.
+    ConnectTimeout,
+    /// The connection ended before an answer came.
+    UpstreamClosed,
+    /// What came is no valid answer.
+    BadAnswer(&'static str),
+    /// The route's request timeout.
+    RequestTimeout,
+    /// The route's backend request timeout, or the listener's response timeout.
+    AttemptTimeout,
+    /// The client's body stopped coming.
+    BodyStalled,
+    /// The origin stopped taking the body, or stopped sending its own.
+    UpstreamStalled,
+    /// The client's body is malformed.
+    BadBody(&'static str),
+    /// The client went away.
+    ClientGone,
+    /// The client stopped taking the answer.
+    ClientStalled,
+    /// The origin broke off its answer after it had begun.
+    AnswerBroken(&'static str),
+}
+
+impl Failure {
+    /// What the client is answered, if the answer has not begun. 0: nothing can be answered.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Head(error) => error.status(),
+            Self::HeadTimeout | Self::BodyStalled => 408,
+            Self::Connect => 501,
+            Self::NoRoute => 404,
+            Self::NoBackend | Self::InvalidBackend(_) => 500,
+            Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout => 503,
+            Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => 502,
+            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => 504,
+            Self::BadBody(_) => 400,
+            Self::ClientGone | Self::ClientStalled => 0,
+        }
+    }
+
+    /// The stable name for log, metrics and the header for trusted clients.
+    pub(crate) fn reason(self) -> Reason {
+        Reason::new(match self {
+            Self::Head(error) => error.reason(),
+            Self::HeadTimeout => "head_timeout",
+            Self::Connect => "connect_not_offered",
+            Self::NoRoute => "no_route",
+            Self::NoBackend => "no_backend",
+            Self::InvalidBackend(InvalidBackend::BackendNotFound) => "backend_not_found",
+            Self::InvalidBackend(InvalidBackend::InvalidKind) => "backend_invalid_kind",
+            Self::InvalidBackend(InvalidBackend::RefNotPermitted) => "backend_ref_not_permitted",
+            Self::InvalidBackend(InvalidBackend::UnsupportedProtocol) => "backend_unsupported_protocol",
+            Self::NoEndpoint => "no_endpoint",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::UpstreamClosed => "upstream_closed",
+            Self::BadAnswer(reason) | Self::BadBody(reason) | Self::AnswerBroken(reason) => reason,
+            Self::RequestTimeout => "request_timeout",
+            Self::AttemptTimeout => "backend_timeout",
+            Self::BodyStalled => "body_stalled",
+            Self::UpstreamStalled => "upstream_stalled",
+            Self::ClientGone => "client_gone",
+            Self::ClientStalled => "client_stalled",
+        })
+    }
+
+    /// The sentence for the client: what happened, nothing of how the inside looks.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::Head(_) => match self.status() {
+                414 => "The request target is too long.",
+                431 => "The request's header is too large.",
+                501 => "The request uses something that this server does not offer.",
+                505 => "The HTTP version is not supported.",
+                508 => "The request has been here before.",
+                _ => "The request is malformed.",
+            },
+            Self::HeadTimeout | Self::BodyStalled => "The request did not come in time.",
+            Self::Connect => "CONNECT is not offered.",
+            Self::NoRoute => "No route matches the request.",
+            Self::NoBackend | Self::InvalidBackend(_) => "The route's backend is not configured correctly.",
+            Self::NoEndpoint => "No instance of the backend is ready.",
+            Self::ConnectFailed | Self::ConnectTimeout => "The backend could not be reached.",
+            Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => {
+                "The backend did not give a valid answer."
+            }
+            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => {
+                "The backend did not answer in time."
+            }
+            Self::BadBody(_) => "The request's body is malformed.",
+            Self::ClientGone | Self::ClientStalled => "",
+        }
+    }
+
+    /// A failure of the client's own body.
+    pub(crate) fn of_request_body(failure: BodyFailure) -> Self {
+        match failure {
+            BodyFailure::Closed | BodyFailure::Truncated => Self::ClientGone,
+            BodyFailure::Malformed(reason) => Self::BadBody(reason),
+        }
+    }
+}

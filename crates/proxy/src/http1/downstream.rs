@@ -1,0 +1,185 @@
+//! A client's side of an exchange over HTTP/1.x.
+
+use super::{Reader, Writer};
+use crate::body::{BodyFailure, Sink, Source};
+use crate::exchange::Downstream;
+use crate::transport::Transport;
+use irongate_message::{BodyLength, ConnectionOption, RequestHead, ResponseHead, Version};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// How much of a request's body that nobody read is read and thrown away, so that the connection can go on.
+const DRAINED: u64 = 256 << 10;
+
+/// A client's connection during an exchange.
+pub(crate) struct Http1Downstream {
+    pub(crate) transport: Rc<Transport>,
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+    version: Version,
+    /// The client waits for a 100 before it sends its body, and none was sent.
+    awaits_continue: bool,
+    /// The connection may carry another request after this one.
+    keep_alive: bool,
+    /// The body's length, as the head gives it.
+    body: BodyLength,
+    /// The answer was begun and not ended: nothing else may follow.
+    broken: bool,
+}
+
+impl Http1Downstream {
+    pub(crate) fn new(transport: Rc<Transport>, reader: Reader, writer: Writer) -> Self {
+        Self {
+            transport,
+            reader,
+            writer,
+            version: Version::Http11,
+            awaits_continue: false,
+            keep_alive: false,
+            body: BodyLength::Empty,
+            broken: false,
+        }
+    }
+
+    /// The request with this head begins; its `length` bytes have been read.
+    pub(crate) fn begin(&mut self, head: &RequestHead, length: usize, keep_alive: bool) {
+        self.reader.consume_head(length);
+        self.body = head.body();
+        self.reader.begin(self.body);
+        self.writer.begin_message();
+        self.version = head.version();
+        self.awaits_continue = head.expects_continue() && self.body != BodyLength::Empty;
+        self.keep_alive = head.keep_alive() && keep_alive;
+        self.broken = false;
+    }
+
+    /// Nothing could be made of what came: the answer will be the last.
+    pub(crate) fn begin_refused(&mut self) {
+        self.body = BodyLength::UntilClose;
+        self.reader.begin(BodyLength::UntilClose);
+        self.writer.begin_message();
+        self.version = Version::Http11;
+        self.awaits_continue = false;
+        self.keep_alive = false;
+        self.broken = false;
+    }
+
+    /// Whether the connection can carry another request now.
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.keep_alive && !self.broken && self.reader.is_done()
+    }
+
+    /// Whether the answer was broken off, so that the connection has to end at once.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Reads what is left of the request's body and drops it. Ready(true) when the connection can go on.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, drained: &mut u64) -> Poll<bool> {
+        loop {
+            match self.reader.poll_fill(cx) {
+                Poll::Ready(Ok(true)) => {
+                    let length = self.reader.data().len();
+                    self.reader.consume(length);
+                    *drained += length as u64;
+                    if *drained > DRAINED {
+                        return Poll::Ready(false);
+                    }
+                }
+                Poll::Ready(Ok(false)) => return Poll::Ready(true),
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Whether the rest of the request's body is worth reading once we have answered.
+    pub(crate) fn is_worth_draining(&self) -> bool {
+        let short = match self.body {
+            BodyLength::Length(length) => length <= DRAINED,
+            BodyLength::Chunked => true,
+            BodyLength::Empty | BodyLength::UntilClose => false,
+        };
+        self.keep_alive && !self.broken && !self.awaits_continue && short
+    }
+}
+
+impl Downstream for Http1Downstream {
+    type Source = Reader;
+    type Sink = Writer;
+
+    fn source(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    fn sink(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.reader.is_done() || self.reader.is_full() {
+            return Poll::Pending;
+        }
+        loop {
+            match self.reader.poll_read(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) if self.reader.is_full() => return Poll::Pending,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn interim(&mut self, head: &ResponseHead) {
+        if head.status() == 100 {
+            if !std::mem::take(&mut self.awaits_continue) {
+                return;
+            }
+        } else if self.version < Version::Http11 {
+            return;
+        }
+        head.write_http1(self.version, BodyLength::Empty, ConnectionOption::KeepAlive, self.writer.waiting());
+    }
+
+    fn start(&mut self, head: &ResponseHead) {
+        let framing = match head.body() {
+            BodyLength::Chunked | BodyLength::UntilClose if self.version >= Version::Http11 => BodyLength::Chunked,
+            BodyLength::Chunked | BodyLength::UntilClose => {
+                self.keep_alive = false;
+                BodyLength::UntilClose
+            }
+            known => known,
+        };
+        // A client that waits for a 100 may send its body or not: what comes next could be either.
+        let close = !self.keep_alive || self.awaits_continue;
+        self.keep_alive = !close;
+        let option = if close { ConnectionOption::Close } else { ConnectionOption::KeepAlive };
+        head.write_http1(self.version, framing, option, self.writer.waiting());
+        self.writer.begin(framing);
+    }
+
+    fn start_tunnel(&mut self, head: &ResponseHead) {
+        head.write_http1(self.version, BodyLength::Empty, ConnectionOption::Upgrade, self.writer.waiting());
+        self.writer.begin_tunnel();
+        self.reader.begin(BodyLength::UntilClose);
+        self.keep_alive = false;
+    }
+
+    fn break_off(&mut self) {
+        self.keep_alive = false;
+        self.broken = true;
+        // A clean end would look like a whole answer where only the end of the stream ends it.
+        self.transport.reset_on_drop();
+    }
+
+    fn is_refused_early(&self, failure: BodyFailure) -> bool {
+        matches!(failure, BodyFailure::Malformed(_))
+    }
+}
+
+impl Http1Downstream {
+    /// Sends what is left of our own answer.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+        self.writer.poll_flush(cx)
+    }
+}

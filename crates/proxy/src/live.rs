@@ -1,0 +1,209 @@
+//! What lives beside the snapshots, shared by the cores: the published pointer, and the state of backends by key.
+
+use crate::backend::CoreBackend;
+use crate::clock::Clock;
+use crate::listener::Spread;
+use crate::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use irongate_config::{Backend, BackendKey, Endpoint, Endpoints};
+use irongate_telemetry::Registry as Metrics;
+use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What all cores and the control side share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// The published snapshot's; looked at once a request.
+    pub(crate) version: AtomicU64,
+    pub(crate) registry: Registry,
+    /// Our name in `Via`, unlike any other instance's, so that a loop is told from a chain.
+    pub(crate) via: String,
+    /// Client connections at once; beyond it accepting waits.
+    pub(crate) most_connections: usize,
+    spread: OnceLock<Arc<Spread>>,
+    /// Snapshots that the last core let go of, to be taken apart elsewhere.
+    discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
+    full: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        probes: UnboundedSender<ProbeRequest>,
+        most_connections: usize,
+        discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
+    ) -> Arc<Self> {
+        let clock = Clock::start();
+        Arc::new(Self {
+            clock,
+            snapshot: ArcSwap::default(),
+            version: AtomicU64::new(0),
+            registry: Registry { metrics, probes, clock, backends: Mutex::default() },
+            via: format!("irongate-{:08x}", fastrand::u32(..)),
+            most_connections,
+            spread: OnceLock::new(),
+            discarded,
+            full: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn set_spread(&self, spread: Arc<Spread>) {
+        let _ = self.spread.set(spread);
+    }
+
+    /// How connections are spread.
+    pub(crate) fn spread(&self) -> Arc<Spread> {
+        self.spread.get().expect("set before the first core starts").clone()
+    }
+
+    pub(crate) fn discard(&self, snapshot: Arc<Snapshot>) {
+        // Failing means that the process ends.
+        let _ = self.discarded.send(snapshot);
+    }
+
+    /// Accepting had to wait; said once in a while.
+    pub(crate) fn note_full(&self) {
+        let now = self.clock.now().0;
+        let last = self.full.load(Ordering::Relaxed);
+        if now.saturating_sub(last) > 10_000_000 {
+            self.full.store(now, Ordering::Relaxed);
+            tracing::warn!(
+                connections = self.most_connections,
+                "no more connections are accepted until some end; raise the limit on file descriptors"
+            );
+        }
+    }
+}
+
+/// An endpoint that somebody has to connect to in the background until it is there again.
+pub(crate) struct ProbeRequest {
+    pub(crate) backend: Weak<LiveBackend>,
+    pub(crate) endpoint: Weak<EndpointState>,
+}
+
+/// The live backends by key.
+pub(crate) struct Registry {
+    pub(crate) metrics: Arc<Metrics>,
+    probes: UnboundedSender<ProbeRequest>,
+    clock: Clock,
+    backends: Mutex<HashMap<BackendKey, Weak<LiveBackend>>>,
+}
+
+/// What lives of a backend: health, budget and the endpoints of the moment.
+pub(crate) struct LiveBackend {
+    pub(crate) key: BackendKey,
+    /// The key as text, for metrics.
+    pub(crate) label: Arc<str>,
+    pub(crate) state: Arc<BackendState>,
+    /// Where the endpoints come from, if it is a name.
+    pub(crate) name: Mutex<Option<(Arc<str>, u16)>>,
+    version: AtomicU64,
+    endpoints: Mutex<Vec<(Arc<EndpointState>, u32)>>,
+    probes: UnboundedSender<ProbeRequest>,
+    clock: Clock,
+}
+
+impl Registry {
+    /// The live backend for a configured one, with the endpoints and options that are configured now.
+    pub(crate) fn backend(&self, backend: &Backend) -> Arc<LiveBackend> {
+        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = backends.get(&backend.key).and_then(Weak::upgrade);
+        let live = known.unwrap_or_else(|| {
+            let live = Arc::new(LiveBackend {
+                key: backend.key.clone(),
+                label: backend.key.to_string().into(),
+                state: BackendState::new(&backend.options),
+                name: Mutex::default(),
+                version: AtomicU64::new(1),
+                endpoints: Mutex::default(),
+                probes: self.probes.clone(),
+                clock: self.clock,
+            });
+            backends.insert(backend.key.clone(), Arc::downgrade(&live));
+            live
+        });
+        live.state.set_options(&backend.options);
+        let name = match &backend.endpoints {
+            Endpoints::Static(endpoints) => {
+                live.set_endpoints(endpoints);
+                None
+            }
+            Endpoints::Dns { name, port } => Some((name.clone(), *port)),
+        };
+        *live.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        live
+    }
+
+    /// Every live backend.
+    pub(crate) fn all(&self) -> Vec<Arc<LiveBackend>> {
+        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        backends.retain(|_, backend| backend.strong_count() > 0);
+        backends.values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl LiveBackend {
+    /// Replaces the endpoints; those that stay keep their state.
+    pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = endpoints.len() == wanted.len()
+            && endpoints.iter().zip(wanted).all(|((state, weight), endpoint)| {
+                state.address() == endpoint.address && *weight == endpoint.weight
+            });
+        if same {
+            return;
+        }
+        let known: HashMap<SocketAddr, Arc<EndpointState>> =
+            endpoints.drain(..).map(|(state, _)| (state.address(), state)).collect();
+        let now = self.clock.now();
+        *endpoints = wanted
+            .iter()
+            .map(|endpoint| {
+                let state = known.get(&endpoint.address).cloned();
+                let state = state.unwrap_or_else(|| EndpointState::new(endpoint.address, &self.state, now));
+                (state, endpoint.weight)
+            })
+            .collect();
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The endpoints and which list it is.
+    pub(crate) fn endpoints(&self) -> (u64, Vec<(Arc<EndpointState>, u32)>) {
+        let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.version(), endpoints.clone())
+    }
+
+    /// Counts up with each change of the endpoints.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Sees to what follows from a change of health: who gets to know of it is told exactly once.
+    pub(crate) fn note(self: &Arc<Self>, change: Option<Change>, index: EndpointIndex, backend: &CoreBackend) {
+        let Some(change) = change else { return };
+        let Some(endpoint) = backend.endpoint(index) else { return };
+        let address = endpoint.address();
+        match change {
+            Change::Ready => tracing::info!(backend = %self.label, %address, "endpoint is ready"),
+            Change::Failing => {
+                backend.metrics.panicked();
+                tracing::warn!(backend = %self.label, %address, "endpoint fails, but no more of the backend may be left out");
+            }
+            Change::Ejected { .. } => {
+                backend.metrics.ejected();
+                tracing::warn!(backend = %self.label, %address, "endpoint fails and is left out for a while");
+            }
+            Change::Unreachable => {
+                tracing::warn!(backend = %self.label, %address, "endpoint cannot be reached; trying it in the background");
+                let request = ProbeRequest { backend: Arc::downgrade(self), endpoint: Arc::downgrade(&endpoint) };
+                // Failing means that the process ends.
+                let _ = self.probes.send(request);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The one place where a refusal or a failure becomes an answer.
+
+use crate::failure::Failure;
+use irongate_message::{HeadLimits, Known, Method, RequestHead, ResponseHead};
+use irongate_traffic::filter::Redirection;
+use smallvec::{SmallVec, smallvec};
+
+/// An answer of our own: a head, and a body that fits in one write.
+pub(crate) struct Reply {
+    pub(crate) body: Vec<u8>,
+}
+
+/// The header that tells a trusted client why a request failed.
+const REASON_FIELD: &[u8] = b"x-irongate-reason";
+
+/// Writes the answer to a failure into `head`.
+///
+/// The text says what happened and nothing of how the inside looks; `trusted` clients get the reason's name.
+pub(crate) fn failure(failure: Failure, request: Option<&RequestHead>, trusted: bool, head: &mut ResponseHead) -> Reply {
+    let status = failure.status();
+    let wants_json = request.is_some_and(accepts_json);
+    let mut body = Vec::new();
+    if wants_json {
+        body.extend_from_slice(b"{\"status\":");
+        body.extend_from_slice(status.to_string().as_bytes());
+        body.extend_from_slice(b",\"message\":\"");
+        // The messages are ours: they hold nothing that JSON would have escaped.
+        body.extend_from_slice(failure.message().as_bytes());
+        body.extend_from_slice(b"\"}\n");
+    } else {
+        body.extend_from_slice(failure.message().as_bytes());
+        body.push(b'\n');
+    }
+    let kind: &[u8] = if wants_json { b"application/json" } else { b"text/plain; charset=utf-8" };
+    let mut fields: SmallVec<[(&[u8], &[u8]); 4]> = smallvec![(b"content-type", kind)];
+    if matches!(failure, Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout) {
+        fields.push((b"retry-after", b"1"));
+    }
+    if trusted {
+        fields.push((REASON_FIELD, failure.reason().as_str().as_bytes()));
+    }
+    compose(head, status, request, fields, body)
+}
+
+/// Writes a redirect into `head`.
+pub(crate) fn redirect(redirection: &Redirection, request: &RequestHead, head: &mut ResponseHead) -> Reply {
+    let fields = smallvec![(&b"location"[..], &redirection.location[..])];
+    compose(head, redirection.status, Some(request), fields, Vec::new())
+}
+
+/// Writes the answer to `OPTIONS *` into `head` (RFC 9110 §9.3.7).
+pub(crate) fn options(request: &RequestHead, head: &mut ResponseHead) -> Reply {
+    let fields = smallvec![(&b"allow"[..], &b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"[..])];
+    compose(head, 204, Some(request), fields, Vec::new())
+}
+
+/// An answer with these fields and this body; `HEAD` is told its length only.
+fn compose(
+    head: &mut ResponseHead,
+    status: u16,
+    request: Option<&RequestHead>,
+    mut fields: SmallVec<[(&[u8], &[u8]); 4]>,
+    mut body: Vec<u8>,
+) -> Reply {
+    let method = request.map_or(Method::Get, RequestHead::method);
+    let length = body.len().to_string();
+    if status != 204 {
+        fields.push((b"content-length", length.as_bytes()));
+    }
+    let composed = head.from_parts(status, false, method, fields.into_iter(), &HeadLimits::default());
+    if composed.is_err() || method == Method::Head || status == 204 {
+        body.clear();
+    }
+    Reply { body }
+}
+
+fn accepts_json(request: &RequestHead) -> bool {
+    let Some(accept) = request.fields.get(Known::Accept) else { return false };
+    let mut parts = accept.split(|&byte| byte == b',');
+    parts.any(|part| {
+        let kind = part.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        kind.eq_ignore_ascii_case(b"application/json") || kind.eq_ignore_ascii_case(b"application/problem+json")
+    })
+}

@@ -1,0 +1,260 @@
+//! What runs: a configuration compiled for the data plane.
+//!
+//! A [`Snapshot`] is built whole beside the running one and published by one pointer. It holds decisions only;
+//! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores, found by key.
+
+use crate::live::{LiveBackend, Registry};
+use irongate_config::{BackendProtocol, BackendTarget, Config, InvalidBackend, ListenerKey, Problem, ProxyOptions, RouteTimeouts, Severity};
+use irongate_message::{HeadLimits, RequestHead};
+use irongate_telemetry::RequestLabels;
+use irongate_traffic::filter::Filters;
+use irongate_traffic::{HostTable, RouteTable, WeightedChoice};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A socket address that is or was listened on; never reused, so that a connection can name its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PortId(pub(crate) u32);
+
+/// What runs.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    /// Counts up from 1 with every one that is published.
+    pub(crate) version: u64,
+    pub(crate) ports: HashMap<PortId, Arc<PortPlan>, foldhash::fast::RandomState>,
+    pub(crate) backends: Vec<BackendPlan>,
+    /// By [`Lane`].
+    pub(crate) lanes: Vec<RequestLabels>,
+}
+
+/// One backend as this snapshot uses it.
+pub(crate) struct BackendPlan {
+    pub(crate) live: Arc<LiveBackend>,
+    pub(crate) protocol: BackendProtocol,
+    pub(crate) options: Arc<irongate_config::BackendOptions>,
+}
+
+/// One socket address: which listeners share it.
+pub(crate) struct PortPlan {
+    pub(crate) address: SocketAddr,
+    /// The oldest listener's: they bound what comes before a host is known.
+    pub(crate) options: Arc<ProxyOptions>,
+    pub(crate) head_limits: HeadLimits,
+    /// The port as text, for forwarding fields.
+    pub(crate) port_text: String,
+    /// The label of the oldest listener, for what concerns a connection.
+    pub(crate) label: Arc<str>,
+    hosts: HostTable<usize>,
+    listeners: Vec<Arc<ListenerPlan>>,
+}
+
+/// One listener: its routes, ready to be matched.
+pub(crate) struct ListenerPlan {
+    pub(crate) label: Arc<str>,
+    table: RouteTable,
+    /// By route, then by rule.
+    rules: Vec<Vec<Arc<RulePlan>>>,
+    /// What is counted when no route fits.
+    pub(crate) unmatched: Lane,
+}
+
+/// Where one request's outcome is counted: an index into a core's metric handles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lane(pub(crate) u32);
+
+/// One rule of a route.
+pub(crate) struct RulePlan {
+    pub(crate) route: Arc<str>,
+    pub(crate) listener: Arc<str>,
+    pub(crate) filters: Filters,
+    choice: WeightedChoice,
+    backends: Vec<BackendUse>,
+    pub(crate) timeouts: RouteTimeouts,
+    pub(crate) retry: Option<irongate_config::RetryPolicy>,
+    /// For answers that no backend had a part in.
+    pub(crate) own: Lane,
+}
+
+/// One backend of a rule.
+pub(crate) struct BackendUse {
+    pub(crate) target: Result<usize, InvalidBackend>,
+    pub(crate) filters: Filters,
+    pub(crate) lane: Lane,
+}
+
+impl PortPlan {
+    /// What is counted when no listener is for a host.
+    pub(crate) fn unmatched(&self) -> Lane {
+        self.listeners.first().map_or(Lane(0), |listener| listener.unmatched)
+    }
+
+    /// The listener for a host, in lower case and without a port: the one with the most specific hostname.
+    pub(crate) fn listener(&self, host: &[u8]) -> Option<&ListenerPlan> {
+        self.hosts.find(host).map(|&index| &*self.listeners[index])
+    }
+}
+
+impl ListenerPlan {
+    /// The rule that a request fits, and how many bytes of its path a prefix match fitted.
+    pub(crate) fn rule(&self, head: &RequestHead) -> Option<(&Arc<RulePlan>, usize)> {
+        let found = self.table.find(head)?;
+        let rule = self.rules.get(found.route as usize)?.get(found.rule as usize)?;
+        Some((rule, found.matched_prefix))
+    }
+}
+
+impl RulePlan {
+    /// The backend for one request, by weight; `None` if there is none to choose from.
+    pub(crate) fn backend(&self, random: u64) -> Option<(usize, &BackendUse)> {
+        let index = self.choice.pick(random)?;
+        Some((index, self.backends.get(index)?))
+    }
+
+    /// The filters that only one backend's requests pass.
+    pub(crate) fn backend_filters(&self, drawn: usize) -> Option<&Filters> {
+        self.backends.get(drawn).map(|backend| &backend.filters)
+    }
+}
+
+/// Compiles a configuration. `ports` gives each address its id.
+///
+/// What cannot be compiled is a problem, and the rest is there.
+pub(crate) fn compile(
+    config: &Config,
+    registry: &Registry,
+    version: u64,
+    mut port_id: impl FnMut(SocketAddr) -> PortId,
+) -> (Snapshot, Vec<Problem>) {
+    let mut compiler = Compiler::default();
+    for backend in config.backends.values() {
+        compiler.backend_index.insert(backend.key.clone(), compiler.backends.len());
+        compiler.backends.push(BackendPlan {
+            live: registry.backend(backend),
+            protocol: backend.protocol,
+            options: backend.options.clone(),
+        });
+    }
+    let mut by_address: BTreeMap<SocketAddr, Vec<(usize, &irongate_config::Listener)>> = BTreeMap::new();
+    let mut plans: Vec<Arc<ListenerPlan>> = Vec::new();
+    for listener in &config.listeners {
+        for address in &listener.addresses {
+            by_address.entry(*address).or_default().push((plans.len(), listener));
+        }
+        plans.push(Arc::new(compiler.listener(listener)));
+    }
+    let mut ports = HashMap::default();
+    for (address, listeners) in by_address {
+        let Some((_, first)) = listeners.first() else { continue };
+        let options = first.options.clone();
+        let label: Arc<str> = first.key.to_string().into();
+        let mut port_listeners = Vec::new();
+        let mut hosts = Vec::new();
+        for (index, listener) in listeners {
+            hosts.push((listener.hostname.clone(), port_listeners.len()));
+            port_listeners.push(plans[index].clone());
+        }
+        let head_limits = HeadLimits {
+            bytes: options.limits.head_bytes,
+            fields: options.limits.head_fields,
+            target: options.limits.target_bytes,
+        };
+        let plan = PortPlan {
+            address,
+            options,
+            head_limits,
+            port_text: address.port().to_string(),
+            label,
+            hosts: HostTable::new(hosts),
+            listeners: port_listeners,
+        };
+        ports.insert(port_id(address), Arc::new(plan));
+    }
+    let Compiler { backends, lanes, problems, .. } = compiler;
+    (Snapshot { version, ports, backends, lanes }, problems)
+}
+
+#[derive(Default)]
+struct Compiler {
+    backend_index: HashMap<irongate_config::BackendKey, usize>,
+    backends: Vec<BackendPlan>,
+    lanes: Vec<RequestLabels>,
+    problems: Vec<Problem>,
+}
+
+impl Compiler {
+    fn lane(&mut self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {
+        let lane = Lane(u32::try_from(self.lanes.len()).unwrap_or(u32::MAX));
+        self.lanes.push(RequestLabels { listener: listener.clone(), route: route.clone(), backend: backend.clone() });
+        lane
+    }
+
+    fn listener(&mut self, listener: &irongate_config::Listener) -> ListenerPlan {
+        let label: Arc<str> = listener.key.to_string().into();
+        let none: Arc<str> = "".into();
+        let unmatched = self.lane(&label, &none, &none);
+        let table = match RouteTable::compile(&listener.routes) {
+            Ok(table) => table,
+            Err(error) => {
+                self.problems.push(uncompiled(&listener.key, &error.to_string()));
+                RouteTable::default()
+            }
+        };
+        let mut rules = Vec::with_capacity(listener.routes.len());
+        for attached in &listener.routes {
+            let route: Arc<str> = attached.route.key.name.to_string().into();
+            rules.push(attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect());
+        }
+        ListenerPlan { label, table, rules, unmatched }
+    }
+
+    fn rule(
+        &mut self,
+        rule: &irongate_config::RouteRule,
+        listener: &Arc<str>,
+        route: &Arc<str>,
+        none: &Arc<str>,
+    ) -> Arc<RulePlan> {
+        let own = self.lane(listener, route, none);
+        let weights: Vec<u32> = rule.backends.iter().map(|backend| backend.weight).collect();
+        let mut backends = Vec::with_capacity(rule.backends.len());
+        for backend in &rule.backends {
+            let target = match &backend.target {
+                BackendTarget::Backend(key) => {
+                    self.backend_index.get(key).copied().ok_or(InvalidBackend::BackendNotFound)
+                }
+                BackendTarget::Invalid(reason) => Err(*reason),
+            };
+            let lane = match target {
+                Ok(index) => {
+                    let label = self.backends[index].live.label.clone();
+                    self.lane(listener, route, &label)
+                }
+                Err(_) => own,
+            };
+            backends.push(BackendUse { target, filters: Filters::compile(&backend.filters), lane });
+        }
+        Arc::new(RulePlan {
+            route: route.clone(),
+            listener: listener.clone(),
+            filters: Filters::compile(&rule.filters),
+            choice: WeightedChoice::new(&weights),
+            backends,
+            timeouts: rule.timeouts,
+            retry: rule.retry.clone(),
+            own,
+        })
+    }
+}
+
+fn uncompiled(listener: &ListenerKey, message: &str) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        position: None,
+        resource: format!("Gateway {}", listener.gateway),
+        field: format!("listener {}", listener.section),
+        reason: "RoutesNotCompiled",
+        message: message.to_owned(),
+        advice: "The listener's routes are not served; make them simpler.".to_owned(),
+    }
+}
