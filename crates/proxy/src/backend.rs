@@ -5,7 +5,7 @@ use crate::snapshot::BackendPlan;
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
 use irongate_telemetry::{BackendMetrics, CoreMetrics, EndpointMetrics};
-use irongate_traffic::{Balancer, Begin, EndpointIndex, EndpointState, Outcome, PickRequest, Picked, Ticket, Time, Verdict};
+use irongate_traffic::{Balancer, Begin, EndpointIndex, EndpointLoad, EndpointState, Outcome, PickRequest, Picked, Ticket, Time, Verdict};
 use std::cell::{Cell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -100,6 +100,11 @@ impl CoreBackend {
                 endpoint.http2 = None;
             }
         });
+    }
+
+    /// Every endpoint's load.
+    pub(crate) fn loads(&self, now: Time) -> Vec<EndpointLoad> {
+        self.balancer.borrow().snapshot(now)
     }
 
     pub(crate) fn has_other(&self, tried: &[EndpointIndex]) -> bool {

@@ -9,7 +9,7 @@ use crate::exchange::{self, Downstream, Scratch};
 use crate::failure::Failure;
 use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
-use crate::snapshot::{PortId, PortPlan};
+use crate::snapshot::{PortFacts, PortId};
 use crate::timer::Timer;
 use crate::transport::Transport;
 use irongate_message::{HeadError, HeadParser, Parsed};
@@ -52,7 +52,7 @@ impl Drop for Client {
 pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: SocketAddr) {
     let Some((_, plan)) = core.port(port) else { return };
     core.shared.spread().cores[core.index].connections.fetch_add(1, Ordering::Relaxed);
-    let metrics = core.metrics.listener(&plan.label);
+    let metrics = core.metrics.listener(&plan.facts.label);
     metrics.accepted();
     let address = peer.ip().to_canonical();
     let client =
@@ -95,9 +95,9 @@ async fn serve(client: Client, transport: Transport) {
 async fn wait_for_request(client: &Client, transport: &Transport, timer: &Timer, first: bool) -> ControlFlow<()> {
     let core = &client.core;
     let Some((_, plan)) = core.port(client.port) else { return ControlFlow::Break(()) };
+    let timeouts = &plan.facts.options.timeouts;
     // A connection on which nothing was ever sent has no longer than a head may take.
-    let patience = if first { plan.options.timeouts.head } else { plan.options.timeouts.idle };
-    let deadline = core.now().after(patience);
+    let deadline = core.now().after(if first { timeouts.head } else { timeouts.idle });
     drop(plan);
     let ready = timer.within(deadline, |cx| {
         if core.closes_idle() {
@@ -126,8 +126,8 @@ async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstre
     let core = &client.core;
     let mut served = 0;
     loop {
-        let Some((_, plan)) = core.port(client.port) else { return Next::Close };
-        let length = match read_head(client, timer, &plan, downstream, scratch).await {
+        let Some(facts) = core.port(client.port).map(|(_, plan)| plan.facts.clone()) else { return Next::Close };
+        let length = match read_head(client, timer, &facts, downstream, scratch).await {
             Ok(HeadEnd::Head(length)) => length,
             Ok(HeadEnd::Http2) => return Next::Http2(downstream.reader.buffered().to_vec()),
             Ok(HeadEnd::Idle) => return Next::Idle,
@@ -135,14 +135,13 @@ async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstre
             Err(failure) => {
                 client.metrics.refused(failure.reason());
                 downstream.begin_refused();
-                exchange::refuse(client, timer, &plan, downstream, scratch, failure).await;
+                exchange::refuse(client, timer, &facts, downstream, scratch, failure).await;
                 linger(client, timer, downstream).await;
                 return Next::Close;
             }
         };
         downstream.begin(&scratch.request, length, !core.draining.get());
-        exchange::serve(client, timer, &plan, downstream, scratch).await;
-        drop(plan);
+        exchange::serve(client, timer, downstream, scratch).await;
         if downstream.is_broken() {
             return Next::Close;
         }
@@ -177,7 +176,7 @@ enum HeadEnd {
 async fn read_head(
     client: &Client,
     timer: &Timer,
-    plan: &PortPlan,
+    facts: &PortFacts,
     downstream: &mut Http1Downstream,
     scratch: &mut Scratch,
 ) -> Result<HeadEnd, Failure> {
@@ -187,7 +186,7 @@ async fn read_head(
     let result = std::future::poll_fn(|cx| {
         loop {
             if !reader.buffered().is_empty() {
-                match parser.request(reader.buffered(), &plan.head_limits, &mut scratch.request) {
+                match parser.request(reader.buffered(), &facts.head_limits, &mut scratch.request) {
                     Ok(Parsed::Head { length }) => return Poll::Ready(Ok(HeadEnd::Head(length))),
                     Ok(Parsed::Http2Preface) => return Poll::Ready(Ok(HeadEnd::Http2)),
                     Ok(Parsed::Partial) => {}
@@ -205,7 +204,7 @@ async fn read_head(
                 Poll::Pending if reader.buffered().is_empty() => return Poll::Ready(Ok(HeadEnd::Idle)),
                 Poll::Pending => {
                     let now = client.core.now();
-                    let until = *deadline.get_or_insert_with(|| now.after(plan.options.timeouts.head));
+                    let until = *deadline.get_or_insert_with(|| now.after(facts.options.timeouts.head));
                     return timer.poll(cx, now, until).map(|()| Err(Failure::HeadTimeout));
                 }
             }
@@ -257,8 +256,8 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
 
 impl Client {
     /// Whether the client's forwarding fields are believed, and it may know why a request failed.
-    pub(crate) fn is_trusted(&self, plan: &PortPlan) -> bool {
-        plan.options.trusts(self.address)
+    pub(crate) fn is_trusted(&self, facts: &PortFacts) -> bool {
+        facts.options.trusts(self.address)
     }
 
     /// Counts a request that was refused before it had a route.

@@ -7,6 +7,7 @@ use crate::backend::CoreBackend;
 use crate::buffer::BufferPool;
 use crate::clock::Clock;
 use crate::exchange::Scratch;
+use crate::listener::CoreReport;
 use crate::live::Shared;
 use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
@@ -27,8 +28,9 @@ pub(crate) struct Core {
     pub(crate) timers: Rc<Timers>,
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) metrics: CoreMetrics,
-    /// Set once draining has begun: answers end their connections, and idle ones are closed.
+    /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
+    closes_idle: Cell<bool>,
     view: RefCell<Rc<View>>,
     backends: RefCell<HashMap<BackendKey, Rc<CoreBackend>>>,
     random: RefCell<fastrand::Rng>,
@@ -58,6 +60,7 @@ impl Core {
             buffers: Rc::default(),
             metrics: shared.registry.metrics.core(index),
             draining: Cell::new(false),
+            closes_idle: Cell::new(false),
             view: RefCell::new(Rc::new(View {
                 snapshot: Arc::default(),
                 backends: Vec::new(),
@@ -73,6 +76,23 @@ impl Core {
 
     pub(crate) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Whether idle connections are to end now.
+    pub(crate) fn closes_idle(&self) -> bool {
+        self.closes_idle.get()
+    }
+
+    /// Ends idle connections, and those that become idle.
+    pub(crate) fn close_idle(&self) {
+        self.closes_idle.set(true);
+        self.timers.wake_all();
+    }
+
+    /// The load of every endpoint as this core sees it.
+    pub(crate) fn report(&self) -> CoreReport {
+        let now = self.now();
+        self.backends.borrow().values().map(|backend| (backend.live.clone(), backend.loads(now))).collect()
     }
 
     pub(crate) fn random(&self) -> u64 {

@@ -12,7 +12,7 @@ use crate::body::{BodyFailure, Sink, Source};
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
-use crate::snapshot::PortPlan;
+use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use admit::Admitted;
 use irongate_message::{RequestHead, ResponseHead};
@@ -100,20 +100,25 @@ pub(crate) struct Outcome {
 pub(crate) async fn serve<D: Downstream>(
     client: &Client,
     timer: &Timer,
-    plan: &PortPlan,
     downstream: &mut D,
     scratch: &mut Scratch,
 ) {
     let core = &client.core;
-    let view = core.view();
     let begun = core.now();
-    let (lane, admitted) = admit::admit(client, plan, &view, scratch);
+    let Some((view, plan)) = core.port(client.port) else {
+        // The listener was closed since the connection was opened.
+        downstream.break_off();
+        return;
+    };
+    let facts = &*plan.facts.clone();
+    let (lane, admitted) = admit::admit(client, &plan, &view, scratch);
     let in_flight = InFlight::new(view.lane(core, lane));
-    drop(view);
+    // From here on only parts of the snapshot are held: the exchange may last.
+    drop((view, plan));
     let outcome = match admitted {
-        Admitted::Forward(work) => attempt::forward(client, timer, plan, downstream, scratch, work, begun).await,
-        Admitted::Reply(reply) => send(client, timer, plan, downstream, &scratch.response, reply).await,
-        Admitted::Refuse(failure) => fail(client, timer, plan, downstream, scratch, failure).await,
+        Admitted::Forward(work) => attempt::forward(client, timer, facts, downstream, scratch, work, begun).await,
+        Admitted::Reply(reply) => send(client, timer, facts, downstream, &scratch.response, reply).await,
+        Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
     in_flight.record(&outcome, begun, core.now());
 }
@@ -122,21 +127,21 @@ pub(crate) async fn serve<D: Downstream>(
 pub(crate) async fn refuse<D: Downstream>(
     client: &Client,
     timer: &Timer,
-    plan: &PortPlan,
+    facts: &PortFacts,
     downstream: &mut D,
     scratch: &mut Scratch,
     failure: Failure,
 ) {
-    let trusted = client.is_trusted(plan);
+    let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, None, trusted, &mut scratch.response);
-    send(client, timer, plan, downstream, &scratch.response, reply).await;
+    send(client, timer, facts, downstream, &scratch.response, reply).await;
 }
 
 /// Answers with a failure, if it can still be told.
 async fn fail<D: Downstream>(
     client: &Client,
     timer: &Timer,
-    plan: &PortPlan,
+    facts: &PortFacts,
     downstream: &mut D,
     scratch: &mut Scratch,
     failure: Failure,
@@ -145,9 +150,9 @@ async fn fail<D: Downstream>(
         downstream.break_off();
         return Outcome { failure: Some(failure), ..Outcome::default() };
     }
-    let trusted = client.is_trusted(plan);
+    let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
-    let outcome = send(client, timer, plan, downstream, &scratch.response, reply).await;
+    let outcome = send(client, timer, facts, downstream, &scratch.response, reply).await;
     Outcome { failure: outcome.failure.or(Some(failure)), ..outcome }
 }
 
@@ -155,14 +160,14 @@ async fn fail<D: Downstream>(
 async fn send<D: Downstream>(
     client: &Client,
     timer: &Timer,
-    plan: &PortPlan,
+    facts: &PortFacts,
     downstream: &mut D,
     head: &ResponseHead,
     reply: Reply,
 ) -> Outcome {
     downstream.start(head);
     let mut outcome = Outcome { status: head.status(), ..Outcome::default() };
-    let deadline = client.core.now().after(plan.options.timeouts.stalled_write);
+    let deadline = client.core.now().after(facts.options.timeouts.stalled_write);
     let mut left = &reply.body[..];
     let sink = downstream.sink();
     let result = timer

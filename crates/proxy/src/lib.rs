@@ -1,1 +1,26 @@
-//! Everything that waits: listeners, exchanges, pools, body pump, drain.
+//! The data plane: everything that waits.
+//!
+//! One thread a core, each with its own single-threaded runtime, listening sockets, pools, buffers and counters;
+//! no lock and no `Send` type on the path of a request. The way of a request is the way through the files:
+//! [`listener`] → [`connection`] → [`exchange`] (route, admit, shape, attempt) → [`reply`] → record. The message
+//! engine, routing and balancing are elsewhere and know no sockets; here they are fed.
+
+mod backend;
+mod body;
+mod buffer;
+mod clock;
+mod connection;
+mod control;
+mod core;
+mod exchange;
+mod failure;
+mod http1;
+mod http2;
+mod listener;
+mod live;
+mod reply;
+mod snapshot;
+mod timer;
+mod transport;
+
+pub use control::{BackendReport, Drain, EndpointReport, Proxy, StartOptions, available_threads};

@@ -2,20 +2,30 @@
 
 use crate::connection;
 use crate::core::Core;
+use crate::live::LiveBackend;
 use crate::snapshot::PortId;
+use irongate_traffic::EndpointLoad;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
+
+/// The load of the endpoints that a core knows, by backend.
+pub(crate) type CoreReport = Vec<(Arc<LiveBackend>, Vec<EndpointLoad>)>;
 
 /// What a core is told by others.
 pub(crate) enum Command {
@@ -31,6 +41,8 @@ pub(crate) enum Command {
     CloseIdle,
     /// Everything ends now.
     Stop,
+    /// Tell the load of every endpoint.
+    Report(oneshot::Sender<CoreReport>),
 }
 
 /// Opens one socket a core for an address. Another process that listens there is an error.
@@ -93,32 +105,48 @@ impl Spread {
 /// The accept loops of a core.
 #[derive(Default)]
 pub(crate) struct Listeners {
-    loops: RefCell<HashMap<PortId, AbortHandle>>,
+    loops: RefCell<HashMap<PortId, Rc<Closing>>>,
+}
+
+/// Tells an accept loop to end.
+#[derive(Default)]
+struct Closing {
+    begun: Cell<bool>,
+    notify: Notify,
+}
+
+impl Closing {
+    fn begin(&self) {
+        self.begun.set(true);
+        self.notify.notify_one();
+    }
 }
 
 impl Listeners {
     pub(crate) fn listen(&self, core: &Rc<Core>, port: PortId, listener: TcpListener) {
-        let core = core.clone();
-        let task = tokio::task::spawn_local(async move { accept_loop(core, port, listener).await });
-        if let Some(old) = self.loops.borrow_mut().insert(port, task.abort_handle()) {
-            old.abort();
+        let closing = Rc::<Closing>::default();
+        if let Some(old) = self.loops.borrow_mut().insert(port, closing.clone()) {
+            old.begin();
         }
+        let core = core.clone();
+        tokio::task::spawn_local(async move { accept_loop(core, port, listener, &closing).await });
     }
 
+    /// Ends the port's accept loop, once it has taken what is in its queue.
     pub(crate) fn close(&self, port: PortId) {
-        if let Some(task) = self.loops.borrow_mut().remove(&port) {
-            task.abort();
+        if let Some(closing) = self.loops.borrow_mut().remove(&port) {
+            closing.begin();
         }
     }
 
     pub(crate) fn close_all(&self) {
-        self.loops.borrow_mut().drain().for_each(|(_, task)| task.abort());
+        self.loops.borrow_mut().drain().for_each(|(_, closing)| closing.begin());
     }
 }
 
-/// Accepts until it is aborted. Errors of one connection end that one; running out of descriptors or of
+/// Accepts until it is told to close. Errors of one connection end that one; running out of descriptors or of
 /// connections makes it wait a little.
-async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener) {
+async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener, closing: &Closing) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -127,14 +155,24 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener) {
         }
     };
     let spread = core.shared.spread();
+    let mut closed = pin!(closing.notify.notified());
     loop {
         if spread.total() >= core.shared.most_connections {
             core.shared.note_full();
             tokio::time::sleep(Duration::from_millis(10)).await;
+            if closing.begun.get() {
+                return;
+            }
             continue;
         }
-        match listener.accept().await {
-            Ok((stream, peer)) => {
+        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            Poll::Pending if closing.begun.get() => Poll::Ready(None),
+            Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
+        });
+        match accepted.await {
+            None => return,
+            Some(Ok((stream, peer))) => {
                 let target = spread.target(core.index);
                 if target == core.index {
                     connection::spawn(&core, port, stream.into(), peer);
@@ -142,8 +180,8 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener) {
                     hand_over(&spread.cores[target], port, stream, peer);
                 }
             }
-            Err(error) if is_of_the_connection(&error) => {}
-            Err(error) => {
+            Some(Err(error)) if is_of_the_connection(&error) => {}
+            Some(Err(error)) => {
                 tracing::warn!(%error, "accepting failed; trying again");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -37,6 +37,13 @@ pub(crate) struct BackendPlan {
 
 /// One socket address: which listeners share it.
 pub(crate) struct PortPlan {
+    pub(crate) facts: Arc<PortFacts>,
+    hosts: HostTable<usize>,
+    listeners: Vec<Arc<ListenerPlan>>,
+}
+
+/// What connections and exchanges keep of a port, for as long as they last.
+pub(crate) struct PortFacts {
     pub(crate) address: SocketAddr,
     /// The oldest listener's: they bound what comes before a host is known.
     pub(crate) options: Arc<ProxyOptions>,
@@ -45,8 +52,6 @@ pub(crate) struct PortPlan {
     pub(crate) port_text: String,
     /// The label of the oldest listener, for what concerns a connection.
     pub(crate) label: Arc<str>,
-    hosts: HostTable<usize>,
-    listeners: Vec<Arc<ListenerPlan>>,
 }
 
 /// One listener: its routes, ready to be matched.
@@ -159,15 +164,9 @@ pub(crate) fn compile(
             fields: options.limits.head_fields,
             target: options.limits.target_bytes,
         };
-        let plan = PortPlan {
-            address,
-            options,
-            head_limits,
-            port_text: address.port().to_string(),
-            label,
-            hosts: HostTable::new(hosts),
-            listeners: port_listeners,
-        };
+        let port_text = address.port().to_string();
+        let facts = Arc::new(PortFacts { address, options, head_limits, port_text, label });
+        let plan = PortPlan { facts, hosts: HostTable::new(hosts), listeners: port_listeners };
         ports.insert(port_id(address), Arc::new(plan));
     }
     let Compiler { backends, lanes, problems, .. } = compiler;

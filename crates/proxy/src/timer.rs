@@ -62,6 +62,13 @@ impl Timers {
         Timer { timers: self.clone(), id }
     }
 
+    /// Wakes every task that waits with a deadline, so that it looks around.
+    pub(crate) fn wake_all(&self) {
+        let wakers: Vec<Waker> =
+            self.wheel.borrow_mut().entries.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Wakes what is due, for ever. One task a core runs this.
     pub(crate) async fn drive(self: Rc<Self>) {
         let mut sleep = Box::pin(tokio::time::sleep_until(self.clock.instant(self.now())));

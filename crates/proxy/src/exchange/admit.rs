@@ -60,13 +60,13 @@ fn shape(
     let (rule, matched_prefix) = listener.rule(request).ok_or((listener.unmatched, Failure::NoRoute))?;
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
-        trusted: client.is_trusted(plan),
+        trusted: client.is_trusted(&plan.facts),
         scheme: b"http",
-        port: plan.port_text.as_bytes(),
+        port: plan.facts.port_text.as_bytes(),
         via: client.core.shared.via.as_bytes(),
     };
     request.forward(&forwarding).map_err(|error| (rule.own, Failure::Head(error)))?;
-    let context = FilterContext { scheme: Scheme::Http, listener_port: plan.address.port() };
+    let context = FilterContext { scheme: Scheme::Http, listener_port: plan.facts.address.port() };
     if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
         return Ok((rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }

@@ -1,0 +1,408 @@
+//! The proxy as its owner sees it: start, apply a configuration, look, drain.
+//!
+//! All of this runs on the control side, an ordinary runtime; cores are told by messages.
+
+mod dns;
+mod probe;
+mod threads;
+
+pub use threads::available_threads;
+
+use crate::core::Core;
+use crate::listener::{self, Command, CoreHandle, Listeners, Spread};
+use crate::live::Shared;
+use crate::snapshot::{PortId, Snapshot, compile};
+use irongate_config::{Config, ListenerKey, Problem, Severity};
+use irongate_telemetry::Registry as Metrics;
+use irongate_traffic::{Health, HealthReport};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+
+/// How often idle connections to origins are looked through.
+const TIDY: Duration = Duration::from_secs(1);
+/// How long idle clients have, after the sockets were closed, for a request that is already on its way.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How the proxy is started.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// Threads of the data plane; at least 1.
+    pub threads: usize,
+    /// Client connections at once.
+    pub most_connections: usize,
+}
+
+/// How a proxy ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// How long connections are still accepted.
+    pub delay: Duration,
+    /// How long what runs may take to finish after that.
+    pub timeout: Duration,
+}
+
+/// A running data plane. Dropped, its threads end at once.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    spread: Arc<Spread>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    ports: Mutex<Ports>,
+}
+
+/// Which addresses there are, and which of them are open.
+#[derive(Default)]
+struct Ports {
+    ids: HashMap<SocketAddr, PortId>,
+    open: BTreeSet<SocketAddr>,
+    /// Wanted, but they could not be opened; with whose they are.
+    missing: BTreeMap<SocketAddr, ListenerKey>,
+    version: u64,
+}
+
+/// A backend as it is now, for people.
+#[derive(Clone, Debug)]
+pub struct BackendReport {
+    /// Its key, as it is shown.
+    pub backend: Arc<str>,
+    /// Its endpoints, by address.
+    pub endpoints: Vec<EndpointReport>,
+}
+
+/// An endpoint as it is now, for people.
+#[derive(Clone, Debug)]
+pub struct EndpointReport {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its weight.
+    pub weight: u32,
+    /// What it is expected to take to answer: the mean over the cores.
+    pub estimate: Duration,
+    /// Requests under way, on all cores.
+    pub pending: u32,
+    /// Its health, which all cores share.
+    pub health: HealthReport,
+    /// How long its health has been what it is.
+    pub since: Duration,
+}
+
+impl Proxy {
+    /// Starts the threads. Has to be called within a tokio runtime, which becomes the control side.
+    ///
+    /// # Errors
+    /// The system cannot start a thread, or a runtime in one.
+    pub fn start(options: &StartOptions, metrics: &Arc<Metrics>) -> io::Result<Arc<Self>> {
+        let threads = options.threads.max(1);
+        let (probe_sender, probe_receiver) = unbounded_channel();
+        let (discard_sender, discard_receiver) = std::sync::mpsc::channel::<Arc<Snapshot>>();
+        std::thread::Builder::new().name("irongate-discard".into()).spawn(move || {
+            // Taking a large snapshot apart is work that no data thread should do.
+            discard_receiver.into_iter().for_each(drop);
+        })?;
+        let shared = Shared::new(metrics.clone(), probe_sender, options.most_connections.max(1), discard_sender);
+        let (handles, receivers): (Vec<_>, Vec<_>) = (0..threads)
+            .map(|_| {
+                let (commands, receiver) = unbounded_channel();
+                (CoreHandle { commands, connections: AtomicUsize::new(0) }, receiver)
+            })
+            .unzip();
+        let spread = Arc::new(Spread { cores: handles });
+        shared.set_spread(spread.clone());
+        let mut joins = Vec::new();
+        for (index, commands) in receivers.into_iter().enumerate() {
+            joins.push(spawn_core(index, shared.clone(), commands)?);
+        }
+        tokio::spawn(probe::run(probe_receiver, shared.clock));
+        let proxy = Arc::new(Self { shared, spread, threads: Mutex::new(joins), ports: Mutex::default() });
+        tokio::spawn(dns::run(Arc::downgrade(&proxy.shared)));
+        tokio::spawn(keep_binding(Arc::downgrade(&proxy)));
+        Ok(proxy)
+    }
+
+    /// Compiles a configuration, publishes it, and opens and closes sockets as it says. What was good keeps running;
+    /// what cannot be done is told. Returns when every new socket accepts.
+    pub fn apply(&self, config: &Config) -> Vec<Problem> {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.version += 1;
+        let version = ports.version;
+        let ids = &mut ports.ids;
+        let (snapshot, mut problems) = compile(config, &self.shared.registry, version, |address| {
+            let next = PortId(u32::try_from(ids.len()).unwrap_or(u32::MAX));
+            *ids.entry(address).or_insert(next)
+        });
+        // The newest snapshot is there before the first connection to a new socket is.
+        drop(self.shared.snapshot.swap(Arc::new(snapshot)));
+        self.shared.version.store(version, Ordering::Release);
+        let mut wanted: BTreeMap<SocketAddr, ListenerKey> = BTreeMap::new();
+        for listener in &config.listeners {
+            for address in &listener.addresses {
+                wanted.entry(*address).or_insert_with(|| listener.key.clone());
+            }
+        }
+        let gone: Vec<_> = ports.open.iter().filter(|address| !wanted.contains_key(address)).copied().collect();
+        for address in gone {
+            ports.open.remove(&address);
+            let id = ports.ids[&address];
+            self.tell_all(|| Command::Close(id));
+        }
+        ports.missing.clear();
+        for (address, listener) in wanted {
+            if ports.open.contains(&address) {
+                continue;
+            }
+            if let Err(error) = self.open(&mut ports, address) {
+                problems.push(unbound(&listener, address, &error));
+                ports.missing.insert(address, listener);
+            }
+        }
+        problems
+    }
+
+    /// The addresses that are open.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).open.iter().copied().collect()
+    }
+
+    /// Client connections that are open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.spread.total()
+    }
+
+    /// Every backend's endpoints as they are now.
+    pub async fn backends(&self) -> Vec<BackendReport> {
+        let receivers: Vec<_> = self
+            .spread
+            .cores
+            .iter()
+            .filter_map(|core| {
+                let (sender, receiver) = oneshot::channel();
+                core.commands.send(Command::Report(sender)).ok().map(|()| receiver)
+            })
+            .collect();
+        let now = self.shared.clock.now();
+        let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
+        for live in self.shared.registry.all() {
+            let endpoints = found.entry(live.label.clone()).or_default();
+            for (state, weight) in live.endpoints().1 {
+                let health = state.report(now);
+                let report = EndpointReport {
+                    address: state.address(),
+                    weight,
+                    estimate: Duration::ZERO,
+                    pending: 0,
+                    health,
+                    since: now.saturating_since(health.since),
+                };
+                endpoints.insert(state.address(), (report, 0));
+            }
+        }
+        for receiver in receivers {
+            // A core that is busy with a stop does not answer.
+            let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else { continue };
+            for (live, loads) in report {
+                let Some(endpoints) = found.get_mut(&live.label) else { continue };
+                for load in loads {
+                    if let Some((report, cores)) = endpoints.get_mut(&load.endpoint.address()) {
+                        report.estimate = (report.estimate * *cores + load.estimate) / (*cores + 1);
+                        report.pending += load.pending;
+                        *cores += 1;
+                    }
+                }
+            }
+        }
+        let reports = found.into_iter().map(|(backend, endpoints)| BackendReport {
+            backend,
+            endpoints: endpoints.into_values().map(|(report, _)| report).collect(),
+        });
+        reports.collect()
+    }
+
+    /// How many endpoints of each backend are ready, ejected and unreachable; cheap, for metrics.
+    #[must_use]
+    pub fn backend_health(&self) -> Vec<irongate_telemetry::BackendHealth> {
+        health_of(&self.shared)
+    }
+
+    /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.
+    pub fn health_source(&self) -> impl Fn() -> Vec<irongate_telemetry::BackendHealth> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map(|shared| health_of(&shared)).unwrap_or_default()
+    }
+
+    /// Ends well: accepts for `delay` while every answer ends its connection, then closes the sockets, waits for what
+    /// runs, and stops. True if everything had finished in time.
+    pub async fn drain(&self, drain: Drain) -> bool {
+        self.tell_all(|| Command::Drain);
+        tokio::time::sleep(drain.delay).await;
+        let open = std::mem::take(&mut self.ports.lock().unwrap_or_else(PoisonError::into_inner).open);
+        for address in open {
+            let id = self.ports.lock().unwrap_or_else(PoisonError::into_inner).ids[&address];
+            self.tell_all(|| Command::Close(id));
+        }
+        let done = async {
+            let grace = tokio::time::Instant::now() + GRACE.min(drain.timeout);
+            let mut told = false;
+            while self.connections() > 0 {
+                if !told && tokio::time::Instant::now() >= grace {
+                    told = true;
+                    self.tell_all(|| Command::CloseIdle);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // The accept queues are emptied by the cores: they have had their turn after this.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let in_time = tokio::time::timeout(drain.timeout, done).await.is_ok();
+        self.stop();
+        in_time
+    }
+
+    /// Ends all threads at once.
+    fn stop(&self) {
+        self.tell_all(|| Command::Stop);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has said so; there is nothing to be done about it here.
+            let _ = thread.join();
+        }
+    }
+
+    fn open(&self, ports: &mut Ports, address: SocketAddr) -> io::Result<()> {
+        let sockets = listener::bind(address, self.spread.cores.len())?;
+        let id = ports.ids[&address];
+        for (core, socket) in self.spread.cores.iter().zip(sockets) {
+            // Failing means that the core has ended, and the process with it.
+            let _ = core.commands.send(Command::Listen(id, socket));
+        }
+        ports.open.insert(address);
+        Ok(())
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for core in &self.spread.cores {
+            // Failing means that the core has ended.
+            let _ = core.commands.send(command());
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn health_of(shared: &Shared) -> Vec<irongate_telemetry::BackendHealth> {
+    let now = shared.clock.now();
+    let count = |live: Arc<crate::live::LiveBackend>| {
+        let mut health = irongate_telemetry::BackendHealth {
+            backend: live.label.clone(),
+            ready: 0,
+            ejected: 0,
+            unreachable: 0,
+        };
+        for (state, _) in live.endpoints().1 {
+            match state.report(now).health {
+                Health::Ready | Health::Failing => health.ready += 1,
+                Health::Ejected { .. } | Health::Trial => health.ejected += 1,
+                Health::Unreachable { .. } => health.unreachable += 1,
+            }
+        }
+        health
+    };
+    shared.registry.all().into_iter().map(count).collect()
+}
+
+/// A socket that could not be opened is tried again, and nobody else waits for it.
+async fn keep_binding(proxy: std::sync::Weak<Proxy>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(proxy) = proxy.upgrade() else { return };
+        let mut ports = proxy.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing: Vec<_> = ports.missing.keys().copied().collect();
+        for address in missing {
+            if proxy.open(&mut ports, address).is_ok() {
+                ports.missing.remove(&address);
+                tracing::info!(%address, "listening now");
+            }
+        }
+    }
+}
+
+fn unbound(listener: &ListenerKey, address: SocketAddr, error: &io::Error) -> Problem {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "Another program listens there: stop it, or choose another port.",
+        io::ErrorKind::PermissionDenied => "Ports below 1024 need the capability CAP_NET_BIND_SERVICE.",
+        io::ErrorKind::AddrNotAvailable => "No interface of this machine has the address: see `ip address`.",
+        _ => "It is tried again each second.",
+    };
+    Problem {
+        severity: Severity::Error,
+        position: None,
+        resource: format!("Gateway {}", listener.gateway),
+        field: format!("listener {}", listener.section),
+        reason: "AddressNotUsable",
+        message: format!("cannot listen on {address}: {error}."),
+        advice: advice.to_owned(),
+    }
+}
+
+fn spawn_core(
+    index: usize,
+    shared: Arc<Shared>,
+    commands: UnboundedReceiver<Command>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = |index: usize| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().thread_name(format!("irongate-core-{index}"));
+        builder.build_local(tokio::runtime::LocalOptions::default())
+    };
+    std::thread::Builder::new().name(format!("irongate-core-{index}")).spawn(move || {
+        match runtime(index) {
+            Ok(runtime) => runtime.block_on(run_core(index, shared, commands)),
+            Err(error) => tracing::error!(%error, "a core could not start its runtime"),
+        }
+    })
+}
+
+async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedReceiver<Command>) {
+    let core = Core::new(index, shared);
+    tokio::task::spawn_local(core.timers.clone().drive());
+    tokio::task::spawn_local(tidy(core.clone()));
+    let listeners = Listeners::default();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Listen(port, socket) => listeners.listen(&core, port, socket),
+            Command::Close(port) => listeners.close(port),
+            Command::Serve(port, stream, peer) => match tokio::net::TcpStream::from_std(stream) {
+                Ok(stream) => crate::connection::spawn(&core, port, stream.into(), peer),
+                Err(error) => tracing::warn!(%error, "a connection could not be registered"),
+            },
+            Command::Drain => core.draining.set(true),
+            Command::CloseIdle => core.close_idle(),
+            Command::Report(sender) => {
+                // Failing means that nobody waits for it any more.
+                let _ = sender.send(core.report());
+            }
+            Command::Stop => return,
+        }
+    }
+}
+
+/// Closes connections to origins that were idle for too long.
+async fn tidy(core: Rc<Core>) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        let now = core.now();
+        core.each_backend(|backend| backend.tidy(now));
+    }
+}
