@@ -4,8 +4,9 @@
 //! future of the exchange) is made when the first byte of a request comes and given back when nothing is left to do.
 
 use crate::body::BodyFailure;
+use crate::buffer::Buffer;
 use crate::core::Core;
-use crate::exchange::{self, Downstream, Scratch};
+use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
 use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
@@ -230,7 +231,7 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
     }
     let transport = downstream.transport.clone();
     let deadline = client.core.now().after(LINGER);
-    let mut space = client.core.buffers.sink();
+    let mut space = Buffer::new(&client.core.buffers);
     let mut left = LINGERED;
     let mut ended = false;
     let _ = timer

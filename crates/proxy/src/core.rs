@@ -12,7 +12,7 @@ use crate::live::Shared;
 use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
 use irongate_config::BackendKey;
-use irongate_telemetry::{CoreMetrics, RequestLabels, RequestMetrics};
+use irongate_telemetry::{CoreMetrics, RequestMetrics};
 use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

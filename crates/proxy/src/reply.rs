@@ -10,6 +10,9 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// The fields of an answer of our own, but for its length.
+type ReplyFields<'a> = SmallVec<[(&'a [u8], &'a [u8]); 4]>;
+
 /// The header that tells a trusted client why a request failed.
 const REASON_FIELD: &[u8] = b"x-irongate-reason";
 
@@ -32,26 +35,26 @@ pub(crate) fn failure(failure: Failure, request: Option<&RequestHead>, trusted: 
         body.push(b'\n');
     }
     let kind: &[u8] = if wants_json { b"application/json" } else { b"text/plain; charset=utf-8" };
-    let mut fields: SmallVec<[(&[u8], &[u8]); 4]> = smallvec![(b"content-type", kind)];
+    let mut fields: ReplyFields<'_> = smallvec![(&b"content-type"[..], kind)];
     if matches!(failure, Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout) {
         fields.push((b"retry-after", b"1"));
     }
     if trusted {
         fields.push((REASON_FIELD, failure.reason().as_str().as_bytes()));
     }
-    compose(head, status, request, fields, body)
+    compose(head, status, request, &fields, body)
 }
 
 /// Writes a redirect into `head`.
 pub(crate) fn redirect(redirection: &Redirection, request: &RequestHead, head: &mut ResponseHead) -> Reply {
-    let fields = smallvec![(&b"location"[..], &redirection.location[..])];
-    compose(head, redirection.status, Some(request), fields, Vec::new())
+    let fields = [(&b"location"[..], &redirection.location[..])];
+    compose(head, redirection.status, Some(request), &fields, Vec::new())
 }
 
 /// Writes the answer to `OPTIONS *` into `head` (RFC 9110 §9.3.7).
 pub(crate) fn options(request: &RequestHead, head: &mut ResponseHead) -> Reply {
-    let fields = smallvec![(&b"allow"[..], &b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"[..])];
-    compose(head, 204, Some(request), fields, Vec::new())
+    let fields = [(&b"allow"[..], &b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"[..])];
+    compose(head, 204, Some(request), &fields, Vec::new())
 }
 
 /// An answer with these fields and this body; `HEAD` is told its length only.
@@ -59,15 +62,14 @@ fn compose(
     head: &mut ResponseHead,
     status: u16,
     request: Option<&RequestHead>,
-    mut fields: SmallVec<[(&[u8], &[u8]); 4]>,
+    fields: &[(&[u8], &[u8])],
     mut body: Vec<u8>,
 ) -> Reply {
     let method = request.map_or(Method::Get, RequestHead::method);
     let length = body.len().to_string();
-    if status != 204 {
-        fields.push((b"content-length", length.as_bytes()));
-    }
-    let composed = head.from_parts(status, false, method, fields.into_iter(), &HeadLimits::default());
+    let length = (status != 204).then_some((&b"content-length"[..], length.as_bytes()));
+    let fields = fields.iter().copied().chain(length);
+    let composed = head.from_parts(status, false, method, fields, &HeadLimits::default());
     if composed.is_err() || method == Method::Head || status == 204 {
         body.clear();
     }

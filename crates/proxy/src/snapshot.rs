@@ -4,7 +4,7 @@
 //! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores, found by key.
 
 use crate::live::{LiveBackend, Registry};
-use irongate_config::{BackendProtocol, BackendTarget, Config, InvalidBackend, ListenerKey, Problem, ProxyOptions, RouteTimeouts, Severity};
+use irongate_config::{BackendProtocol, BackendTarget, Config, InvalidBackend, Problem, ProxyOptions, RouteTimeouts, Severity};
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_telemetry::RequestLabels;
 use irongate_traffic::filter::Filters;
@@ -192,13 +192,8 @@ impl Compiler {
         let label: Arc<str> = listener.key.to_string().into();
         let none: Arc<str> = "".into();
         let unmatched = self.lane(&label, &none, &none);
-        let table = match RouteTable::compile(&listener.routes) {
-            Ok(table) => table,
-            Err(error) => {
-                self.problems.push(uncompiled(&listener.key, &error.to_string()));
-                RouteTable::default()
-            }
-        };
+        let (table, errors) = RouteTable::compile(&listener.routes);
+        self.problems.extend(errors.iter().map(uncompiled));
         let mut rules = Vec::with_capacity(listener.routes.len());
         for attached in &listener.routes {
             let route: Arc<str> = attached.route.key.name.to_string().into();
@@ -246,14 +241,15 @@ impl Compiler {
     }
 }
 
-fn uncompiled(listener: &ListenerKey, message: &str) -> Problem {
+/// A match that cannot be compiled (a regular expression that is too large); its rule is served without it.
+fn uncompiled(error: &irongate_traffic::CompileError) -> Problem {
     Problem {
         severity: Severity::Error,
         position: None,
-        resource: format!("Gateway {}", listener.gateway),
-        field: format!("listener {}", listener.section),
-        reason: "RoutesNotCompiled",
-        message: message.to_owned(),
-        advice: "The listener's routes are not served; make them simpler.".to_owned(),
+        resource: error.route.to_string(),
+        field: format!("spec.rules[{}].matches[{}]", error.rule, error.request_match),
+        reason: "UnsupportedValue",
+        message: error.to_string(),
+        advice: "The match is not served; make its expressions simpler.".to_owned(),
     }
 }

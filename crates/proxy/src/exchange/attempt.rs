@@ -236,7 +236,6 @@ impl<D: Downstream> Attempts<'_, D> {
 
     /// A new connection to the endpoint.
     async fn connect(&self, load: &Load, now: Time) -> Result<Rc<Transport>, (End, LoadOutcome)> {
-        let core = &self.client.core;
         let backend = &self.work.backend;
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));

@@ -1,7 +1,7 @@
 //! A client's side of an exchange over HTTP/1.x.
 
 use super::{Reader, Writer};
-use crate::body::{BodyFailure, Sink, Source};
+use crate::body::Source;
 use crate::exchange::Downstream;
 use crate::transport::Transport;
 use irongate_message::{BodyLength, ConnectionOption, RequestHead, ResponseHead, Version};
@@ -67,6 +67,11 @@ impl Http1Downstream {
     /// Whether the connection can carry another request now.
     pub(crate) fn can_go_on(&self) -> bool {
         self.keep_alive && !self.broken && self.reader.is_done()
+    }
+
+    /// Whether closing now loses nothing: the request was read to its end, and nothing more has come.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.reader.is_done() && self.reader.buffered().is_empty()
     }
 
     /// Whether the answer was broken off, so that the connection has to end at once.
@@ -170,16 +175,5 @@ impl Downstream for Http1Downstream {
         self.broken = true;
         // A clean end would look like a whole answer where only the end of the stream ends it.
         self.transport.reset_on_drop();
-    }
-
-    fn is_refused_early(&self, failure: BodyFailure) -> bool {
-        matches!(failure, BodyFailure::Malformed(_))
-    }
-}
-
-impl Http1Downstream {
-    /// Sends what is left of our own answer.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
-        self.writer.poll_flush(cx)
     }
 }
