@@ -110,6 +110,7 @@ impl EndpointState {
             return None;
         }
         self.cause.store(Cause::Connect.pack(), Relaxed);
+        self.doubt.clear();
         self.changed(word.kind(), Kind::Unreachable, now);
         Some(Change::Unreachable)
     }
@@ -123,7 +124,6 @@ impl EndpointState {
         // Most likely another process than the one that failed.
         self.streak.store(0, Relaxed);
         self.ejections.store(0, Relaxed);
-        self.doubt.clear();
         self.incarnation.fetch_add(1, Relaxed);
         self.changed(Kind::Unreachable, Kind::Ready, now);
         Some(Change::Ready)

@@ -124,6 +124,7 @@ fn stuck(exchange: &Exchange, end: Time) -> bool {
     end.saturating_since(exchange.arrived) > Duration::from_secs(1)
 }
 
+#[derive(Clone, Copy)]
 enum Event {
     Arrival,
     Attempt { exchange: usize },

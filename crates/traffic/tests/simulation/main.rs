@@ -3,6 +3,8 @@
 //! Each scenario is run with several seeds; the bounds are those that the project promises for live traffic. Run with
 //! `--nocapture` for the figures.
 
+#![expect(clippy::print_stdout, reason = "the figures are for whoever asks with --nocapture")]
+
 mod cluster;
 
 use cluster::{Behaviour, Cluster, Report, seconds};
