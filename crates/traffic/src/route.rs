@@ -20,6 +20,7 @@ mod pattern;
 mod query;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use compile::CompileError;
 pub use conditions::MatchError;
@@ -84,6 +85,17 @@ impl RouteTable {
     #[inline]
     fn first_fit(&self, candidates: Candidates, head: &RequestHead) -> Option<u32> {
         let list = self.lists.get(candidates.start as usize..candidates.end as usize)?;
+        let first = *list.first()?;
+        #[cfg(test)]
+        tests::count_step();
+        match self.matches.get(first as usize)?.conditions {
+            None => Some(first),
+            Some(_) => self.first_fit_of(list, head),
+        }
+    }
+
+    #[inline(never)]
+    fn first_fit_of(&self, list: &[u32], head: &RequestHead) -> Option<u32> {
         list.iter().copied().find(|&candidate| {
             #[cfg(test)]
             tests::count_step();

@@ -165,7 +165,7 @@ fn path_table(
         }
     }
     table.set_patterns(pattern_paths(regexes, lists, patterns, lost));
-    table.shrink_to_fit();
+    table.finish();
     table
 }
 

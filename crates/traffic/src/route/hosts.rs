@@ -1,7 +1,6 @@
 //! Things by host: exact names in a hash map, wildcards in another by their suffix, and what is for any host.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use super::texts::TextMap;
 use irongate_config::HostPattern;
 use std::fmt;
 
@@ -9,36 +8,42 @@ use std::fmt;
 /// longest wildcard, then any).
 ///
 /// A look-up costs one hash of the host, and one a label where wildcards exist, however many patterns there
-/// are. The keys are the operator's own, so the hash needs no secret: callers look up, they never insert.
+/// are.
 pub struct HostTable<T> {
-    exact: HashMap<Box<[u8]>, T, FixedState>,
+    exact: TextMap<T>,
     /// By the suffix with its leading dot: `.example.com`.
-    suffixes: HashMap<Box<[u8]>, T, FixedState>,
+    suffixes: TextMap<T>,
     /// The longest key of `suffixes`: longer tails of a host are not looked up.
     longest_suffix: usize,
     any: Option<T>,
+    /// Whether there is any pattern but that for any host.
+    has_more_than_any: bool,
 }
 
 impl<T> HostTable<T> {
     /// Of several values for one pattern, the first counts.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = (HostPattern, T)>) -> Self {
-        let mut table =
-            Self { exact: HashMap::default(), suffixes: HashMap::default(), longest_suffix: 0, any: None };
+        let mut table = Self {
+            exact: TextMap::default(),
+            suffixes: TextMap::default(),
+            longest_suffix: 0,
+            any: None,
+            has_more_than_any: false,
+        };
         for (pattern, value) in entries {
             match pattern {
-                HostPattern::Exact(name) => {
-                    table.exact.entry(name.as_bytes().into()).or_insert(value);
-                }
+                HostPattern::Exact(name) => table.exact.insert(name.as_bytes(), value),
                 HostPattern::Suffix(suffix) => {
                     table.longest_suffix = table.longest_suffix.max(suffix.len());
-                    table.suffixes.entry(suffix.as_bytes().into()).or_insert(value);
+                    table.suffixes.insert(suffix.as_bytes(), value);
                 }
                 HostPattern::Any => {
                     table.any.get_or_insert(value);
                 }
             }
         }
+        table.has_more_than_any = !table.exact.is_empty() || !table.suffixes.is_empty();
         table.exact.shrink_to_fit();
         table.suffixes.shrink_to_fit();
         table
@@ -54,6 +59,17 @@ impl<T> HostTable<T> {
     /// Offers the values of the patterns that a host fits, the most specific first, until one gives a result.
     #[inline]
     pub fn find_map<'a, R>(&'a self, host: &[u8], mut take: impl FnMut(&'a T) -> Option<R>) -> Option<R> {
+        if self.has_more_than_any
+            && let Some(result) = self.find_before_any(host, &mut take)
+        {
+            return Some(result);
+        }
+        self.any.as_ref().and_then(take)
+    }
+
+    /// Apart, so that the smallest table, one for all hosts, is not slowed down by what larger ones need.
+    #[inline(never)]
+    fn find_before_any<'a, R>(&'a self, host: &[u8], take: &mut impl FnMut(&'a T) -> Option<R>) -> Option<R> {
         if !self.exact.is_empty()
             && let Some(value) = self.exact.get(host)
             && let Some(result) = take(value)
@@ -71,15 +87,15 @@ impl<T> HostTable<T> {
                 }
             }
         }
-        self.any.as_ref().and_then(take)
+        None
     }
 }
 
 impl<T> fmt::Debug for HostTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostTable")
-            .field("exact", &self.exact.len())
-            .field("suffixes", &self.suffixes.len())
+            .field("exact", &self.exact)
+            .field("suffixes", &self.suffixes)
             .field("any", &self.any.is_some())
             .finish()
     }

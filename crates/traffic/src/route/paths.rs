@@ -5,8 +5,7 @@
 //! which has to begin at the root, and needs no more memory than the prefixes themselves.
 
 use super::pattern::PatternSet;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use super::texts::TextMap;
 
 /// A range of a table's list of candidates, the first in precedence first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub(super) struct Candidates {
     pub(super) end: u32,
 }
 
-type PathMap = HashMap<Box<[u8]>, Candidates, FixedState>;
+type PathMap = TextMap<Candidates>;
 
 /// The matches of one host.
 #[derive(Debug, Default)]
@@ -32,6 +31,8 @@ pub(super) struct PathTable {
     longest: usize,
     /// The prefix `/`, which every path has.
     root: Candidates,
+    /// Whether there is anything but the prefix `/`.
+    has_more_than_root: bool,
 }
 
 /// What a path was matched by.
@@ -45,7 +46,7 @@ pub(super) struct PathHit {
 
 impl PathTable {
     pub(super) fn insert_exact(&mut self, path: &str, candidates: Candidates) {
-        self.exact.insert(path.as_bytes().into(), candidates);
+        self.exact.insert(path.as_bytes(), candidates);
     }
 
     /// `prefix` has no `/` at its end; it is empty for the prefix `/`.
@@ -58,14 +59,16 @@ impl PathTable {
         self.depths |= 1 << depth.min(63);
         self.deepest = self.deepest.max(depth);
         self.longest = self.longest.max(prefix.len());
-        self.prefixes.insert(prefix.as_bytes().into(), candidates);
+        self.prefixes.insert(prefix.as_bytes(), candidates);
     }
 
     pub(super) fn set_patterns(&mut self, patterns: PatternPaths) {
         self.patterns = (!patterns.sets.is_empty()).then(|| Box::new(patterns));
     }
 
-    pub(super) fn shrink_to_fit(&mut self) {
+    /// Done with inserting.
+    pub(super) fn finish(&mut self) {
+        self.has_more_than_root = !self.exact.is_empty() || self.patterns.is_some() || self.deepest > 0;
         self.exact.shrink_to_fit();
         self.prefixes.shrink_to_fit();
     }
@@ -78,9 +81,25 @@ impl PathTable {
         path: &[u8],
         first_fit: impl Fn(Candidates) -> Option<u32> + Copy,
     ) -> Option<PathHit> {
+        if self.has_more_than_root
+            && let Some(hit) = self.find_before_root(path, first_fit)
+        {
+            return Some(hit);
+        }
+        first_fit(self.root).map(|candidate| PathHit { candidate, matched_prefix: 1 })
+    }
+
+    /// Apart, so that the smallest table, one for all paths, is not slowed down by what larger ones need.
+    #[inline(never)]
+    fn find_before_root(
+        &self,
+        path: &[u8],
+        first_fit: impl Fn(Candidates) -> Option<u32> + Copy,
+    ) -> Option<PathHit> {
         let whole = |candidate| PathHit { candidate, matched_prefix: 0 };
-        if let Some(candidates) = get(&self.exact, path)
-            && let Some(candidate) = first_fit(candidates)
+        if !self.exact.is_empty()
+            && let Some(candidates) = get(&self.exact, path)
+            && let Some(candidate) = first_fit(*candidates)
         {
             return Some(whole(candidate));
         }
@@ -89,29 +108,30 @@ impl PathTable {
         {
             return Some(whole(candidate));
         }
-        if self.deepest > 0
-            && let Some(hit) = self.find_prefix(path, first_fit)
-        {
-            return Some(hit);
-        }
-        first_fit(self.root).map(|candidate| PathHit { candidate, matched_prefix: path.len().min(1) })
+        if self.deepest > 0 { self.find_prefix(path, first_fit) } else { None }
     }
 
+    #[inline]
     fn find_prefix(&self, path: &[u8], first_fit: impl Fn(Candidates) -> Option<u32>) -> Option<PathHit> {
-        // The end of the deepest part of the path that could be a prefix, then back from slash to slash.
-        let (mut depth, mut end) = (0, path.len());
-        for slash in memchr::memchr_iter(b'/', path) {
-            if depth == self.deepest {
-                end = slash;
+        // From the second byte on, since the first is a slash; and no further than a prefix could end. Elements
+        // are short: a plain loop is at their end before a vectorised search has begun.
+        let window = &path[..path.len().min(self.longest + 1)];
+        let (mut depth, mut end) = (1, 1.min(window.len()));
+        loop {
+            match window[end..].iter().position(|&byte| byte == b'/') {
+                Some(length) => end += length,
+                None => end = window.len(),
+            }
+            if depth == self.deepest || end == window.len() {
                 break;
             }
-            depth += 1;
+            (depth, end) = (depth + 1, end + 1);
         }
         while depth > 0 {
             if self.depths & 1 << depth.min(63) != 0
                 && end <= self.longest
                 && let Some(candidates) = get(&self.prefixes, &path[..end])
-                && let Some(candidate) = first_fit(candidates)
+                && let Some(candidate) = first_fit(*candidates)
             {
                 return Some(PathHit { candidate, matched_prefix: end });
             }
@@ -123,13 +143,10 @@ impl PathTable {
 }
 
 #[inline]
-fn get(map: &PathMap, path: &[u8]) -> Option<Candidates> {
-    if map.is_empty() {
-        return None;
-    }
+fn get<'a>(map: &'a PathMap, path: &[u8]) -> Option<&'a Candidates> {
     #[cfg(test)]
     super::tests::count_step();
-    map.get(path).copied()
+    map.get(path)
 }
 
 /// The matches of one host by pattern.
@@ -163,6 +180,7 @@ impl PatternPaths {
         self.sets.push(PathSet { set, patterns });
     }
 
+    #[inline(never)]
     fn find(&self, path: &[u8], first_fit: impl Fn(Candidates) -> Option<u32>) -> Option<u32> {
         // Numbers of candidates are ranks, so that the least pair of level and number is first in precedence.
         let mut best: Option<(u32, u32)> = None;

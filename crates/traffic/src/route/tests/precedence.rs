@@ -127,6 +127,30 @@ fn the_matched_prefix_is_told() {
     }
 }
 
+/// Beyond 63 elements depths are no longer told apart.
+#[test]
+fn deep_prefixes_are_found() {
+    let deep = |depth: usize| "/a".repeat(depth);
+    let rules = [62, 63, 64, 70].map(deep);
+    let list = routes(&[("*", &rules.each_ref().map(|rule| &**rule))]);
+    for (depth, expected) in [
+        (61, None),
+        (62, Some(0)),
+        (63, Some(1)),
+        (64, Some(2)),
+        (69, Some(2)),
+        (70, Some(3)),
+        (2000, Some(3)),
+    ] {
+        for tail in ["", "/", "/b"] {
+            let found = find(&list, &format!("GET h{}{tail}", deep(depth))).map(|found| found.rule);
+            assert_eq!(found, expected, "{depth}{tail}");
+        }
+        // Not at the end of an element: `find` compares with the naive matcher.
+        find(&list, &format!("GET h{}b", deep(depth)));
+    }
+}
+
 #[test]
 fn lines_of_one_name_are_one_value() {
     check(
