@@ -15,14 +15,14 @@ pub enum BackendKind {
     Backend,
 }
 
-/// A backend's place. Shown as `Service namespace/name:port`.
+/// A backend's place. Shown as `Service namespace/name:port`, and `Backend namespace/name` where the port is 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendKey {
     /// What it is made of.
     pub kind: BackendKind,
     /// Its name.
     pub name: ObjectName,
-    /// The port that routes name (a Service's own port, not the endpoints').
+    /// The port that routes name (a Service's own port, not the endpoints'). 0 for a `Backend`, which has none.
     pub port: u16,
 }
 
@@ -32,7 +32,8 @@ impl fmt::Display for BackendKey {
             BackendKind::Service => "Service",
             BackendKind::Backend => "Backend",
         };
-        write!(f, "{kind} {}:{}", self.name, self.port)
+        write!(f, "{kind} {}", self.name)?;
+        if self.port == 0 { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 

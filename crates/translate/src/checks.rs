@@ -83,6 +83,13 @@ impl Checks {
         }
     }
 
+    /// More items than the Kubernetes API takes, of a sort that is compared with other lists: never taken.
+    pub(crate) fn no_more_than(&mut self, at: &At<'_>, count: usize, most: usize) {
+        if count > most {
+            self.invalid(at, format!("has {count} items; at most {most} are allowed"), "");
+        }
+    }
+
     pub(crate) fn at_most_bytes(&mut self, at: &At<'_>, text: &str, most: usize) {
         if text.len() > most {
             self.invalid(at, format!("is longer than {most} bytes"), "");

@@ -27,12 +27,14 @@ pub use backend_policy::{
     AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
 };
 pub use duration::GatewayDuration;
+pub(crate) use endpoint_slice::SERVICE_LABEL;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
 pub use gateway::{
     AllowedRoutes, Gateway, GatewayAddress, GatewaySpec, Infrastructure, Listener, NamespacesFrom,
     RouteGroupKind, RouteNamespaces,
 };
 pub use gateway_class::{GatewayClass, GatewayClassSpec};
+pub(crate) use gateway_parameters::parse_network;
 pub use gateway_parameters::{GatewayParameters, GatewayParametersSpec, LimitFields, TimeoutFields};
 pub use http_route::{
     HeaderMatch, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,

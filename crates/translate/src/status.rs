@@ -110,3 +110,23 @@ pub struct ParentRefStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
+
+impl Condition {
+    pub(crate) fn new(
+        kind: &'static str,
+        status: bool,
+        reason: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        observed_generation: Option<i64>,
+    ) -> Self {
+        Self { kind, status, reason, message: message.into(), observed_generation }
+    }
+
+    pub(crate) fn accepted(generation: Option<i64>) -> Self {
+        Self::new("Accepted", true, "Accepted", "", generation)
+    }
+
+    pub(crate) fn not_accepted(reason: &'static str, message: String, generation: Option<i64>) -> Self {
+        Self::new("Accepted", false, reason, message, generation)
+    }
+}

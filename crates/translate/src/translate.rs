@@ -1,8 +1,32 @@
 //! Resources to Config, statuses and problems.
+//!
+//! Gateways with their listeners are the nodes of a small graph, and each route is attached to those that let it.
+//! The graph is worked out once; Config and statuses are two readings of it.
 
+mod attach;
+mod backends;
+mod classes;
+mod conflicts;
+mod filters;
+mod gateways;
+mod index;
+mod matches;
+mod parameters;
+mod policies;
+mod regex;
+mod rules;
+mod statuses;
+
+use crate::problems::UnplacedProblems;
 use crate::resources::Resources;
 use crate::status::Statuses;
-use irongate_config::{Config, Problem};
+use backends::Backends;
+use classes::Classes;
+use gateways::{GatewayNode, Gateways};
+use index::Index;
+use irongate_config::{Config, Listener, ListenerProtocol, Problem};
+use policies::Policies;
+use std::sync::Arc;
 
 /// What resources mean, in three readings.
 #[derive(Clone, Debug, Default)]
@@ -11,12 +35,46 @@ pub struct Translation {
     pub config: Config,
     /// What became of each object.
     pub statuses: Statuses,
-    /// What is wrong between objects; what is wrong within one was told by [`read`](crate::read).
+    /// What is wrong between objects; what is wrong within one was told by [`read`](crate::read()).
     pub problems: Vec<Problem>,
 }
 
 /// Works out what resources mean.
+///
+/// Pure, and never fails: what is wrong is in the statuses and the problems, and everything else is served. The
+/// work grows with the number of objects, not with its square.
 #[must_use]
-pub fn translate(_resources: &Resources) -> Translation {
-    Translation::default()
+pub fn translate(resources: &Resources) -> Translation {
+    let mut problems = UnplacedProblems::default();
+    let mut statuses = Statuses::default();
+    let index = Index::new(resources);
+    let policies = Policies::new(resources, &index, &mut problems);
+    let classes = Classes::new(resources, &index, &mut statuses, &mut problems);
+    let mut gateways = Gateways::new(resources, &classes, &index, &mut problems);
+    let mut backends = Backends::new(&index, &policies);
+    attach::http_routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    Policies::resolve_targets(resources, &index, &mut backends, &mut problems);
+
+    let mut config = Config { listeners: Vec::new(), backends: backends.into_built() };
+    for node in gateways.nodes {
+        statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
+        config.listeners.extend(listeners(node));
+    }
+    Translation { config, statuses, problems: problems.place(&resources.documents) }
+}
+
+/// The listeners of a Gateway that are served.
+fn listeners(node: GatewayNode<'_>) -> impl Iterator<Item = Arc<Listener>> {
+    let GatewayNode { fault, options, listeners, .. } = node;
+    let served = if fault.is_none() { listeners } else { Vec::new() };
+    served.into_iter().filter(|listener| listener.fault.is_none()).map(move |listener| {
+        Arc::new(Listener {
+            key: listener.key,
+            addresses: listener.addresses,
+            protocol: ListenerProtocol::Http,
+            hostname: listener.hostname,
+            options: options.clone(),
+            routes: listener.routes,
+        })
+    })
 }

@@ -117,7 +117,7 @@ impl Kind for BackendPolicy {
                 "Name the Services and Backends that it is for.",
             );
         }
-        checks.at_most(&at.field("targetRefs"), spec.target_refs.len(), 16);
+        checks.no_more_than(&at.field("targetRefs"), spec.target_refs.len(), 16);
         let positive = |value: Option<GatewayDuration>, at: &At<'_>, checks: &mut Checks| {
             if value.is_some_and(|value| value.0 == Duration::ZERO) {
                 checks.invalid(at, "must be longer than nothing", "");

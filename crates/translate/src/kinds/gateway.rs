@@ -143,7 +143,7 @@ impl Kind for Gateway {
         let spec = &self.spec;
         let at = at.field("spec");
         let addresses = at.field("addresses");
-        checks.at_most(&addresses, spec.addresses.len(), 16);
+        checks.no_more_than(&addresses, spec.addresses.len(), 16);
         for (index, address) in spec.addresses.iter().enumerate() {
             let Some(value) = address.value.as_deref().filter(|_| address.is_ip()) else { continue };
             if value.parse::<IpAddr>().is_err() {
@@ -160,7 +160,7 @@ impl Kind for Gateway {
                 "Add one: {name: http, port: 80, protocol: HTTP}.",
             );
         }
-        checks.at_most(&listeners, spec.listeners.len(), 64);
+        checks.no_more_than(&listeners, spec.listeners.len(), 64);
         checks.unique(&listeners, "name", spec.listeners.iter().map(|listener| Some(&*listener.name)));
         for (index, listener) in spec.listeners.iter().enumerate() {
             check_listener(listener, &listeners.index(index), checks);
@@ -193,7 +193,7 @@ fn check_listener(listener: &Listener, at: &At<'_>, checks: &mut Checks) {
     }
     let Some(allowed) = &listener.allowed_routes else { return };
     let at = at.field("allowedRoutes");
-    checks.at_most(&at.field("kinds"), allowed.kinds.len(), 8);
+    checks.no_more_than(&at.field("kinds"), allowed.kinds.len(), 8);
     let Some(namespaces) = &allowed.namespaces else { return };
     let at = at.field("namespaces");
     match (&namespaces.selector, namespaces.from) {
@@ -215,7 +215,9 @@ fn check_listener(listener: &Listener, at: &At<'_>, checks: &mut Checks) {
 }
 
 fn check_selector(selector: &LabelSelector, at: &At<'_>, checks: &mut Checks) {
+    checks.no_more_than(&at.field("matchLabels"), selector.match_labels.len(), 64);
     let at = at.field("matchExpressions");
+    checks.no_more_than(&at, selector.match_expressions.len(), 64);
     for (index, condition) in selector.match_expressions.iter().enumerate() {
         let needs_values = matches!(condition.operator, SelectorOperator::In | SelectorOperator::NotIn);
         if needs_values == condition.values.is_empty() {

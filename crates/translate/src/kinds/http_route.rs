@@ -233,7 +233,7 @@ impl Kind for HttpRoute {
         let at = at.field("spec");
         check_parents(&spec.parent_refs, &at.field("parentRefs"), checks);
         let hostnames = at.field("hostnames");
-        checks.at_most(&hostnames, spec.hostnames.len(), 16);
+        checks.no_more_than(&hostnames, spec.hostnames.len(), 16);
         for (index, hostname) in spec.hostnames.iter().enumerate() {
             if let Err(error) = HostPattern::parse(hostname) {
                 checks.invalid(&hostnames.index(index), format!("`{hostname}` {error}"), "");
@@ -254,7 +254,7 @@ impl Kind for HttpRoute {
 }
 
 fn check_parents(parents: &[ParentReference], at: &At<'_>, checks: &mut Checks) {
-    checks.at_most(at, parents.len(), 32);
+    checks.no_more_than(at, parents.len(), 32);
     let mut seen = std::collections::HashSet::new();
     for (index, parent) in parents.iter().enumerate() {
         let at = at.index(index);

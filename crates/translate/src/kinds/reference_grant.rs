@@ -1,7 +1,9 @@
 //! `ReferenceGrant`: who may refer to objects of another namespace.
 
 use super::{GATEWAY_GROUP, Kind, Text};
+use crate::checks::Checks;
 use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
 use irongate_config::ObjectName;
 use serde::Deserialize;
 
@@ -51,5 +53,11 @@ impl Kind for ReferenceGrant {
 
     fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
         &mut resources.reference_grants
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let at = at.field("spec");
+        checks.no_more_than(&at.field("from"), self.spec.from.len(), 16);
+        checks.no_more_than(&at.field("to"), self.spec.to.len(), 16);
     }
 }

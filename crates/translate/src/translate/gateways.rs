@@ -1,0 +1,275 @@
+//! Gateways and their listeners: whether each is valid, and what may attach to it.
+
+use super::classes::{Class, Classes};
+use super::conflicts;
+use super::index::Index;
+use super::parameters;
+use crate::kinds::{
+    GATEWAY_GROUP, Gateway, HttpRoute, Kind, LabelSelector, Listener, NamespacesFrom, RouteGroupKind, Text,
+};
+use crate::problems::UnplacedProblems;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use irongate_config::{AttachedRoute, HostPattern, ListenerKey, ProxyOptions, Severity};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// Why a Gateway or a listener is not what was wanted: the API's reason, and a sentence.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// A Gateway of ours.
+pub(super) struct GatewayNode<'r> {
+    pub(super) object: &'r Object<Gateway>,
+    /// Why none of it is served.
+    pub(super) fault: Option<Fault>,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) options: Arc<ProxyOptions>,
+    pub(super) listeners: Vec<ListenerNode<'r>>,
+}
+
+/// One listener of a Gateway of ours.
+pub(super) struct ListenerNode<'r> {
+    pub(super) spec: &'r Listener,
+    pub(super) key: ListenerKey,
+    pub(super) hostname: HostPattern,
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Why it is not served.
+    pub(super) fault: Option<Fault>,
+    /// Whether the fault is that it collides with another.
+    pub(super) is_conflicted: bool,
+    /// The kinds that may attach.
+    pub(super) kinds: Vec<&'static str>,
+    /// Whether kinds are allowed that do not go with its protocol.
+    pub(super) has_invalid_kinds: bool,
+    /// The routes that are attached, the older first.
+    pub(super) routes: Vec<AttachedRoute>,
+}
+
+impl ListenerNode<'_> {
+    /// Whether a route of a kind in a namespace may attach.
+    pub(super) fn allows(&self, kind: &str, namespace: &str, index: &Index<'_>) -> bool {
+        if self.fault.is_some() || !self.kinds.contains(&kind) {
+            return false;
+        }
+        let namespaces = self.spec.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
+        match namespaces.map(|namespaces| namespaces.from).unwrap_or_default() {
+            NamespacesFrom::All => true,
+            NamespacesFrom::None => false,
+            NamespacesFrom::Same => namespace == self.key.gateway.namespace(),
+            NamespacesFrom::Selector => {
+                let selector: Option<&LabelSelector> = namespaces.and_then(|from| from.selector.as_ref());
+                selector
+                    .is_some_and(|selector| selector.matches(|label| index.namespace_label(namespace, label)))
+            }
+        }
+    }
+}
+
+/// The Gateways of ours, the older first, and each by its name.
+pub(super) struct Gateways<'r> {
+    pub(super) nodes: Vec<GatewayNode<'r>>,
+    by_name: HashMap<(&'r str, &'r str), Option<usize>>,
+}
+
+/// What a parentRef found.
+pub(super) enum Parent {
+    /// A Gateway of ours.
+    Ours(usize),
+    /// One of another controller.
+    Foreign,
+    /// None.
+    Missing,
+}
+
+impl<'r> Gateways<'r> {
+    pub(super) fn new(
+        resources: &'r Resources,
+        classes: &Classes<'r>,
+        index: &Index<'r>,
+        problems: &mut UnplacedProblems,
+    ) -> Self {
+        let mut objects: Vec<_> = resources.gateways.iter().collect();
+        objects.sort_by(|a, b| a.age().cmp(&b.age()));
+        let mut by_name = HashMap::new();
+        let mut nodes = Vec::new();
+        for object in objects {
+            let place = gateway(object, classes, index, problems).map(|node| {
+                nodes.push(node);
+                nodes.len() - 1
+            });
+            by_name.insert((object.name.namespace(), object.name.name()), place);
+        }
+        conflicts::settle(&mut nodes, problems);
+        Self { nodes, by_name }
+    }
+
+    pub(super) fn find(&self, namespace: &str, name: &str) -> Parent {
+        match self.by_name.get(&(namespace, name)) {
+            Some(Some(place)) => Parent::Ours(*place),
+            Some(None) => Parent::Foreign,
+            None => Parent::Missing,
+        }
+    }
+}
+
+/// One Gateway, if it is ours.
+fn gateway<'r>(
+    object: &'r Object<Gateway>,
+    classes: &Classes<'r>,
+    index: &Index<'r>,
+    problems: &mut UnplacedProblems,
+) -> Option<GatewayNode<'r>> {
+    let spec = &object.body.spec;
+    let at = At::Root.field("spec");
+    let mut error = |at: &At<'_>, reason, message: String, advice: &str| {
+        problems.push(Severity::Error, (Gateway::KIND, object), at, reason, (message, advice));
+    };
+    let mut options = ProxyOptions::default();
+    let mut fault = None;
+    match classes.find(&spec.gateway_class_name) {
+        Some(Class::Foreign) => return None,
+        None => {
+            let message = format!("there is no GatewayClass `{}`", spec.gateway_class_name);
+            error(&at.field("gatewayClassName"), "UnknownClass", message, "Write irongate.");
+            return None;
+        }
+        Some(Class::Invalid) => {
+            let message = format!("GatewayClass `{}` is not accepted", spec.gateway_class_name);
+            error(&at.field("gatewayClassName"), "InvalidParameters", message.clone(), "Mend the class.");
+            fault = Some(Fault::new("InvalidParameters", message));
+        }
+        Some(Class::Ours(class_parameters)) => {
+            if let Some(parameters) = class_parameters {
+                parameters::apply(parameters, &mut options);
+            }
+        }
+    }
+    if let Some(reference) = spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref()) {
+        match parameters::find(reference, Some(object.name.namespace()), index) {
+            Ok(parameters) => parameters::apply(parameters, &mut options),
+            Err(message) => {
+                let at = at.field("infrastructure");
+                let message = format!("parametersRef {message}");
+                error(&at.field("parametersRef"), "InvalidParameters", message.clone(), "");
+                fault = fault.or(Some(Fault::new("InvalidParameters", message)));
+            }
+        }
+    }
+    let addresses = match addresses(object) {
+        Ok(addresses) => addresses,
+        Err((place, kind)) => {
+            let at = at.field("addresses");
+            let message = format!("addresses of the type `{kind}` are not served");
+            error(
+                &at.index(place).field("type"),
+                "UnsupportedAddress",
+                message.clone(),
+                "Write type: IPAddress.",
+            );
+            fault = fault.or(Some(Fault::new("UnsupportedAddress", message)));
+            Vec::new()
+        }
+    };
+    let listeners = (0..)
+        .zip(&spec.listeners)
+        .map(|(place, listener)| {
+            let at = at.field("listeners");
+            listener_node(object, listener, &addresses, &at.index(place), problems)
+        })
+        .collect();
+    Some(GatewayNode { object, fault, addresses, options: Arc::new(options), listeners })
+}
+
+/// The addresses to listen on: those that are written, else every one of the machine, as two sockets: the
+/// IPv6 one takes IPv6 only (`IPV6_V6ONLY`), so that both can be open, and one is enough where the machine
+/// has no IPv6.
+fn addresses(object: &Object<Gateway>) -> Result<Vec<IpAddr>, (usize, Text)> {
+    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for (place, address) in object.body.spec.addresses.iter().enumerate() {
+        if let Some(kind) = address.kind.as_ref().filter(|_| !address.is_ip()) {
+            return Err((place, kind.clone()));
+        }
+        if let Some(ip) = address.value.as_deref().and_then(|value| value.parse().ok())
+            && !addresses.contains(&ip)
+        {
+            addresses.push(ip);
+        }
+    }
+    Ok(if addresses.is_empty() { everywhere.into() } else { addresses })
+}
+
+fn listener_node<'r>(
+    object: &Object<Gateway>,
+    spec: &'r Listener,
+    addresses: &[IpAddr],
+    at: &At<'_>,
+    problems: &mut UnplacedProblems,
+) -> ListenerNode<'r> {
+    let mut error = |at: &At<'_>, reason, message: String, advice: &str| {
+        problems.push(Severity::Error, (Gateway::KIND, object), at, reason, (message, advice));
+    };
+    let hostname = match spec.hostname.as_deref() {
+        None | Some("") => HostPattern::Any,
+        // It was checked on reading.
+        Some(text) => HostPattern::parse(text).unwrap_or_default(),
+    };
+    let mut node = ListenerNode {
+        spec,
+        key: ListenerKey { gateway: object.name.clone(), section: spec.name.clone() },
+        hostname,
+        addresses: addresses.iter().map(|ip| SocketAddr::new(*ip, spec.port)).collect(),
+        fault: None,
+        is_conflicted: false,
+        kinds: Vec::new(),
+        has_invalid_kinds: false,
+        routes: Vec::new(),
+    };
+    if &*spec.protocol != "HTTP" {
+        let message = format!("the protocol `{}` is not served", spec.protocol);
+        let advice = "Only HTTP is, for now; the other listeners of the Gateway are not affected.";
+        error(&at.field("protocol"), "UnsupportedProtocol", message.clone(), advice);
+        node.fault = Some(Fault::new("UnsupportedProtocol", message));
+        return node;
+    }
+    if spec.tls.is_some() {
+        let text = ("means nothing for the protocol HTTP", "");
+        problems.push(Severity::Warning, (Gateway::KIND, object), &at.field("tls"), "Ignored", text);
+    }
+    let allowed: &[RouteGroupKind] = spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
+    if allowed.is_empty() {
+        node.kinds = vec![HttpRoute::KIND];
+    }
+    let at = at.field("allowedRoutes");
+    let at = at.field("kinds");
+    for (place, kind) in allowed.iter().enumerate() {
+        let group = kind.group.as_deref().unwrap_or(GATEWAY_GROUP);
+        if (group, &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND) {
+            if node.kinds.is_empty() {
+                node.kinds.push(HttpRoute::KIND);
+            }
+        } else {
+            node.has_invalid_kinds = true;
+            let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
+            problems.push(
+                Severity::Error,
+                (Gateway::KIND, object),
+                &at.index(place),
+                "InvalidRouteKinds",
+                (message, "Write HTTPRoute."),
+            );
+        }
+    }
+    node
+}

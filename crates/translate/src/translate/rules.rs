@@ -1,0 +1,202 @@
+//! The rules of an `HTTPRoute`.
+//!
+//! A filter that is not served is never skipped: requests of its rule are answered with 500, as Gateway API asks
+//! of custom filters that cannot be resolved. A rule whose regular expression cannot be used is dropped.
+//! Either way the route is accepted with `PartiallyInvalid` while it has another rule that is whole, and
+//! otherwise not accepted (`UnsupportedValue`).
+
+use super::backends::Backends;
+use super::filters;
+use super::gateways::Fault;
+use super::index::Index;
+use super::matches;
+use super::regex::Regexes;
+use crate::kinds::{
+    Backend, CORE_GROUP, GATEWAY_GROUP, HttpBackendRef, HttpRoute, HttpRouteRule, IRONGATE_GROUP, Kind,
+    Service,
+};
+use crate::problems::UnplacedProblems;
+use crate::resources::Object;
+use crate::yaml::path::At;
+use irongate_config::{
+    BackendKind, BackendRef, BackendTarget, InvalidBackend, RetryPolicy, RouteRule, RouteTimeouts, Severity,
+};
+use std::sync::Arc;
+
+/// What became of a route's rules.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) rules: Vec<Arc<RouteRule>>,
+    /// Why the route is not accepted, wherever it attaches.
+    pub(super) fault: Option<Fault>,
+    /// The first reference that does not resolve.
+    pub(super) unresolved: Option<Fault>,
+    /// Which rules are not served as they were written.
+    pub(super) partially_invalid: Option<String>,
+}
+
+/// A route that is translated, and what that needs.
+pub(super) struct Translator<'t, 'r> {
+    pub(super) object: &'r Object<HttpRoute>,
+    pub(super) index: &'t Index<'r>,
+    pub(super) backends: &'t mut Backends<'r>,
+    pub(super) regexes: &'t mut Regexes<'r>,
+    pub(super) problems: &'t mut UnplacedProblems,
+    unresolved: Option<Fault>,
+}
+
+pub(super) fn translate<'r>(
+    object: &'r Object<HttpRoute>,
+    index: &Index<'r>,
+    backends: &mut Backends<'r>,
+    regexes: &mut Regexes<'r>,
+    problems: &mut UnplacedProblems,
+) -> Outcome {
+    let mut translator = Translator { object, index, backends, regexes, problems, unresolved: None };
+    let at = At::Root.field("spec");
+    let at = at.field("rules");
+    let mut outcome = Outcome::default();
+    let (mut dropped, mut failing) = (Vec::new(), Vec::new());
+    for (place, rule) in object.body.spec.rules.iter().enumerate() {
+        match translator.rule(rule, &at.index(place)) {
+            Rule::Whole(rule) => outcome.rules.push(Arc::new(rule)),
+            Rule::Failing(rule) => {
+                outcome.rules.push(Arc::new(rule));
+                failing.push(place.to_string());
+            }
+            Rule::Dropped => dropped.push(place.to_string()),
+        }
+    }
+    outcome.unresolved = translator.unresolved;
+    let count = dropped.len() + failing.len();
+    if count > 0 {
+        let mut texts = Vec::new();
+        if !dropped.is_empty() {
+            let rules = dropped.join(", ");
+            texts.push(format!("Dropped Rule(s) {rules}: a regular expression cannot be used"));
+        }
+        if !failing.is_empty() {
+            // The API wants the message to begin with these words, whatever becomes of requests.
+            let rules = failing.join(", ");
+            texts.push(format!(
+                "Dropped Rule(s) {rules}: a filter is not served, requests are answered with 500"
+            ));
+        }
+        let message = texts.join(". ");
+        if count == object.body.spec.rules.len() {
+            outcome.fault = Some(Fault::new("UnsupportedValue", message));
+        } else {
+            outcome.partially_invalid = Some(message);
+        }
+    }
+    outcome
+}
+
+/// What became of one rule.
+enum Rule {
+    Whole(RouteRule),
+    /// Its requests are answered with 500.
+    Failing(RouteRule),
+    /// It cannot be matched.
+    Dropped,
+}
+
+impl<'r> Translator<'_, 'r> {
+    pub(super) fn report(
+        &mut self,
+        severity: Severity,
+        at: &At<'_>,
+        reason: &'static str,
+        text: (impl Into<String>, impl Into<String>),
+    ) {
+        self.problems.push(severity, (HttpRoute::KIND, self.object), at, reason, text);
+    }
+
+    fn rule(&mut self, rule: &'r HttpRouteRule, at: &At<'_>) -> Rule {
+        let matches = matches::translate(self, &rule.matches, &at.field("matches"));
+        let filters = filters::translate(self, &rule.filters, &at.field("filters"));
+        let mut is_failing = filters.is_none();
+        let mut backends = Vec::with_capacity(rule.backend_refs.len());
+        let list = at.field("backendRefs");
+        for (place, backend) in rule.backend_refs.iter().enumerate() {
+            let at = list.index(place);
+            let target = self.target(backend, &at);
+            match filters::translate(self, &backend.filters, &at.field("filters")) {
+                Some(filters) => backends.push(BackendRef { weight: backend.weight, target, filters }),
+                None => is_failing = true,
+            }
+        }
+        let Some(matches) = matches else { return Rule::Dropped };
+        let name = rule.name.clone();
+        if is_failing {
+            return Rule::Failing(RouteRule { name, matches, ..RouteRule::default() });
+        }
+        let timeouts = rule.timeouts.as_ref().map_or_else(RouteTimeouts::default, |timeouts| RouteTimeouts {
+            request: timeouts.request.map(|duration| duration.0),
+            backend_request: timeouts.backend_request.map(|duration| duration.0),
+        });
+        let retry = rule.retry.as_ref().map(|retry| RetryPolicy {
+            // The API leaves it to implementations how often when only codes are named: once.
+            attempts: retry.attempts.unwrap_or(1),
+            codes: retry.codes.clone(),
+            backoff: retry.backoff.map(|duration| duration.0),
+        });
+        Rule::Whole(RouteRule {
+            name,
+            matches,
+            filters: filters.unwrap_or_default(),
+            backends,
+            timeouts,
+            retry,
+        })
+    }
+
+    /// What a backend reference comes to.
+    fn target(&mut self, backend: &'r HttpBackendRef, at: &At<'_>) -> BackendTarget {
+        match self.resolve(backend) {
+            Ok(target) => target,
+            Err((invalid, message, advice)) => {
+                self.report(Severity::Error, at, invalid.as_str(), (message.clone(), advice));
+                if self.unresolved.is_none() {
+                    self.unresolved = Some(Fault::new(invalid.as_str(), message));
+                }
+                BackendTarget::Invalid(invalid)
+            }
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        backend: &'r HttpBackendRef,
+    ) -> Result<BackendTarget, (InvalidBackend, String, &'static str)> {
+        let (group, kind) = backend.group_kind();
+        let backend_kind = match (group, kind) {
+            (CORE_GROUP, Service::KIND) => BackendKind::Service,
+            (IRONGATE_GROUP, Backend::KIND) => BackendKind::Backend,
+            _ => {
+                let message = format!("requests cannot go to a {kind} of the group `{group}`");
+                let advice = "Name a Service, or a Backend of irongate.dev.";
+                return Err((InvalidBackend::InvalidKind, message, advice));
+            }
+        };
+        let own = self.object.name.namespace();
+        let namespace = backend.namespace.as_deref().unwrap_or(own);
+        let is_allowed = namespace == own
+            || self.index.is_granted(
+                (GATEWAY_GROUP, HttpRoute::KIND, own),
+                (group, kind),
+                (namespace, &backend.name),
+            );
+        if !is_allowed {
+            let message =
+                format!("no ReferenceGrant lets HTTPRoutes of {own} use {kind} {namespace}/{}", backend.name);
+            let advice = "Add a ReferenceGrant in the namespace of what is named.";
+            return Err((InvalidBackend::RefNotPermitted, message, advice));
+        }
+        let port = if backend_kind == BackendKind::Service { backend.port.unwrap_or_default() } else { 0 };
+        self.backends
+            .resolve(backend_kind, namespace, &backend.name, port, self.problems)
+            .map(BackendTarget::Backend)
+            .map_err(|(invalid, message)| (invalid, message, ""))
+    }
+}

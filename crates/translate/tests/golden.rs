@@ -1,0 +1,95 @@
+//! Golden tests: each file of `tests/golden/` is a case, with its input and everything that it comes to.
+//!
+//! A file begins with what the case shows, then has sections, each begun by a line `=== name`: one `input FILE` or
+//! several, then `config`, `statuses` and `problems`. Run with `UPDATE_GOLDEN=1` to write what was found into the
+//! files; then read the difference.
+
+#[path = "golden/render.rs"]
+mod render;
+
+use irongate_translate::{Source, read, translate};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// What was found for a case, in the form of its file.
+fn found(case: &Case) -> String {
+    let (resources, mut problems) = read(&case.sources);
+    let translation = translate(&resources);
+    problems.extend(translation.problems);
+    let mut text = case.head.clone();
+    let mut section = |name: &str, body: &str| {
+        let _ = writeln!(text, "=== {name}");
+        text.push_str(body);
+    };
+    section("config", &render::config(&translation.config));
+    section("statuses", &render::statuses(&translation.statuses));
+    section("problems", &problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    text
+}
+
+struct Case {
+    /// Everything before the first expectation, as it is in the file.
+    head: String,
+    sources: Vec<Source>,
+}
+
+fn parse(text: &str) -> Case {
+    let end = text.find("\n=== config").map_or(text.len(), |end| end + 1);
+    let mut head = text[..end].to_owned();
+    if !head.ends_with('\n') {
+        head.push('\n');
+    }
+    let sources = head
+        .split("=== input ")
+        .skip(1)
+        .map(|section| {
+            let (name, text) = section.split_once('\n').unwrap_or((section, ""));
+            Source::new(name.trim(), text)
+        })
+        .collect();
+    Case { head, sources }
+}
+
+#[test]
+fn golden() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "golden"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    let mut different = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let expected = std::fs::read_to_string(&path).expect("readable");
+        let case = parse(&expected);
+        assert!(!case.sources.is_empty(), "{name} has no input");
+        let found = found(&case);
+        if found != expected {
+            if update {
+                std::fs::write(&path, found).expect("writable");
+            } else {
+                different.push(format!("{name}:\n{}", difference(&expected, &found)));
+            }
+        }
+    }
+    assert!(different.is_empty(), "run with UPDATE_GOLDEN=1 if this is right:\n{}", different.join("\n"));
+}
+
+/// The lines that differ, from the first to the last of them.
+fn difference(expected: &str, found: &str) -> String {
+    let (mut old, mut new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
+    while !old.is_empty() && old.first() == new.first() {
+        old.remove(0);
+        new.remove(0);
+    }
+    while !old.is_empty() && old.last() == new.last() {
+        old.pop();
+        new.pop();
+    }
+    let old = old.iter().map(|line| format!("- {line}\n"));
+    old.chain(new.iter().map(|line| format!("+ {line}\n"))).collect()
+}

@@ -1,0 +1,194 @@
+//! A Config and statuses as text that a human can compare.
+
+use irongate_config::{
+    Backend, BackendOptions, BackendRef, BackendTarget, Config, Endpoints, FieldMatch, Filter, HeaderEdits,
+    Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule, ValueMatch,
+};
+use irongate_translate::{Condition, Statuses};
+use std::fmt::Write as _;
+
+/// Writes a line; a `String` takes everything.
+macro_rules! line {
+    ($out:expr, $($format:tt)*) => { let _ = writeln!($out, $($format)*); };
+}
+
+pub(crate) fn config(config: &Config) -> String {
+    let mut out = String::new();
+    for one in &config.listeners {
+        listener(one, &mut out);
+    }
+    for backend in config.backends.values() {
+        self::backend(backend, &mut out);
+    }
+    out
+}
+
+fn listener(listener: &Listener, out: &mut String) {
+    let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
+    line!(out, "listener {} on {} for {}", listener.key, addresses.join(" "), listener.hostname);
+    if *listener.options != ProxyOptions::default() {
+        let options = &*listener.options;
+        let proxies: Vec<String> = options.trusted_proxies.iter().map(ToString::to_string).collect();
+        line!(out, "  trusted proxies: {}", proxies.join(" "));
+        line!(out, "  {:?}", options.limits);
+        line!(out, "  {:?}", options.timeouts);
+    }
+    for attached in &listener.routes {
+        let hosts: Vec<String> = attached.hostnames.iter().map(ToString::to_string).collect();
+        line!(out, "  {} (age {}) for {}", attached.route.key, attached.route.age, hosts.join(" "));
+        for (place, one) in attached.route.rules.iter().enumerate() {
+            rule(place, one, out);
+        }
+    }
+}
+
+fn rule(place: usize, rule: &RouteRule, out: &mut String) {
+    line!(out, "    rule {place}{}", rule.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default());
+    for one in &rule.matches {
+        line!(out, "      match {}", request_match(one));
+    }
+    for one in &rule.filters {
+        line!(out, "      filter {}", filter(one));
+    }
+    if rule.backends.is_empty() && !rule.filters.iter().any(|filter| matches!(filter, Filter::Redirect(_))) {
+        line!(out, "      500");
+    }
+    for BackendRef { weight, target, filters } in &rule.backends {
+        let target = match target {
+            BackendTarget::Backend(key) => key.to_string(),
+            BackendTarget::Invalid(reason) => format!("500 {}", reason.as_str()),
+        };
+        line!(out, "      weight {weight} to {target}");
+        for one in filters {
+            line!(out, "        filter {}", filter(one));
+        }
+    }
+    if let Some(timeout) = rule.timeouts.request {
+        line!(out, "      request timeout {timeout:?}");
+    }
+    if let Some(timeout) = rule.timeouts.backend_request {
+        line!(out, "      backend request timeout {timeout:?}");
+    }
+    if let Some(retry) = &rule.retry {
+        line!(out, "      retry {} times on {:?}, backoff {:?}", retry.attempts, retry.codes, retry.backoff);
+    }
+}
+
+fn request_match(one: &RequestMatch) -> String {
+    let mut text = match &one.path {
+        PathMatch::Exact(path) => format!("path = {path}"),
+        PathMatch::Prefix(path) => format!("path in {path}"),
+        PathMatch::Regex(path) => format!("path ~ {path}"),
+    };
+    if let Some(method) = &one.method {
+        let _ = write!(text, ", method {method}");
+    }
+    for (kind, fields) in [("header", &one.headers), ("query", &one.query)] {
+        for FieldMatch { name, value } in fields {
+            let _ = match value {
+                ValueMatch::Exact(value) => write!(text, ", {kind} {name} = {value}"),
+                ValueMatch::Regex(value) => write!(text, ", {kind} {name} ~ {value}"),
+            };
+        }
+    }
+    text
+}
+
+fn filter(filter: &Filter) -> String {
+    let path = |path: &Option<PathRewrite>| match path {
+        None => String::new(),
+        Some(PathRewrite::Full(path)) => format!(" path {path}"),
+        Some(PathRewrite::Prefix(path)) => format!(" prefix {path}"),
+    };
+    let host =
+        |host: &Option<std::sync::Arc<str>>| host.as_ref().map(|h| format!(" host {h}")).unwrap_or_default();
+    match filter {
+        Filter::RequestHeaders(edits) => format!("request headers{}", header_edits(edits)),
+        Filter::ResponseHeaders(edits) => format!("response headers{}", header_edits(edits)),
+        Filter::Redirect(redirect) => {
+            let scheme =
+                redirect.scheme.map(|scheme| format!(" scheme {}", scheme.as_str())).unwrap_or_default();
+            let port = redirect.port.map(|port| format!(" port {port}")).unwrap_or_default();
+            let (host, path) = (host(&redirect.hostname), path(&redirect.path));
+            format!("redirect {}{scheme}{host}{port}{path}", redirect.status)
+        }
+        Filter::Rewrite(rewrite) => format!("rewrite{}{}", host(&rewrite.hostname), path(&rewrite.path)),
+    }
+}
+
+fn header_edits(edits: &HeaderEdits) -> String {
+    let mut text = String::new();
+    for (verb, pairs) in [("set", &edits.set), ("add", &edits.add)] {
+        for (name, value) in pairs {
+            let _ = write!(text, ", {verb} {name}: {value}");
+        }
+    }
+    for name in &edits.remove {
+        let _ = write!(text, ", remove {name}");
+    }
+    text
+}
+
+fn backend(backend: &Backend, out: &mut String) {
+    line!(out, "backend {} {:?}", backend.key, backend.protocol);
+    if *backend.options != BackendOptions::default() {
+        line!(out, "  {:?}", backend.options);
+    }
+    match &backend.endpoints {
+        Endpoints::Dns { name, port } => {
+            line!(out, "  dns {name}:{port}");
+        }
+        Endpoints::Static(endpoints) => {
+            for endpoint in endpoints {
+                line!(out, "  {} weight {}", endpoint.address, endpoint.weight);
+            }
+        }
+    }
+}
+
+pub(crate) fn statuses(statuses: &Statuses) -> String {
+    let mut out = String::new();
+    for (name, status) in &statuses.gateway_classes {
+        line!(out, "GatewayClass {name}");
+        conditions(&status.conditions, "  ", &mut out);
+    }
+    for (name, status) in &statuses.gateways {
+        line!(out, "Gateway {name} at {}", status.addresses.join(" "));
+        conditions(&status.conditions, "  ", &mut out);
+        for listener in &status.listeners {
+            let kinds = listener.supported_kinds.join(" ");
+            line!(out, "  listener {}: {} routes, kinds [{kinds}]", listener.name, listener.attached_routes);
+            conditions(&listener.conditions, "    ", &mut out);
+        }
+    }
+    for (name, status) in &statuses.http_routes {
+        line!(out, "HTTPRoute {name}");
+        for parent in &status.parents {
+            let reference = &parent.parent_ref;
+            let mut text = format!("{}/{} ", reference.group, reference.kind);
+            if let Some(namespace) = &reference.namespace {
+                let _ = write!(text, "{namespace}/");
+            }
+            text.push_str(&reference.name);
+            if let Some(section) = &reference.section_name {
+                let _ = write!(text, " section {section}");
+            }
+            if let Some(port) = reference.port {
+                let _ = write!(text, " port {port}");
+            }
+            line!(out, "  parent {text}");
+            conditions(&parent.conditions, "    ", &mut out);
+        }
+    }
+    out
+}
+
+fn conditions(conditions: &[Condition], indent: &str, out: &mut String) {
+    for condition in conditions {
+        let status = if condition.status { "True" } else { "False" };
+        let generation = condition.observed_generation.map(|n| format!(" @{n}")).unwrap_or_default();
+        let message =
+            if condition.message.is_empty() { String::new() } else { format!(": {}", condition.message) };
+        line!(out, "{indent}{}={status}/{}{generation}{message}", condition.kind, condition.reason);
+    }
+}
