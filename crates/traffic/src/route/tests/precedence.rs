@@ -268,3 +268,12 @@ fn the_cost_does_not_grow_with_the_number_of_routes() {
     let (one, errors) = RouteTable::compile(&[route("*", ["/"])]);
     assert_eq!((errors.len(), steps(&one, "GET h/a/b/c")), (0, 1));
 }
+
+#[test]
+fn all_cores_share_one_table() {
+    fn shared<T: Send + Sync>() {}
+    shared::<RouteTable>();
+    shared::<crate::Filters>();
+    shared::<crate::HostTable<u32>>();
+    shared::<crate::WeightedChoice>();
+}
