@@ -52,13 +52,15 @@ pub enum Parsed {
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a first line may have beyond its target: a method, a version and spaces.
+/// What a request line may have beyond its target: a method, a version and spaces.
 const BESIDE_TARGET: usize = 64;
 
 /// A head's kind: how its first line is read.
 trait Head {
     /// White space before a colon is left out instead of refused.
     const LENIENT: bool;
+    /// The first line holds a target, whose length is bounded.
+    const HAS_TARGET: bool;
     fn fields(&mut self) -> &mut Fields;
     /// Checks the first line, which will lie at the start of the arena, and remembers its parts.
     fn first_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HeadError>;
@@ -179,7 +181,8 @@ impl HeadParser {
         loop {
             let (bound, error) = match self.stage {
                 Stage::Fields => (longest, HeadError::TooLarge),
-                _ => first_line_bound(self.start, longest, limits),
+                _ if H::HAS_TARGET => request_line_bound(self.start, longest, limits),
+                _ => (longest, HeadError::TooLarge),
             };
             let visible = &input[..input.len().min(bound)];
             let Some(found) = visible.get(self.searched..).and_then(|rest| memchr(b'\n', rest)) else {
@@ -212,14 +215,15 @@ impl HeadParser {
     }
 }
 
-/// How far the first line may reach, and what it means if it reaches further.
-fn first_line_bound(start: usize, longest: usize, limits: &HeadLimits) -> (usize, HeadError) {
+/// How far the request line may reach, and what it means if it reaches further.
+fn request_line_bound(start: usize, longest: usize, limits: &HeadLimits) -> (usize, HeadError) {
     let bound = start.saturating_add(limits.target).saturating_add(BESIDE_TARGET);
     if bound < longest { (bound, HeadError::TargetTooLong) } else { (longest, HeadError::TooLarge) }
 }
 
 impl Head for RequestHead {
     const LENIENT: bool = false;
+    const HAS_TARGET: bool = true;
 
     fn fields(&mut self) -> &mut Fields {
         &mut self.fields
@@ -232,6 +236,7 @@ impl Head for RequestHead {
 
 impl Head for ResponseHead {
     const LENIENT: bool = true;
+    const HAS_TARGET: bool = false;
 
     fn fields(&mut self) -> &mut Fields {
         &mut self.fields
@@ -259,6 +264,7 @@ struct Trailers(Fields);
 
 impl Head for Trailers {
     const LENIENT: bool = false;
+    const HAS_TARGET: bool = false;
 
     fn fields(&mut self) -> &mut Fields {
         &mut self.0

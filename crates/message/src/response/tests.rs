@@ -58,6 +58,15 @@ fn status_lines() {
 }
 
 #[test]
+fn the_limit_of_targets_is_not_for_answers() {
+    let limits = HeadLimits { target: 0, ..HeadLimits::default() };
+    let input = format!("HTTP/1.1 200 {}\r\n\r\n", "x".repeat(100));
+    let mut head = ResponseHead::new();
+    let outcome = crate::HeadParser::new().response(input.as_bytes(), &limits, Method::Get, &mut head);
+    assert_eq!(outcome, Ok(Parsed::Head { length: input.len() }));
+}
+
+#[test]
 fn framing() {
     use BodyLength::{Chunked, Empty, Length, UntilClose};
     let check = |version: &str, status: u16, lines: &str, method, body, keep_alive| {
