@@ -18,6 +18,7 @@ pub use request::{Begin, EndpointIndex, EndpointLoad, Outcome, PickRequest, Pick
 
 use crate::Time;
 use crate::health::{BackendState, Cause, Change, EndpointState};
+use crate::time::as_f32;
 use draw::{Candidates, Dice};
 use irongate_config::Algorithm;
 use members::Tier;
@@ -274,7 +275,7 @@ impl Balancer {
         ticket.stage = Stage::Answered;
         let group = ticket.group;
         self.slot(ticket.index)?.stop_waiting(group);
-        Some(now.micros_since(ticket.waits) as f32)
+        Some(as_f32(now.micros_since(ticket.waits)))
     }
 
     fn sample(&mut self, index: EndpointIndex, waited: f32, now: Time) {

@@ -33,10 +33,15 @@ impl Time {
     }
 }
 
+/// Microseconds as a number to reckon with. Signed integers convert in one instruction, unsigned ones do not.
+pub(crate) fn as_f32(micros: u64) -> f32 {
+    (micros & (u64::MAX >> 1)) as i64 as f32
+}
+
 /// About e^(-`age` / `tau`), both in microseconds, by (1 + x/64)^-64: never below it, above it by at most 0.43
 /// per cent of 1, and of itself by x²/128.
 pub(crate) fn decay(age: u64, tau: f32) -> f32 {
-    let x = age as f32 / tau;
+    let x = as_f32(age) / tau;
     let mut power = 1.0 + x * (1.0 / 64.0);
     for _ in 0..6 {
         power *= power;

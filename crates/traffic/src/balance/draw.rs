@@ -13,6 +13,7 @@ impl Dice {
         Self(random)
     }
 
+    #[inline]
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
@@ -22,6 +23,7 @@ impl Dice {
     }
 
     /// From 0 to less than `bound`; 0 for an empty one. Uneven by `bound` / 2^32 at most.
+    #[inline]
     pub(super) fn below(&mut self, bound: usize) -> usize {
         (((self.next() >> 32) * bound as u64) >> 32) as usize
     }
@@ -74,6 +76,7 @@ impl Candidates {
     }
 
     /// A position in `list`, by weight.
+    #[inline]
     fn draw(&self, dice: &mut Dice) -> usize {
         let place = dice.below(self.list.len());
         match self.places.get(place) {
@@ -85,6 +88,7 @@ impl Candidates {
 
 impl View<'_> {
     /// A candidate by weight, and by its slow start; one that was not tried, if there is any. Its position and slot.
+    #[inline]
     pub(super) fn draw(&self, dice: &mut Dice) -> Option<(usize, u32)> {
         let candidates = &self.balancer.candidates;
         if candidates.list.is_empty() {
@@ -104,6 +108,7 @@ impl View<'_> {
     }
 
     /// Another candidate than the one at this position, each with the same chance.
+    #[inline]
     pub(super) fn draw_other(&self, position: usize, dice: &mut Dice) -> Option<u32> {
         let count = self.balancer.candidates.list.len();
         if count < 2 {
@@ -117,6 +122,7 @@ impl View<'_> {
     }
 
     /// The candidate's slot, unless it was tried or is starting and has to wait.
+    #[inline]
     pub(super) fn accepted(&self, position: usize, dice: &mut Dice) -> Option<u32> {
         let slot = self.untried(position)?;
         let ramp = self.load(slot).ramp(self.now);

@@ -18,6 +18,7 @@ pub(super) fn choose(view: &View<'_>, dice: &mut Dice) -> Option<u32> {
     Some(if ratio < 1.0 && dice.unit() >= ratio * ratio { second } else { first })
 }
 
+#[inline]
 fn cost(view: &View<'_>, slot: u32) -> f32 {
     let load = view.load(slot);
     let latency = load.latency(view.now, view.balancer.typical()) + DISTANCE;

@@ -1,7 +1,7 @@
 //! What one core knows of an endpoint's load.
 
 use crate::Time;
-use crate::time::decay;
+use crate::time::{as_f32, decay};
 
 /// How fast an estimate follows samples below it, e-fold, in microseconds (as Finagle and Linkerd have it).
 const FOLLOW: f32 = 10_000_000.0;
@@ -64,6 +64,7 @@ impl Slot {
     }
 
     /// The part of its share that it gets.
+    #[inline]
     pub(super) fn ramp(&self, now: Time) -> f32 {
         if self.started == Time::NEVER {
             return 1.0;
@@ -113,14 +114,12 @@ impl Slot {
     }
 
     /// What it is expected to take: by its estimate, and at least as long as somebody waits already.
+    #[inline]
     pub(super) fn latency(&self, now: Time, typical: f32) -> f32 {
-        let estimate = if self.estimate < 0.0 {
-            typical
-        } else if self.pending == 0 {
-            self.faded(now, typical)
-        } else {
-            self.estimate
-        };
+        if self.pending == 0 {
+            return if self.estimate < 0.0 { typical } else { self.faded(now, typical) };
+        }
+        let estimate = if self.estimate < 0.0 { typical } else { self.estimate };
         estimate.max(self.oldest(now))
     }
 
@@ -128,6 +127,7 @@ impl Slot {
     ///
     /// An endpoint of twice the weight has room for two before a third waits; a plain p / weight would make it look
     /// busier than a light one that is idle, which costs it a tenth of its share at low load.
+    #[inline]
     pub(super) fn load(&self) -> f32 {
         (self.pending as f32 * self.inverse_weight + self.inverse_weight.min(1.0)).max(1.0)
     }
@@ -139,9 +139,10 @@ impl Slot {
     fn oldest(&self, now: Time) -> f32 {
         let (young, old) = (usize::from(self.young), usize::from(1 - self.young));
         let group = if self.waiting[old] > 0 { old } else { young };
-        if self.waiting[group] == 0 { 0.0 } else { now.micros_since(self.latest[group]) as f32 }
+        if self.waiting[group] == 0 { 0.0 } else { as_f32(now.micros_since(self.latest[group])) }
     }
 
+    #[inline]
     fn faded(&self, now: Time, typical: f32) -> f32 {
         match now.micros_since(self.updated) {
             0..=IDLE_MICROS => self.estimate,

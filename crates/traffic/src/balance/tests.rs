@@ -380,3 +380,51 @@ fn requests_are_counted_for_the_budget() {
     assert!(balancer.try_retry(millis(1)));
     assert_eq!((2, 302), fixture.backend.budget().used(millis(1)));
 }
+
+proptest::proptest! {
+    /// However requests and changes of the endpoints are mixed, each count is given back and nobody is kept.
+    #[test]
+    fn nothing_is_left_over(steps in proptest::collection::vec((0_u8..8, 0_u64..u64::MAX), 1..200)) {
+        let fixture = Fixture::new(5);
+        let mut balancer = fixture.balancer(Algorithm::PeakEwma, &[1, 2, 3, 4, 5]);
+        let mut tickets = Vec::new();
+        for (at, (step, random)) in steps.into_iter().enumerate() {
+            let now = millis(at as u64 * 50);
+            let request = PickRequest { random, tried: &[], replayable: random % 3 > 0 };
+            match step {
+                0 => {
+                    let some = fixture.weighted(&[5, 4, 3, 2, 1]).into_iter().enumerate();
+                    let some = some.filter(|(bit, _)| random >> bit & 1 == 1).map(|(_, endpoint)| endpoint);
+                    balancer.update(Algorithm::PeakEwma, some.collect(), now);
+                }
+                1..=4 => {
+                    if let Some(picked) = balancer.pick(now, &request) {
+                        let begin = if random % 2 == 0 { Begin::Whole } else { Begin::Body };
+                        tickets.push(balancer.begin(&picked, now, begin));
+                    }
+                }
+                _ if tickets.is_empty() => {}
+                _ => {
+                    let mut ticket = tickets.swap_remove(random as usize % tickets.len());
+                    if step == 5 {
+                        balancer.sent(&mut ticket, now);
+                        balancer.answered(&mut ticket, now, if random % 4 == 0 { 200 } else { 503 });
+                    }
+                    let outcomes = [Outcome::Complete, Outcome::Failed, Outcome::Cancelled, Outcome::ConnectFailed];
+                    balancer.end(ticket, now, outcomes[(random >> 8) as usize % 4]);
+                }
+            }
+            let pending: usize = balancer.slots.iter().map(|slot| slot.pending as usize).sum();
+            proptest::prop_assert_eq!(tickets.len(), pending);
+        }
+        balancer.update(Algorithm::PeakEwma, Vec::new(), millis(0));
+        for ticket in tickets {
+            balancer.end(ticket, millis(20_000), Outcome::Cancelled);
+        }
+        proptest::prop_assert_eq!(balancer.slots.len(), balancer.free.len());
+        proptest::prop_assert!(fixture.endpoints.iter().all(|endpoint| Arc::strong_count(endpoint) == 1));
+        let Fixture { backend, endpoints, .. } = fixture;
+        drop(endpoints);
+        proptest::prop_assert_eq!((0, false), (backend.ejected(), backend.is_panicking()));
+    }
+}

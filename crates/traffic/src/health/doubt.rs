@@ -51,6 +51,7 @@ impl Doubt {
     }
 }
 
+#[cold]
 fn unpack(packed: u64, now: Time) -> f32 {
     let score = (packed & 0xFF_FFFF) as f32 / ONE;
     let age = now.micros_since(Time((packed >> 24) * 1_000));

@@ -289,3 +289,43 @@ fn causes_and_words_are_packed() {
     }
     assert_eq!(Word::READY, Word::new(Kind::Ready, 0, Time::ZERO));
 }
+
+#[test]
+fn counts_hold_when_cores_race() {
+    let backend = backend(4, Ejection::default());
+    let endpoints: Vec<_> = (0..4).map(|_| endpoint(&backend)).collect();
+    let core = |seed: u64| {
+        let mut dice = seed;
+        for step in 0..20_000_u64 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let endpoint = &endpoints[(dice >> 60) as usize % 4];
+            let now = Time(step * 20_000);
+            let _ = match (dice >> 40) % 32 {
+                0 => endpoint.connect_failed(now),
+                1..4 => endpoint.connect_succeeded(now),
+                4..8 => endpoint.record_success(now, now),
+                8..12 => {
+                    let _ = endpoint.claim_trial(now, dice.is_multiple_of(2), dice);
+                    None
+                }
+                12 => {
+                    endpoint.retire(now);
+                    None
+                }
+                _ => endpoint.record_failure(now, now, Cause::Transport, dice),
+            };
+            assert!(backend.ejected() <= 2);
+        }
+    };
+    std::thread::scope(|scope| {
+        for seed in 1..5 {
+            scope.spawn(move || core(seed));
+        }
+    });
+    let out = |endpoint: &&Arc<EndpointState>| matches!(endpoint.word().kind(), Kind::Ejected | Kind::Trial);
+    assert_eq!(endpoints.iter().filter(out).count(), backend.ejected() as usize);
+    for endpoint in &endpoints {
+        endpoint.retire(Time(u64::from(u32::MAX)));
+    }
+    assert_eq!((0, false), (backend.ejected(), backend.is_panicking()));
+}

@@ -172,6 +172,27 @@ fn a_new_cold_endpoint_is_not_flooded() {
 }
 
 #[test]
+fn other_sizes_behave_alike() {
+    for (cores, origins, rate) in [(1, 2, 50), (1, 2, 300), (8, 4, 1000), (2, 12, 500)] {
+        let name = |what| format!("{what}; {cores} cores, {origins} origins, {rate} a second");
+        let mut cluster = Cluster::new(cores, origins, rate, 14);
+        cluster.behave(0, 4.0, Behaviour::Dead);
+        assert_eq!(0, worst(&runs(&name("killed"), &cluster)));
+        let mut cluster = Cluster::new(cores, origins, rate, 14);
+        cluster.behave(0, 4.0, Behaviour::Fails(1.0));
+        assert!(worst(&runs(&name("503 always"), &cluster)) <= 5);
+        let mut cluster = Cluster::new(cores, origins, rate, 14);
+        cluster.behave(0, 4.0, Behaviour::Fails(0.5));
+        assert!(worst(&runs(&name("503 half of the time"), &cluster)) <= 15);
+        let mut cluster = Cluster::new(cores, origins, rate, 14);
+        cluster.behave(0, 4.0, Behaviour::Answers { least: 504.0, most: 508.0 });
+        for report in runs(&name("500 ms more"), &cluster) {
+            assert!(report.share(0, 6.0, 14.0) <= 0.01);
+        }
+    }
+}
+
+#[test]
 fn when_all_fail_all_are_asked() {
     let mut cluster = Cluster::new(2, 4, 300, 14);
     for origin in 0..4 {
