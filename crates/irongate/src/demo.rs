@@ -8,8 +8,108 @@ pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod traffic;
 
+use crate::command_line::{DemoOptions, LogFormat};
+use crate::log;
+use crate::run::{Gateway, control_runtime};
+use anyhow::{Context, bail};
+use irongate_admin::Phase;
+use irongate_proxy::{Drain, EndpointReport};
+use irongate_telemetry::{EndpointLabels, Window};
+use irongate_translate::Source;
+use screen::Screen;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
+use table::Row;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How many seconds the shown shares and latencies look back.
+const LOOK_BACK: usize = 5;
+/// The threads that carry the demo's traffic.
+const THREADS: usize = 1;
+
+/// Runs until Ctrl-C.
+///
+/// # Errors
+/// A port is taken, or standard output is closed.
+pub(crate) fn command(options: &DemoOptions) -> anyhow::Result<()> {
+    log::start("error", LogFormat::Text)?;
+    let runtime = control_runtime()?;
+    runtime.block_on(run(options))?;
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(())
+}
+
+async fn run(options: &DemoOptions) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let origins = origins::start().await.context("the demo's origins cannot be started")?;
+    let mut gateway = Gateway::start(THREADS, options.admin.0).await?;
+    let (resources, mut problems) = irongate_translate::read(&[Source::new("demo.yaml", manifest(&origins, options.port))]);
+    let translation = irongate_translate::translate(&resources);
+    problems.extend(translation.problems);
+    problems.extend(gateway.apply(&translation.config));
+    if let Some(problem) = problems.first() {
+        bail!("{problem} (another port: irongate demo --port N)");
+    }
+    gateway.readiness.set(Phase::Ready);
+    let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+    introduce(address, options.admin.0);
+    let seen = traffic::start(address);
+    let mut screen = Screen::stdout();
+    let mut window = Window::new(LOOK_BACK);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = second.tick() => {}
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+        let rows = rows(&gateway, &origins, &mut window).await;
+        let mut text = table::render(&rows, screen.width());
+        // Writing to a string does not fail.
+        let _infallible = writeln!(text, "\ncallers: {} answered, {} failed", seen.answered(), seen.failed());
+        if screen.show(&text).is_err() {
+            break;
+        }
+    }
+    println!("\nending");
+    gateway.proxy.drain(Drain { delay: Duration::ZERO, timeout: Duration::from_secs(2) }).await;
+    Ok(())
+}
+
+fn introduce(address: SocketAddr, admin: Option<SocketAddr>) {
+    println!("Irongate is listening on http://{address}, before three origins of its own. Try:");
+    println!("  curl -i http://{address}/");
+    if let Some(admin) = admin {
+        println!("  curl http://{admin}/metrics");
+    }
+    println!("Ctrl-C ends it.\n");
+}
+
+/// What there is to show of each origin.
+async fn rows(gateway: &Gateway, origins: &[SocketAddr], window: &mut Window) -> Vec<Row> {
+    let totals = gateway.metrics.endpoints();
+    let recent = window.advance(totals.clone());
+    let attempts = recent.values().map(|reading| reading.attempts).sum();
+    let reports = gateway.proxy.backends().await;
+    let reported = |address| -> Option<&EndpointReport> {
+        reports.iter().flat_map(|report| &report.endpoints).find(|endpoint| endpoint.address == address)
+    };
+    let row = |(name, &address): (&&str, &SocketAddr)| {
+        let labels: Option<&EndpointLabels> = totals.keys().find(|labels| labels.address == address);
+        let total = labels.and_then(|labels| totals.get(labels)).cloned().unwrap_or_default();
+        let lately = labels.and_then(|labels| recent.get(labels)).cloned().unwrap_or_default();
+        let mut row = Row::measured(name, &total, &lately, attempts);
+        if let Some(report) = reported(address) {
+            row.estimate = Some(report.estimate);
+            row.health = report.health.health.as_str();
+            row.since = Some(report.since);
+        }
+        row
+    };
+    origins::NAMES.iter().zip(origins).map(row).collect()
+}
 
 /// What the demo configures: the gateway on 127.0.0.1 and this port, one Service whose instances are these
 /// origins, and a few routes to try. As a user would write it.
@@ -36,7 +136,6 @@ pub(crate) fn manifest(origins: &[SocketAddr], port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use irongate_translate::Source;
 
     #[test]
     fn the_manifest_has_the_port_and_every_origin() {

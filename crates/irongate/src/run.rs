@@ -1,0 +1,164 @@
+//! `irongate run`: the gateway from YAML files.
+
+use crate::command_line::RunOptions;
+use crate::{files, limits, log};
+use anyhow::{Context, bail};
+use irongate_admin::{Admin, Phase, Readiness};
+use irongate_config::{Config, Problem, Severity};
+use irongate_proxy::{Drain, Proxy, StartOptions, available_threads};
+use irongate_telemetry::Registry;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Threads of the control side: it has little to do.
+const CONTROL_THREADS: usize = 1;
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// The configuration cannot be read at the start, or the admin address cannot be opened.
+pub(crate) fn command(options: &RunOptions) -> anyhow::Result<()> {
+    log::start(&options.log, options.log_format)?;
+    let runtime = control_runtime()?;
+    runtime.block_on(run(options))?;
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(())
+}
+
+/// The runtime of everything that is not traffic.
+pub(crate) fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(CONTROL_THREADS).thread_name("irongate-control").enable_all();
+    builder.build().context("the control runtime cannot be started")
+}
+
+/// A gateway and what is seen of it from outside.
+pub(crate) struct Gateway {
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) metrics: Arc<Registry>,
+    pub(crate) readiness: Arc<Readiness>,
+    version: u64,
+}
+
+impl Gateway {
+    /// Starts the data plane and, if it has an address, the admin endpoints.
+    ///
+    /// # Errors
+    /// The system gives no threads, or the admin address cannot be opened.
+    pub(crate) async fn start(threads: usize, admin: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let descriptors = limits::raise_descriptors();
+        let metrics = Registry::new(threads);
+        let readiness = Arc::new(Readiness::default());
+        if let Some(address) = admin {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.with_context(|| {
+                format!("the admin endpoints cannot listen on {address}; choose another with --admin, or \"off\"")
+            })?;
+            let address = listener.local_addr()?;
+            let admin = Admin { registry: metrics.clone(), readiness: readiness.clone() };
+            tokio::spawn(irongate_admin::serve(listener, admin, std::future::pending()));
+            tracing::info!("admin endpoints at http://{address}");
+        }
+        let start = StartOptions { threads, most_connections: (descriptors / 2).max(1) };
+        let proxy = Proxy::start(&start, &metrics).context("the data plane cannot be started")?;
+        metrics.set_backend_health(proxy.health_source());
+        Ok(Self { proxy, metrics, readiness, version: 0 })
+    }
+
+    /// Applies a configuration; gives what is wrong with it.
+    pub(crate) fn apply(&mut self, config: &Config) -> Vec<Problem> {
+        let problems = self.proxy.apply(config);
+        self.version += 1;
+        self.metrics.config_applied(self.version, SystemTime::now());
+        problems
+    }
+}
+
+async fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let threads = options.threads.map_or_else(available_threads, usize::from);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let sources = files::read(&options.paths)?;
+    let mut gateway = Gateway::start(threads, options.admin.0).await?;
+    let (config, mut problems, _) = translate(&sources);
+    drop(sources);
+    problems.extend(gateway.apply(&config));
+    problems.iter().for_each(show);
+    announce(&gateway.proxy, &config);
+    gateway.readiness.set(Phase::Ready);
+    drop(config);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(&mut gateway, &options.paths),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    gateway.readiness.set(Phase::Draining);
+    tracing::info!(connections = gateway.proxy.connections(), "draining");
+    let drain = Drain { delay: options.drain_delay, timeout: options.drain };
+    let drained = tokio::select! {
+        drained = gateway.proxy.drain(drain) => drained,
+        _ = terminate.recv() => bail!("ended by a second signal"),
+        _ = interrupt.recv() => bail!("ended by a second signal"),
+    };
+    if drained {
+        tracing::info!("all requests have finished");
+    } else {
+        tracing::warn!(after = ?options.drain, "connections that had not finished were closed");
+    }
+    Ok(())
+}
+
+/// Reads and translates; the last part tells whether every object could be read.
+fn translate(sources: &[irongate_translate::Source]) -> (Config, Vec<Problem>, bool) {
+    let (resources, mut problems) = irongate_translate::read(sources);
+    let whole = problems.iter().all(|problem| problem.severity < Severity::Error);
+    let translation = irongate_translate::translate(&resources);
+    problems.extend(translation.problems);
+    (translation.config, problems, whole)
+}
+
+/// SIGHUP: reads everything anew. What cannot be read changes nothing: the running configuration stays.
+fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
+    let sources = match files::read(paths) {
+        Ok(sources) => sources,
+        Err(error) => {
+            gateway.metrics.config_failed();
+            tracing::error!("not reloaded, the running configuration stays: {error:#}");
+            return;
+        }
+    };
+    let (config, mut problems, whole) = translate(&sources);
+    if !whole {
+        problems.iter().for_each(show);
+        gateway.metrics.config_failed();
+        tracing::error!("not reloaded, the running configuration stays: mend what cannot be read");
+        return;
+    }
+    problems.extend(gateway.apply(&config));
+    problems.iter().for_each(show);
+    announce(&gateway.proxy, &config);
+}
+
+fn show(problem: &Problem) {
+    match problem.severity {
+        Severity::Warning => tracing::warn!("{problem}"),
+        Severity::Error => tracing::error!("{problem}"),
+    }
+}
+
+fn announce(proxy: &Proxy, config: &Config) {
+    let routes: usize = config.listeners.iter().map(|listener| listener.routes.len()).sum();
+    let addresses: Vec<String> = proxy.addresses().iter().map(|address| format!("http://{address}")).collect();
+    if addresses.is_empty() {
+        tracing::warn!("no listener is open: nothing is served");
+    } else {
+        tracing::info!(routes, backends = config.backends.len(), "listening on {}", addresses.join(", "));
+    }
+}
