@@ -213,6 +213,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Connecting worked.
+    pub(crate) fn connected(&self, now: Time) {
+        let change = self.backend.endpoint(self.index).and_then(|endpoint| endpoint.connect_succeeded(now));
+        self.backend.live.note(change, self.index, &self.backend);
+    }
+
     /// All of the request was sent.
     pub(crate) fn sent(&mut self, now: Time) {
         if let Some(ticket) = &mut self.ticket {

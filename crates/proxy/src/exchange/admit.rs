@@ -73,7 +73,8 @@ fn shape(
     let (drawn, chosen) = rule.backend(client.core.random()).ok_or((rule.own, Failure::NoBackend))?;
     let BackendUse { target, filters, lane } = chosen;
     let index = target.map_err(|reason| (*lane, Failure::InvalidBackend(reason)))?;
-    if let Some(redirection) = filters.request(request, matched_prefix, &context) {
+    // What the prefix match fitted may have been rewritten by the rule's own filters.
+    if let Some(redirection) = filters.request(request, 0, &context) {
         return Ok((*lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }
     let backend = view.backends[index].clone();

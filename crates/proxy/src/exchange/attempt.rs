@@ -251,6 +251,7 @@ impl<D: Downstream> Attempts<'_, D> {
         match self.timer.within(until, |cx| connecting.as_mut().poll(cx)).await {
             Ok(Ok(transport)) => {
                 backend.metrics.opened();
+                load.connected(self.client.core.now());
                 Ok(Rc::new(transport))
             }
             Ok(Err(_)) => failed(Failure::ConnectFailed),
