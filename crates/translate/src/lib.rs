@@ -17,6 +17,7 @@ mod resources;
 mod source;
 mod status;
 mod translate;
+mod uri;
 mod yaml;
 
 pub use read::read;

@@ -1,12 +1,13 @@
 //! The nearest known name to a mistyped one.
 
-/// The candidate that a name was probably meant to be: at most a third of its letters differ.
+/// The candidate that a name was probably meant to be: at most about a third of its letters differ, or it is
+/// a good part of the candidate (`Prefix` of `PathPrefix`).
 pub(crate) fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Option<&'c str> {
     // A long name is no typing mistake, and comparing costs the product of the lengths.
     if name.len() > 64 {
         return None;
     }
-    let bound = name.len().max(3) / 3;
+    let bound = (name.len() + 1) / 3;
     let lower = name.to_ascii_lowercase();
     candidates
         .iter()
@@ -14,6 +15,11 @@ pub(crate) fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Option<&'c str>
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or_else(|| {
+            let holds =
+                |candidate: &&&str| name.len() >= 4 && candidate.to_ascii_lowercase().contains(&lower);
+            candidates.iter().find(holds).copied()
+        })
 }
 
 /// A sentence that names the nearest candidate; empty if none is near.
@@ -49,6 +55,8 @@ mod tests {
             ("Gatewy", Some("Gateway")),
             ("Servcie", Some("Service")),
             ("Deployment", None),
+            ("Route", Some("HTTPRoute")),
+            ("Ga", None),
             ("", None),
         ] {
             assert_eq!(nearest(name, &kinds), known, "{name}");

@@ -91,15 +91,20 @@ impl UnplacedProblems {
             by_document.entry(unplaced.origin.document).or_default().push(unplaced);
         }
         let mut problems = Problems { list: Vec::new(), more: self.more };
-        for (document, list) in by_document {
+        for (document, mut list) in by_document {
             let places: Vec<Option<Position>> = match documents.get(document as usize) {
                 Some(place) => {
                     place.find(list.iter().map(|one| (one.origin, &one.path))).into_iter().map(Some).collect()
                 }
                 None => vec![None; list.len()],
             };
-            for (unplaced, position) in list.into_iter().zip(places) {
-                problems.push(|| Problem { position, ..unplaced.problem });
+            for (unplaced, position) in list.iter_mut().zip(places) {
+                unplaced.problem.position = position;
+            }
+            // Of one line, in the order in which they were found.
+            list.sort_by(|a, b| a.problem.position.cmp(&b.problem.position));
+            for unplaced in list {
+                problems.push(|| unplaced.problem);
             }
         }
         problems.finish()

@@ -6,7 +6,7 @@ use crate::kinds::{
     GatewayParameters, HttpRoute, IRONGATE_GROUP, Kind, KindName, Metadata, Namespace, ReferenceGrant,
     Service,
 };
-use crate::nearest::{advice, nearest};
+use crate::nearest::advice;
 use crate::problems::Problems;
 use crate::resources::{DocumentPlace, Object, Origin, Resources};
 use crate::source::Source;
@@ -184,15 +184,12 @@ impl Reader {
             IRONGATE_GROUP => format!("{group}/v1alpha1"),
             _ => format!("{group}/v1"),
         };
-        let same = KINDS
-            .iter()
-            .find(|(_, known)| *known == kind)
-            .filter(|(other, _)| nearest(group, &[other]).is_some());
+        let same = KINDS.iter().find(|(_, known)| *known == kind);
         let (field, message, advice) = match same {
             Some((other, _)) => (
                 "apiVersion",
                 format!("there is no {kind} in the group `{group}`"),
-                format!("Write apiVersion: {}.", api_version(other)),
+                format!("The {kind} that is served has apiVersion: {}.", api_version(other)),
             ),
             None => {
                 let names: Vec<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();

@@ -4,6 +4,7 @@ use super::http_route_filter::{self, FilterType, HttpRouteFilter, PathModifier, 
 use super::{CORE_GROUP, GATEWAY_GROUP, GatewayDuration, Kind, ParentReference, Text};
 use crate::checks::{Checks, header_name, section_name};
 use crate::resources::{Object, Resources};
+use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::{HostPattern, ObjectName};
 use serde::Deserialize;
@@ -236,7 +237,12 @@ impl Kind for HttpRoute {
         checks.no_more_than(&hostnames, spec.hostnames.len(), 16);
         for (index, hostname) in spec.hostnames.iter().enumerate() {
             if let Err(error) = HostPattern::parse(hostname) {
-                checks.invalid(&hostnames.index(index), format!("`{hostname}` {error}"), "");
+                let advice = if &**hostname == "*" {
+                    "Leave it out: a route without hostnames is for all."
+                } else {
+                    ""
+                };
+                checks.invalid(&hostnames.index(index), format!("`{hostname}` {error}"), advice);
             }
         }
         let rules = at.field("rules");
@@ -400,6 +406,7 @@ fn check_value(value: &str, at: &At<'_>, checks: &mut Checks) {
 
 /// What the CRD refuses in a path that is compared as text (`HTTPPathMatch`'s rules).
 fn path_fault(path: &str) -> Option<&'static str> {
+    let path = &*decode_unreserved(path);
     let holds = |part: &str| path.contains(part);
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-/._~!$&'()*+,;=:@%".contains(&byte);
     if !path.starts_with('/') {

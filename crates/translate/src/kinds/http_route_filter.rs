@@ -2,6 +2,7 @@
 
 use super::Text;
 use crate::checks::{Checks, header_name};
+use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
 use serde::Deserialize;
@@ -260,6 +261,7 @@ fn check_path(path: Option<&PathModifier>, at: &At<'_>, checks: &mut Checks) {
 
 /// Why a text cannot be a path that is written to a peer: it would end the path, or the line.
 fn path_fault(path: &str) -> Option<&'static str> {
+    let path = &*decode_unreserved(path);
     let bad = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'#' | b'\\');
     let dots = path.split('/').any(|element| matches!(element, "." | ".."));
     if path.bytes().any(bad) {

@@ -117,15 +117,15 @@ fn attach(
         let message = format!("Gateway {} is not accepted: {}", gateway.object.name, fault.message);
         return Err(Fault::new("NoMatchingParent", message));
     }
-    let (mut is_named, mut is_allowed, mut is_attached) = (false, false, false);
+    let (mut denial, mut is_allowed, mut is_attached) = (None, false, false);
     for listener in &mut gateway.listeners {
         let is_meant = parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
             && parent.port.is_none_or(|port| port == listener.spec.port);
         if !is_meant {
             continue;
         }
-        is_named = true;
-        if !listener.allows(HttpRoute::KIND, object.name.namespace(), index) {
+        if let Some(message) = listener.denial(HttpRoute::KIND, object.name.namespace(), index) {
+            denial.get_or_insert(message);
             continue;
         }
         is_allowed = true;
@@ -145,9 +145,8 @@ fn attach(
     } else if is_allowed {
         let message = format!("no listener of Gateway {name} has a hostname that the route shares");
         Err(Fault::new("NoMatchingListenerHostname", message))
-    } else if is_named {
-        let message = format!("no listener of Gateway {name} lets HTTPRoutes of this namespace attach");
-        Err(Fault::new("NotAllowedByListeners", message))
+    } else if let Some(message) = denial {
+        Err(Fault::new("NotAllowedByListeners", format!("Gateway {name}: {message}")))
     } else {
         Err(Fault::new("NoMatchingParent", format!("Gateway {name} has no listener of that name and port")))
     }

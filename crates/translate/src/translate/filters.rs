@@ -5,6 +5,7 @@ use crate::kinds::{
     FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType, RequestRedirect,
     Text, UrlRewrite,
 };
+use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::{Filter, HeaderEdits, PathRewrite, Redirect, Rewrite, Scheme, Severity};
 
@@ -134,7 +135,8 @@ fn host(hostname: &str) -> Text {
 
 fn path(path: &PathModifier) -> Option<PathRewrite> {
     let rooted = |value: &Text| -> Text {
-        if value.starts_with('/') { value.clone() } else { format!("/{value}").into() }
+        let value = decode_unreserved(value);
+        if value.starts_with('/') { value.into() } else { format!("/{value}").into() }
     };
     match path.kind {
         PathModifierType::ReplaceFullPath => {

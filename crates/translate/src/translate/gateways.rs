@@ -57,11 +57,21 @@ pub(super) struct ListenerNode<'r> {
 }
 
 impl ListenerNode<'_> {
-    /// Whether a route of a kind in a namespace may attach.
-    pub(super) fn allows(&self, kind: &str, namespace: &str, index: &Index<'_>) -> bool {
-        if self.fault.is_some() || !self.kinds.contains(&kind) {
-            return false;
+    /// Why a route of a kind in a namespace may not attach; `None` if it may.
+    pub(super) fn denial(&self, kind: &str, namespace: &str, index: &Index<'_>) -> Option<String> {
+        let name = &self.spec.name;
+        if let Some(fault) = &self.fault {
+            Some(format!("listener `{name}` is not served: {}", fault.message))
+        } else if !self.kinds.contains(&kind) {
+            Some(format!("listener `{name}` takes no {kind}"))
+        } else if !self.allows_namespace(namespace, index) {
+            Some(format!("listener `{name}` takes no routes of the namespace `{namespace}`"))
+        } else {
+            None
         }
+    }
+
+    fn allows_namespace(&self, namespace: &str, index: &Index<'_>) -> bool {
         let namespaces = self.spec.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
         match namespaces.map(|namespaces| namespaces.from).unwrap_or_default() {
             NamespacesFrom::All => true,

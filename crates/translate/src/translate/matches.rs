@@ -5,8 +5,10 @@ use crate::kinds::{
     HeaderMatch, HttpRouteMatch, PathMatch as PathFields, PathMatchType, QueryParamMatch, Text,
     ValueMatchType,
 };
+use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::{FieldMatch, PathMatch, RequestMatch, Severity, ValueMatch};
+use std::borrow::Cow;
 
 /// The matches of a rule; `None` if one of them cannot be used.
 pub(super) fn translate<'r>(
@@ -36,7 +38,7 @@ fn request_match<'r>(
 ) -> Option<RequestMatch> {
     let path = match &one.path {
         Some(path) => path_match(translator, path, &at.field("path")),
-        None => Some(prefix("/")),
+        None => Some(prefix(None)),
     };
     let headers = headers(translator, &one.headers, &at.field("headers"));
     let query = query(translator, &one.query_params, &at.field("queryParams"));
@@ -49,23 +51,36 @@ fn path_match<'r>(
     path: &'r PathFields,
     at: &At<'_>,
 ) -> Option<PathMatch> {
-    match (path.kind, &path.value) {
-        (PathMatchType::Exact, Some(value)) => Some(PathMatch::Exact(value.clone())),
-        (PathMatchType::Exact, None) => Some(PathMatch::Exact("/".into())),
-        (PathMatchType::PathPrefix, Some(value)) if value.ends_with('/') => Some(prefix(value)),
-        (PathMatchType::PathPrefix, Some(value)) => Some(PathMatch::Prefix(value.clone())),
-        (PathMatchType::PathPrefix, None) => Some(prefix("/")),
-        (PathMatchType::RegularExpression, Some(value)) => {
-            usable(translator, value, &at.field("value")).map(PathMatch::Regex)
-        }
-        (PathMatchType::RegularExpression, None) => Some(PathMatch::Regex("/".into())),
+    let value = path.value.as_ref();
+    match path.kind {
+        PathMatchType::Exact => Some(PathMatch::Exact(value.map_or_else(|| "/".into(), canonical))),
+        PathMatchType::PathPrefix => Some(prefix(value)),
+        PathMatchType::RegularExpression => match value {
+            Some(value) => usable(translator, value, &at.field("value")).map(PathMatch::Regex),
+            None => Some(PathMatch::Regex("/".into())),
+        },
     }
 }
 
 /// A prefix without the `/` at its end, which means nothing there.
-fn prefix(value: &str) -> PathMatch {
+fn prefix(value: Option<&Text>) -> PathMatch {
+    let value = value.map_or_else(|| "/".into(), canonical);
     let trimmed = value.trim_end_matches('/');
-    PathMatch::Prefix(if trimmed.is_empty() { "/" } else { trimmed }.into())
+    PathMatch::Prefix(if trimmed.is_empty() {
+        "/".into()
+    } else if trimmed.len() < value.len() {
+        trimmed.into()
+    } else {
+        value
+    })
+}
+
+/// The path in the form in which requests are matched.
+fn canonical(path: &Text) -> Text {
+    match decode_unreserved(path) {
+        Cow::Borrowed(_) => path.clone(),
+        Cow::Owned(path) => path.into(),
+    }
 }
 
 fn headers<'r>(

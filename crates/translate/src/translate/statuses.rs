@@ -21,8 +21,9 @@ pub(super) fn gateway(node: &GatewayNode<'_>) -> GatewayStatus {
     } else {
         Condition::new("Programmed", false, "Invalid", "No listener is served.", generation)
     };
+    let addresses = node.addresses.iter().filter(|_| is_served);
     GatewayStatus {
-        addresses: node.addresses.iter().map(|address| address.to_string().into()).collect(),
+        addresses: addresses.map(|address| address.to_string().into()).collect(),
         conditions: vec![accepted, programmed],
         listeners: node
             .listeners

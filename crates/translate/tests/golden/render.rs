@@ -29,7 +29,7 @@ fn listener(listener: &Listener, out: &mut String) {
     if *listener.options != ProxyOptions::default() {
         let options = &*listener.options;
         let proxies: Vec<String> = options.trusted_proxies.iter().map(ToString::to_string).collect();
-        line!(out, "  trusted proxies: {}", proxies.join(" "));
+        line!(out, "  trusted proxies: [{}]", proxies.join(" "));
         line!(out, "  {:?}", options.limits);
         line!(out, "  {:?}", options.timeouts);
     }
@@ -153,7 +153,8 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
         conditions(&status.conditions, "  ", &mut out);
     }
     for (name, status) in &statuses.gateways {
-        line!(out, "Gateway {name} at {}", status.addresses.join(" "));
+        let addresses: String = status.addresses.iter().map(|address| format!(" {address}")).collect();
+        line!(out, "Gateway {name} at{}", if addresses.is_empty() { " no address" } else { &addresses });
         conditions(&status.conditions, "  ", &mut out);
         for listener in &status.listeners {
             let kinds = listener.supported_kinds.join(" ");
