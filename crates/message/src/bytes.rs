@@ -50,7 +50,62 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 /// Whether there is a control character other than tab (RFC 9110 5.5; bytes from 0x80 are none).
 #[inline]
 pub(crate) fn has_control(text: &[u8]) -> bool {
-    any(text, |byte| (byte < b' ') & (byte != b'\t') | (byte == 0x7f))
+    any(text, is_control)
+}
+
+/// Where the first control character other than tab lies, from `start` on: the end of a line, if all is well.
+/// One pass finds the line's end and checks its bytes.
+#[inline]
+pub(crate) fn find_control(text: &[u8], start: usize) -> Option<usize> {
+    let rest = text.get(start..)?;
+    let (blocks, tail) = rest.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        if block.iter().fold(false, |found, &byte| found | is_control(byte)) {
+            return Some(start + index * 16 + first_control(block));
+        }
+    }
+    let at = tail.iter().position(|&byte| is_control(byte))?;
+    Some(text.len() - tail.len() + at)
+}
+
+#[inline(always)]
+fn is_control(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
+}
+
+/// The place of the first control character in a block that has one.
+#[inline]
+fn first_control(block: &[u8; 16]) -> usize {
+    let [low, high] = block.as_chunks::<8>().0 else { return 0 };
+    match control_bits(u64::from_le_bytes(*low)) {
+        0 => 8 + control_bits(u64::from_le_bytes(*high)).trailing_zeros() as usize / 8,
+        bits => bits.trailing_zeros() as usize / 8,
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The highest bit of each byte that is a control character other than tab. No sum carries into the next byte,
+/// so each byte is judged by itself.
+#[inline]
+fn control_bits(word: u64) -> u64 {
+    let reaches_space = ((word & LOW) + ONES * 0x60) | word;
+    let differs_from = |byte: u64| {
+        let difference = word ^ (ONES * byte);
+        ((difference & LOW) + LOW) | difference
+    };
+    (!reaches_space & differs_from(0x09) | !differs_from(0x7f)) & HIGH
+}
+
+/// Where the first colon lies among 8 bytes.
+#[inline]
+pub(crate) fn find_colon(word: u64) -> Option<usize> {
+    let difference = word ^ (ONES * 0x3a);
+    // The lowest bit that is found is right; higher ones may be the fault of a borrow.
+    let found = difference.wrapping_sub(ONES) & !difference & HIGH;
+    if found == 0 { None } else { Some(found.trailing_zeros() as usize / 8) }
 }
 
 /// Whether there is a byte that no request target may hold: white space, control characters, `#`, not ASCII.
@@ -118,4 +173,39 @@ pub(crate) fn parse_length(text: &[u8]) -> Option<u64> {
     }
     text.iter()
         .try_fold(0u64, |number, &byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_and_words_agree_with_bytes() {
+        for byte in 0..=255 {
+            for place in 0..40 {
+                for length in [place + 1, place + 7, place + 20, 60] {
+                    // Neighbours that a carry could spoil.
+                    for filler in [b'\t', b' ', 0xff, b'~', 0x80] {
+                        let mut text = vec![filler; length];
+                        text[place] = byte;
+                        let expected = text.iter().position(|&byte| is_control(byte));
+                        assert_eq!(find_control(&text, 0), expected, "{byte} at {place} of {length}");
+                        assert_eq!(has_control(&text), expected.is_some());
+                    }
+                }
+            }
+        }
+        assert_eq!(find_control(b"\r\r\n", 1), Some(1));
+        assert_eq!(find_control(b"\r", 1), None);
+        assert_eq!(find_control(b"\r", 2), None);
+    }
+
+    #[test]
+    fn colons() {
+        for (text, expected) in
+            [(b"abcdefgh", None), (b":bcdefgh", Some(0)), (b"abc;::;:", Some(4)), (b"abcdefg:", Some(7))]
+        {
+            assert_eq!(find_colon(u64::from_le_bytes(*text)), expected);
+        }
+    }
 }

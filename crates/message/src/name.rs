@@ -1,6 +1,6 @@
 //! Field names: the known ones as one byte, and names prepared for lookups.
 
-use crate::bytes::{UNDERSCORE, is_token};
+use crate::bytes::{UNDERSCORE, find_colon, is_token};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -96,12 +96,46 @@ impl Known {
     }
 
     /// Which name a text is, in any case.
-    #[inline]
     #[must_use]
     pub fn from_text(text: &[u8]) -> Self {
-        let Some(slot) = slot(text) else { return Self::Unknown };
+        let mut window = [0; WINDOW];
+        match window.get_mut(..text.len()) {
+            Some(place) => place.copy_from_slice(text),
+            None => return Self::Unknown,
+        }
+        Self::of_window(&words(&window), text, text.len())
+    }
+
+    /// Which name the line begins with, and where its colon is, if the name is a known one. `text` begins at the
+    /// line; what lies behind the line may still be there.
+    #[inline]
+    pub(crate) fn of_line(text: &[u8]) -> Option<(Self, usize)> {
+        let words = match text.first_chunk::<WINDOW>() {
+            Some(window) => words(window),
+            None => {
+                let mut window = [0; WINDOW];
+                window[..text.len()].copy_from_slice(text);
+                words(&window)
+            }
+        };
+        let (index, place) =
+            words.iter().enumerate().find_map(|(index, &word)| Some((index, find_colon(word)?)))?;
+        let length = index * 8 + place;
+        match Self::of_window(&words, text, length) {
+            Self::Unknown => None,
+            known => Some((known, length)),
+        }
+    }
+
+    /// Which name the first `length` bytes are. The words hold them too, and anything behind them.
+    #[inline]
+    fn of_window(words: &[u64; WINDOW / 8], text: &[u8], length: usize) -> Self {
+        let Some(slot) = slot(text, length) else { return Self::Unknown };
         let candidate = SLOTS[slot];
-        if candidate.text().as_bytes().eq_ignore_ascii_case(text) { candidate } else { Self::Unknown }
+        let pattern = &PATTERNS[candidate as usize & 63];
+        let differ = (0..WINDOW / 8)
+            .fold(0, |differ, index| differ | (words[index] ^ pattern.text[index]) & !pattern.ignored[index]);
+        if differ == 0 && usize::from(pattern.length) == length { candidate } else { Self::Unknown }
     }
 
     /// The name as one bit of a [`KnownSet`].
@@ -155,13 +189,51 @@ impl KnownSet {
     }
 }
 
+/// Bytes in which every known name and the colon behind it have room.
+const WINDOW: usize = 32;
+
+#[inline]
+fn words(window: &[u8; WINDOW]) -> [u64; WINDOW / 8] {
+    let (words, _) = window.as_chunks::<8>();
+    std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
+}
+
+/// What a text is compared with, 8 bytes at once.
+#[derive(Clone, Copy)]
+struct Pattern {
+    text: [u64; WINDOW / 8],
+    /// The bit that tells upper from lower case in letters, and every bit behind the name.
+    ignored: [u64; WINDOW / 8],
+    length: u8,
+}
+
+static PATTERNS: [Pattern; 64] = {
+    let mut patterns = [Pattern { text: [0; 4], ignored: [u64::MAX; 4], length: 0 }; 64];
+    let mut known = 1;
+    while known < ALL.len() {
+        let text = TEXTS[known].as_bytes();
+        assert!(text.len() < WINDOW);
+        patterns[known].length = text.len() as u8;
+        let mut index = 0;
+        while index < text.len() {
+            let shift = index % 8 * 8;
+            let kept = if text[index].is_ascii_lowercase() { 0xdf } else { 0xff };
+            patterns[known].text[index / 8] |= (text[index] as u64) << shift;
+            patterns[known].ignored[index / 8] &= !(kept << shift);
+            index += 1;
+        }
+        known += 1;
+    }
+    patterns
+};
+
 /// A slot for each known name, by [`slot`]; no two share one, which the compiler checks. When a new name
 /// collides, other multipliers must be searched for.
-const SLOTS: [Known; 256] = {
+static SLOTS: [Known; 256] = {
     let mut slots = [Known::Unknown; 256];
     let mut index = 1;
     while index < ALL.len() {
-        let Some(slot) = slot(TEXTS[index].as_bytes()) else { panic!("an empty name") };
+        let Some(slot) = slot(TEXTS[index].as_bytes(), TEXTS[index].len()) else { panic!("an empty name") };
         assert!(matches!(slots[slot], Known::Unknown), "two known names share a slot");
         slots[slot] = ALL[index];
         index += 1;
@@ -171,9 +243,8 @@ const SLOTS: [Known; 256] = {
 
 /// A hash of the length and three letters that tells all the known names apart.
 #[inline]
-const fn slot(text: &[u8]) -> Option<usize> {
-    let length = text.len();
-    if length == 0 {
+const fn slot(text: &[u8], length: usize) -> Option<usize> {
+    if length == 0 || length > text.len() {
         return None;
     }
     let hash = length * 226
@@ -294,6 +365,22 @@ mod tests {
             assert_eq!(Known::from_text(known.text().as_bytes()), known);
             assert_eq!(Known::from_text(known.text().to_uppercase().as_bytes()), known);
             assert_eq!(Known::from_text(format!("{}x", known.text()).as_bytes()), Known::Unknown);
+            for text in [known.text().to_owned(), known.text().to_uppercase()] {
+                for rest in ["", "x", " something that lies behind it: and more"] {
+                    let line = format!("{text}:{rest}");
+                    assert_eq!(Known::of_line(line.as_bytes()), Some((known, text.len())), "{line}");
+                }
+                let text = text.into_bytes();
+                for index in 0..text.len() {
+                    // No other byte passes for one of the name's, whichever bit it differs in.
+                    for bit in 0..8 {
+                        let mut other = text.clone();
+                        other[index] ^= 1 << bit;
+                        let same = other.eq_ignore_ascii_case(&text);
+                        assert_eq!(Known::from_text(&other) == known, same, "{}", other.escape_ascii());
+                    }
+                }
+            }
         }
         assert_eq!(Known::from_text(b""), Known::Unknown);
     }

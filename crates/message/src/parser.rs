@@ -1,16 +1,16 @@
 //! From bytes to heads, line by line, however the bytes come.
 //!
-//! Each byte is searched once for line feeds, looked at once when its line is whole, and copied once when the
-//! head is. Between calls the parser remembers where it stopped, so a head that comes byte by byte costs the
+//! Each byte is looked at once for the line's end and for what no line may hold, names once more, and all is copied
+//! once when the head is whole. Between calls the parser remembers where it stopped, so a head that comes byte by byte costs the
 //! same work as one that comes at once. What is refused is decided by the bytes alone, never by how they were split.
 
+use crate::bytes::find_control;
 use crate::error::HeadError;
 use crate::fields::{Fields, Line};
 use crate::limits::HeadLimits;
 use crate::method::Method;
 use crate::request::RequestHead;
 use crate::response::ResponseHead;
-use memchr::memchr;
 
 /// Reads one head after another; [`HeadParser::reset`] between them.
 #[derive(Default, Debug)]
@@ -19,7 +19,7 @@ pub struct HeadParser {
     start: usize,
     /// Where the line begins that is being read.
     line: usize,
-    /// How far line feeds were searched for.
+    /// How far the line's end was searched for.
     searched: usize,
     examined: u64,
     stage: Stage,
@@ -78,7 +78,7 @@ impl HeadParser {
         *self = Self::default();
     }
 
-    /// How many bytes were looked at since the last reset, by the search for line feeds and by the checks of
+    /// How many bytes were looked at since the last reset, by the search for line ends and by the checks of
     /// whole lines together: never more than twice the input.
     #[must_use]
     pub fn examined(&self) -> u64 {
@@ -185,32 +185,45 @@ impl HeadParser {
                 _ => (longest, HeadError::TooLarge),
             };
             let visible = &input[..input.len().min(bound)];
-            let Some(found) = visible.get(self.searched..).and_then(|rest| memchr(b'\n', rest)) else {
-                self.examined += visible.len().saturating_sub(self.searched) as u64;
-                self.searched = visible.len();
-                return if input.len() >= bound { Err(error) } else { Ok(None) };
-            };
-            let end = self.searched + found;
-            self.examined += (found + 1 + end - self.line) as u64;
-            let Some((b'\r', line)) = visible[self.line..end].split_last() else {
-                return Err(HeadError::BareLineFeed);
-            };
-            let offset = self.line - self.start;
-            self.line = end + 1;
-            self.searched = end + 1;
+            let found = find_control(visible, self.searched);
+            // Without one, or with a carriage return whose line feed may be yet to come, the line goes on.
+            let end = found.unwrap_or(visible.len());
+            self.examined += end.saturating_sub(self.searched) as u64;
+            self.searched = end;
+            match visible.get(end..) {
+                Some([b'\r', b'\n', ..]) => {}
+                None | Some([] | [b'\r']) => return if input.len() >= bound { Err(error) } else { Ok(None) },
+                Some([b'\n', ..]) => return Err(HeadError::BareLineFeed),
+                _ => return Err(self.explain_control(&visible[self.line..end], H::HAS_TARGET)),
+            }
+            let (start, length) = (self.line, end - self.line);
+            self.examined += length as u64 + 2;
+            self.line = end + 2;
+            self.searched = end + 2;
             if self.stage == Stage::Fields {
-                if line.is_empty() {
-                    return Ok(Some(end + 1));
+                if length == 0 {
+                    return Ok(Some(self.line));
                 }
                 let fields = head.fields();
                 if fields.lines.len() >= limits.fields {
                     return Err(HeadError::TooManyFields);
                 }
-                fields.lines.push(Line::parse(line, offset, H::LENIENT)?);
+                fields.lines.push(Line::parse(&visible[start..], length, start - self.start, H::LENIENT)?);
             } else {
-                head.first_line(line, limits)?;
+                head.first_line(&visible[start..end], limits)?;
                 self.stage = Stage::Fields;
             }
+        }
+    }
+
+    /// What is wrong with a line that breaks off at a control character.
+    #[cold]
+    fn explain_control(&self, line: &[u8], is_request: bool) -> HeadError {
+        match self.stage {
+            Stage::Fields if line.contains(&b':') => HeadError::FieldValue,
+            Stage::Fields => HeadError::FieldName,
+            _ if is_request => HeadError::RequestLine,
+            _ => HeadError::StatusLine,
         }
     }
 }

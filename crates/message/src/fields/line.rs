@@ -1,6 +1,6 @@
 //! Where a field line lies in an arena, and how it is read.
 
-use crate::bytes::{has_control, scan_token, trim_range};
+use crate::bytes::{scan_token, trim_range};
 use crate::error::HeadError;
 use crate::name::{Known, is_lookalike};
 use std::ops::Range;
@@ -88,10 +88,19 @@ impl Line {
         self.value
     }
 
-    /// Reads one line, without its CRLF, that lies at `offset` in the arena-to-be. `lenient`: white space
-    /// before the colon is left out instead of refused (RFC 9112 5.1: in answers).
+    /// Reads the line, without its CRLF, that `text` begins with; it will lie at `offset` in the arena, and has no
+    /// control characters. `lenient`: white space before the colon is left out instead of refused
+    /// (RFC 9112 5.1: in answers).
     #[inline]
-    pub(crate) fn parse(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
+    pub(crate) fn parse(text: &[u8], length: usize, offset: usize, lenient: bool) -> Result<Self, HeadError> {
+        match Known::of_line(text) {
+            // The colon lies in the line, since the name has no line end in it.
+            Some((known, colon)) => Ok(Self::new(&text[..length], offset, colon, colon, known, 0)),
+            None => Self::parse_unknown(&text[..length], offset, lenient),
+        }
+    }
+
+    fn parse_unknown(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
         let (name_length, classes) = scan_token(text);
         let mut flags = 0;
         let mut colon = name_length;
@@ -100,23 +109,26 @@ impl Line {
             flags |= IRREGULAR;
         }
         let name = &text[..name_length];
-        if has_control(&text[colon + 1..]) {
-            return Err(HeadError::FieldValue);
-        }
-        let value = trim_range(text, colon + 1);
-        if value.end != text.len() {
-            flags |= IRREGULAR;
+        if name_length > usize::from(u16::MAX) {
+            return Err(HeadError::FieldName);
         }
         if is_lookalike(name, classes) {
             flags |= DROPPED;
         }
-        Ok(Self {
+        // A known name is here when white space follows it.
+        Ok(Self::new(text, offset, name_length, colon, Known::from_text(name), flags))
+    }
+
+    #[inline]
+    fn new(text: &[u8], offset: usize, name_length: usize, colon: usize, known: Known, flags: u8) -> Self {
+        let value = trim_range(text, colon + 1);
+        Self {
             start: offset as u32,
             value: Span::new(offset + value.start..offset + value.end),
-            name_length: u16::try_from(name_length).map_err(|_| HeadError::FieldName)?,
-            known: Known::from_text(name),
-            flags,
-        })
+            name_length: name_length as u16,
+            known,
+            flags: if value.end == text.len() { flags } else { flags | IRREGULAR },
+        }
     }
 }
 
