@@ -53,19 +53,18 @@ pub(crate) fn has_control(text: &[u8]) -> bool {
     any(text, is_control)
 }
 
-/// Where the first control character other than tab lies, from `start` on: the end of a line, if all is well.
-/// One pass finds the line's end and checks its bytes.
+/// Where the first control character other than tab lies, from `start` on: the end of a line, if all is well;
+/// or the end of the text. One pass finds the line's end and checks its bytes.
 #[inline]
-pub(crate) fn find_control(text: &[u8], start: usize) -> Option<usize> {
-    let rest = text.get(start..)?;
+pub(crate) fn find_control(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
     let (blocks, tail) = rest.as_chunks::<16>();
     for (index, block) in blocks.iter().enumerate() {
         if block.iter().fold(false, |found, &byte| found | is_control(byte)) {
-            return Some(start + index * 16 + first_control(block));
+            return start + index * 16 + first_control(block);
         }
     }
-    let at = tail.iter().position(|&byte| is_control(byte))?;
-    Some(text.len() - tail.len() + at)
+    text.len() - tail.iter().position(|&byte| is_control(byte)).map_or(0, |at| tail.len() - at)
 }
 
 #[inline(always)]
@@ -74,29 +73,36 @@ fn is_control(byte: u8) -> bool {
 }
 
 /// The place of the first control character in a block that has one.
-#[inline]
+#[inline(always)]
 fn first_control(block: &[u8; 16]) -> usize {
-    let [low, high] = block.as_chunks::<8>().0 else { return 0 };
-    match control_bits(u64::from_le_bytes(*low)) {
-        0 => 8 + control_bits(u64::from_le_bytes(*high)).trailing_zeros() as usize / 8,
-        bits => bits.trailing_zeros() as usize / 8,
+    let (words, _) = block.as_chunks::<8>();
+    let mut place = 0;
+    for &bytes in words {
+        let mut found = control_bits(u64::from_le_bytes(bytes));
+        while found != 0 {
+            let at = place + found.trailing_zeros() as usize / 8;
+            if block[at & 15] != b'\t' {
+                return at;
+            }
+            found &= found - 1;
+        }
+        place += 8;
     }
+    0
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The highest bit of each byte that is a control character other than tab. No sum carries into the next byte,
+/// The highest bit of each byte that is a control character, tab included. No sum carries into the next byte,
 /// so each byte is judged by itself.
-#[inline]
+#[inline(always)]
 fn control_bits(word: u64) -> u64 {
-    let reaches_space = ((word & LOW) + ONES * 0x60) | word;
-    let differs_from = |byte: u64| {
-        let difference = word ^ (ONES * byte);
-        ((difference & LOW) + LOW) | difference
-    };
-    (!reaches_space & differs_from(0x09) | !differs_from(0x7f)) & HIGH
+    let low = word & LOW;
+    let reaches_space = low + ONES * 0x60;
+    let is_delete = low + ONES;
+    (!reaches_space | is_delete) & !word & HIGH
 }
 
 /// Where the first colon lies among 8 bytes.
@@ -136,7 +142,20 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
 #[inline]
 pub(crate) fn trim_range(text: &[u8], start: usize) -> Range<usize> {
     let is_space = |byte: u8| byte == b' ' || byte == b'\t';
-    let (mut start, mut end) = (start, text.len());
+    let end = text.len();
+    // One space in front and none behind is how nearly all fields come.
+    if let Some([b' ', second, ..]) = text.get(start..)
+        && !is_space(*second)
+        && !is_space(text[end - 1])
+    {
+        return start + 1..end;
+    }
+    trim_any(text, start)
+}
+
+fn trim_any(text: &[u8], mut start: usize) -> Range<usize> {
+    let is_space = |byte: u8| byte == b' ' || byte == b'\t';
+    let mut end = text.len();
     while start < end && is_space(text[start]) {
         start += 1;
     }
@@ -189,15 +208,16 @@ mod tests {
                         let mut text = vec![filler; length];
                         text[place] = byte;
                         let expected = text.iter().position(|&byte| is_control(byte));
-                        assert_eq!(find_control(&text, 0), expected, "{byte} at {place} of {length}");
+                        let found = find_control(&text, 0);
+                        assert_eq!(found, expected.unwrap_or(length), "{byte} at {place} of {length}");
                         assert_eq!(has_control(&text), expected.is_some());
                     }
                 }
             }
         }
-        assert_eq!(find_control(b"\r\r\n", 1), Some(1));
-        assert_eq!(find_control(b"\r", 1), None);
-        assert_eq!(find_control(b"\r", 2), None);
+        assert_eq!(find_control(b"\r\r\n", 1), 1);
+        assert_eq!(find_control(b"\r", 1), 1);
+        assert_eq!(find_control(b"\r", 2), 1);
     }
 
     #[test]

@@ -47,26 +47,25 @@ impl RequestHead {
         let missing = |fields: &Fields, name| fields.get(name).is_none();
         let fields = &mut self.fields;
         if missing(fields, Known::XForwardedFor) {
-            fields.append_line(b"X-Forwarded-For", Known::XForwardedFor, &[forwarding.client]);
+            fields.append_ours(b"X-Forwarded-For: ", Known::XForwardedFor, forwarding.client);
         }
         if missing(fields, Known::XForwardedProto) {
-            fields.append_line(b"X-Forwarded-Proto", Known::XForwardedProto, &[forwarding.scheme]);
+            fields.append_ours(b"X-Forwarded-Proto: ", Known::XForwardedProto, forwarding.scheme);
         }
         if missing(fields, Known::XForwardedHost) && authority.length() > 0 {
-            fields.append_stored(b"X-Forwarded-Host", Known::XForwardedHost, authority);
+            fields.append_stored(b"X-Forwarded-Host: ", Known::XForwardedHost, authority);
         }
         if missing(fields, Known::XForwardedPort) {
-            fields.append_line(b"X-Forwarded-Port", Known::XForwardedPort, &[forwarding.port]);
+            fields.append_ours(b"X-Forwarded-Port: ", Known::XForwardedPort, forwarding.port);
         }
         if missing(fields, Known::XRealIp) {
-            fields.append_line(b"X-Real-IP", Known::XRealIp, &[forwarding.client]);
+            fields.append_ours(b"X-Real-IP: ", Known::XRealIp, forwarding.client);
         }
-        let received: &[u8] = match self.version {
-            Version::Http10 => b"1.0 ",
-            Version::Http11 => b"1.1 ",
-            Version::Http2 => b"2.0 ",
-        };
-        fields.append_line(b"Via", Known::Via, &[received, forwarding.via]);
+        match self.version {
+            Version::Http10 => fields.append_ours(b"Via: 1.0 ", Known::Via, forwarding.via),
+            Version::Http11 => fields.append_ours(b"Via: 1.1 ", Known::Via, forwarding.via),
+            Version::Http2 => fields.append_ours(b"Via: 2.0 ", Known::Via, forwarding.via),
+        }
         Ok(())
     }
 

@@ -176,48 +176,88 @@ impl HeadParser {
         limits: &HeadLimits,
         head: &mut H,
     ) -> Result<Option<usize>, HeadError> {
+        let searched = self.searched;
         // Offsets are 32 bits wide.
         let longest = self.start + limits.bytes.min(1 << 28);
-        loop {
-            let (bound, error) = match self.stage {
-                Stage::Fields => (longest, HeadError::TooLarge),
-                _ if H::HAS_TARGET => request_line_bound(self.start, longest, limits),
-                _ => (longest, HeadError::TooLarge),
+        let outcome = self.lines_within(input, longest, limits, head);
+        self.examined += (self.searched - searched) as u64;
+        outcome
+    }
+
+    fn lines_within<H: Head>(
+        &mut self,
+        input: &[u8],
+        longest: usize,
+        limits: &HeadLimits,
+        head: &mut H,
+    ) -> Result<Option<usize>, HeadError> {
+        if self.stage != Stage::Fields {
+            let (bound, error) = match H::HAS_TARGET {
+                true => request_line_bound(self.start, longest, limits),
+                false => (longest, HeadError::TooLarge),
             };
             let visible = &input[..input.len().min(bound)];
-            let found = find_control(visible, self.searched);
-            // Without one, or with a carriage return whose line feed may be yet to come, the line goes on.
-            let end = found.unwrap_or(visible.len());
-            self.examined += end.saturating_sub(self.searched) as u64;
-            self.searched = end;
-            match visible.get(end..) {
-                Some([b'\r', b'\n', ..]) => {}
-                None | Some([] | [b'\r']) => return if input.len() >= bound { Err(error) } else { Ok(None) },
-                Some([b'\n', ..]) => return Err(HeadError::BareLineFeed),
-                _ => return Err(self.explain_control(&visible[self.line..end], H::HAS_TARGET)),
+            let Some((start, end)) = self.next_line(visible) else {
+                let is_full = input.len() >= bound;
+                return self.explain(visible, is_full.then_some(error), H::HAS_TARGET);
+            };
+            head.first_line(&visible[start..end], limits)?;
+            self.stage = Stage::Fields;
+        }
+        let visible = &input[..input.len().min(longest)];
+        let origin = self.start;
+        let fields = head.fields();
+        loop {
+            let Some((start, end)) = self.next_line(visible) else {
+                let is_full = input.len() >= longest;
+                return self.explain(visible, is_full.then_some(HeadError::TooLarge), H::HAS_TARGET);
+            };
+            if start == end {
+                return Ok(Some(end + 2));
             }
-            let (start, length) = (self.line, end - self.line);
-            self.examined += length as u64 + 2;
+            if fields.lines.len() >= limits.fields {
+                return Err(HeadError::TooManyFields);
+            }
+            fields.lines.push(Line::parse(&visible[start..], end - start, start - origin, H::LENIENT)?);
+        }
+    }
+
+    /// The next line that is whole and well ended, without its CRLF.
+    #[inline(always)]
+    fn next_line(&mut self, visible: &[u8]) -> Option<(usize, usize)> {
+        let end = find_control(visible, self.searched);
+        let start = self.line;
+        if let Some([b'\r', b'\n', ..]) = visible.get(end..) {
+            self.examined += (end - start) as u64;
             self.line = end + 2;
             self.searched = end + 2;
-            if self.stage == Stage::Fields {
-                if length == 0 {
-                    return Ok(Some(self.line));
-                }
-                let fields = head.fields();
-                if fields.lines.len() >= limits.fields {
-                    return Err(HeadError::TooManyFields);
-                }
-                fields.lines.push(Line::parse(&visible[start..], length, start - self.start, H::LENIENT)?);
-            } else {
-                head.first_line(&visible[start..end], limits)?;
-                self.stage = Stage::Fields;
+            return Some((start, end));
+        }
+        // From here the search goes on, should this be but the end of the input.
+        self.searched = end;
+        None
+    }
+
+    /// Why there is no next line: it has not come yet, it comes too late (`full`), or it holds a control character.
+    #[cold]
+    fn explain(
+        &mut self,
+        visible: &[u8],
+        full: Option<HeadError>,
+        is_request: bool,
+    ) -> Result<Option<usize>, HeadError> {
+        match visible.get(self.searched..) {
+            None | Some([] | [b'\r']) => {
+                // A carriage return is looked at again when the next byte is there.
+                self.examined += (visible.len() - self.searched) as u64;
+                full.map_or(Ok(None), Err)
             }
+            Some([b'\n', ..]) => Err(HeadError::BareLineFeed),
+            Some(_) => Err(self.explain_control(&visible[self.line..self.searched], is_request)),
         }
     }
 
     /// What is wrong with a line that breaks off at a control character.
-    #[cold]
     fn explain_control(&self, line: &[u8], is_request: bool) -> HeadError {
         match self.stage {
             Stage::Fields if line.contains(&b':') => HeadError::FieldValue,

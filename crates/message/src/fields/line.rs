@@ -91,7 +91,7 @@ impl Line {
     /// Reads the line, without its CRLF, that `text` begins with; it will lie at `offset` in the arena, and has no
     /// control characters. `lenient`: white space before the colon is left out instead of refused
     /// (RFC 9112 5.1: in answers).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(text: &[u8], length: usize, offset: usize, lenient: bool) -> Result<Self, HeadError> {
         match Known::of_line(text) {
             // The colon lies in the line, since the name has no line end in it.
@@ -100,6 +100,7 @@ impl Line {
         }
     }
 
+    #[inline(never)]
     fn parse_unknown(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
         let (name_length, classes) = scan_token(text);
         let mut flags = 0;
@@ -119,7 +120,7 @@ impl Line {
         Ok(Self::new(text, offset, name_length, colon, Known::from_text(name), flags))
     }
 
-    #[inline]
+    #[inline(always)]
     fn new(text: &[u8], offset: usize, name_length: usize, colon: usize, known: Known, flags: u8) -> Self {
         let value = trim_range(text, colon + 1);
         Self {
