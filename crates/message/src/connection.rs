@@ -9,7 +9,8 @@ use crate::name::{FORWARDING, Known, KnownSet};
 use memchr::memchr;
 use smallvec::SmallVec;
 
-/// What is never among the kept lines of a head.
+/// What is never among the kept lines of a head. `Proxy` is no field of HTTP, but becomes a variable that CGI
+/// programs obey ("httpoxy", CVE-2016-5385); no honest client sends it.
 pub(crate) const CONNECTION: KnownSet = KnownSet::of(&[
     Known::Host,
     Known::Connection,

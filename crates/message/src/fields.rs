@@ -6,6 +6,7 @@ use crate::name::{FieldName, Known, KnownSet, is_lookalike};
 use std::fmt;
 
 mod line;
+mod trailers;
 
 pub(crate) use line::{Line, Span};
 

@@ -23,7 +23,8 @@ impl Default for HeadLimits {
 impl HeadLimits {
     /// The account of an HTTP/2 field list.
     pub(crate) fn list_size(&self) -> ListSize {
-        ListSize { bytes: self.bytes, fields: self.fields }
+        // Offsets are 32 bits wide.
+        ListSize { bytes: self.bytes.min(1 << 28), fields: self.fields }
     }
 }
 

@@ -4,7 +4,6 @@ use super::Piece;
 use crate::error::{BodyError, HeadError};
 use crate::fields::Fields;
 use crate::limits::HeadLimits;
-use crate::name::{FORWARDING, Known, KnownSet};
 use crate::parser::read_trailers;
 use memchr::memchr;
 
@@ -171,34 +170,7 @@ impl TrailerSection {
 
     /// The trailers that are passed on.
     fn finish(&self, limits: &HeadLimits) -> Result<Option<Box<Fields>>, BodyError> {
-        let mut trailers = read_trailers(&self.bytes, limits).map_err(BodyError::Trailers)?;
-        trailers.keep_only(|known| !FORBIDDEN.has(known));
-        Ok((!trailers.is_empty()).then(|| Box::new(trailers)))
+        let trailers = read_trailers(&self.bytes, limits).map_err(BodyError::Trailers)?;
+        Ok(trailers.without_forbidden().map(Box::new))
     }
 }
-
-/// What must not come in trailers: framing, routing, modifiers, authentication, what says how to read the
-/// content, and what says where a message came from (RFC 9110 6.5.1).
-const FORBIDDEN: KnownSet = FORWARDING.and(crate::connection::CONNECTION).and(KnownSet::of(&[
-    Known::Trailer,
-    Known::Expect,
-    Known::Via,
-    Known::Authorization,
-    Known::ProxyAuthorization,
-    Known::ProxyAuthenticate,
-    Known::WwwAuthenticate,
-    Known::Cookie,
-    Known::SetCookie,
-    Known::ContentType,
-    Known::ContentEncoding,
-    Known::ContentRange,
-    Known::CacheControl,
-    Known::MaxForwards,
-    Known::Range,
-    Known::Age,
-    Known::Location,
-    Known::RetryAfter,
-    Known::Vary,
-    Known::Date,
-    Known::Origin,
-]));

@@ -170,6 +170,30 @@ fn trailers() {
     assert_eq!((fields.get(Known::Date), fields.get(Known::Server)), (None, Some(&b"y"[..])));
 }
 
+#[test]
+fn trailers_of_http2() {
+    let limits = HeadLimits { bytes: 200, fields: 3, target: 0 };
+    let read = |fields: &[(&'static str, &'static str)]| {
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        Fields::from_trailers(fields, &limits).map(|fields| fields.map(|fields| format!("{fields:?}")))
+    };
+    assert_eq!(read(&[]), Ok(None));
+    assert_eq!(
+        read(&[("grpc-status", "0"), ("host", "a"), ("content-length", "1")]),
+        Ok(Some(r#"["grpc-status"]"#.into()))
+    );
+    assert_eq!(read(&[("cookie", "a")]), Ok(None));
+    for (fields, error) in [
+        (&[(":status", "200")][..], HeadError::FieldName),
+        (&[("A", "b")], HeadError::FieldName),
+        (&[("a", "b\n")], HeadError::FieldValue),
+        (&[("connection", "a")], HeadError::ConnectionField),
+        (&[("a", ""), ("a", ""), ("a", ""), ("a", "")], HeadError::TooManyFields),
+    ] {
+        assert_eq!(read(fields), Err(error), "{fields:?}");
+    }
+}
+
 fn write(chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in chunks {

@@ -2,7 +2,7 @@
 
 use super::RequestHead;
 use crate::body::BodyLength;
-use crate::bytes::{has_bad_target_byte, is_token};
+use crate::bytes::{has_bad_target_byte, has_control, is_token, trim};
 use crate::connection::Framing;
 use crate::error::HeadError;
 use crate::host::parse_authority;
@@ -92,13 +92,13 @@ impl RequestHead {
         for (name, value) in fields {
             if name == b"cookie" {
                 size.add_crumb(name, value)?;
-                if crate::bytes::has_control(value) {
+                if has_control(value) {
                     return Err(HeadError::FieldValue);
                 }
                 if !cookies.is_empty() {
                     cookies.extend_from_slice(b"; ");
                 }
-                cookies.extend_from_slice(crate::bytes::trim(value));
+                cookies.extend_from_slice(trim(value));
                 continue;
             }
             size.add(name, value)?;
@@ -114,7 +114,7 @@ impl RequestHead {
                     self.fields.drop_last(Known::Host);
                 }
                 Known::Proxy => self.fields.drop_last(Known::Proxy),
-                Known::Expect if !value.eq_ignore_ascii_case(b"100-continue") => {
+                Known::Expect if !trim(value).eq_ignore_ascii_case(b"100-continue") => {
                     return Err(HeadError::Expectation);
                 }
                 Known::Expect if self.expects_continue => self.fields.drop_last_repeated(),
