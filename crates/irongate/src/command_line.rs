@@ -77,7 +77,9 @@ impl FromStr for AdminAddress {
             return Ok(Self(None));
         }
         let address = text.parse();
-        address.map(|address| Self(Some(address))).map_err(|_| "not an address like 127.0.0.1:9990, nor \"off\"".into())
+        address
+            .map(|address| Self(Some(address)))
+            .map_err(|_| "not an address like 127.0.0.1:9990, nor \"off\"".into())
     }
 }
 
@@ -98,7 +100,10 @@ mod tests {
         let Command::Run(options) = parsed.command else { panic!("not run") };
         assert_eq!(options.paths.len(), 2);
         assert!(options.admin.0.is_none());
-        assert_eq!((options.drain, options.drain_delay), (Duration::from_secs(5), Duration::from_millis(200)));
+        assert_eq!(
+            (options.drain, options.drain_delay),
+            (Duration::from_secs(5), Duration::from_millis(200))
+        );
         assert!(CommandLine::try_parse_from(["irongate", "run"]).is_err());
         assert!(CommandLine::try_parse_from(["irongate", "run", "-c", "x", "--admin", "nowhere"]).is_err());
     }

@@ -1,5 +1,9 @@
 //! The command line: `irongate demo`, `irongate run`, `irongate version`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one crate that speaks to a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the one crate that speaks to a terminal"
+)]
 
 mod command_line;
 mod demo;

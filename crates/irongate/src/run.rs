@@ -56,7 +56,9 @@ impl Gateway {
         if let Some(address) = admin {
             let listener = TcpListener::bind(address).await;
             let listener = listener.with_context(|| {
-                format!("the admin endpoints cannot listen on {address}; choose another with --admin, or \"off\"")
+                format!(
+                    "the admin endpoints cannot listen on {address}; choose another with --admin, or \"off\""
+                )
             })?;
             let address = listener.local_addr()?;
             let admin = Admin { registry: metrics.clone(), readiness: readiness.clone() };
@@ -155,7 +157,8 @@ fn show(problem: &Problem) {
 
 fn announce(proxy: &Proxy, config: &Config) {
     let routes: usize = config.listeners.iter().map(|listener| listener.routes.len()).sum();
-    let addresses: Vec<String> = proxy.addresses().iter().map(|address| format!("http://{address}")).collect();
+    let addresses: Vec<String> =
+        proxy.addresses().iter().map(|address| format!("http://{address}")).collect();
     if addresses.is_empty() {
         tracing::warn!("no listener is open: nothing is served");
     } else {

@@ -5,7 +5,10 @@ use crate::snapshot::BackendPlan;
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
 use irongate_telemetry::{BackendMetrics, CoreMetrics, EndpointMetrics};
-use irongate_traffic::{Balancer, Begin, EndpointIndex, EndpointLoad, EndpointState, Outcome, PickRequest, Picked, Ticket, Time, Verdict};
+use irongate_traffic::{
+    Balancer, Begin, EndpointIndex, EndpointLoad, EndpointState, Outcome, PickRequest, Picked, Ticket, Time,
+    Verdict,
+};
 use std::cell::{Cell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;

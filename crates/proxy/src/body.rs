@@ -60,7 +60,11 @@ pub(crate) trait Sink {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>>;
 
     /// Ends the body well and sends everything. Called again after `Pending`, with the same trailers.
-    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), BodyFailure>>;
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), BodyFailure>>;
 }
 
 /// Which side a pump failed on.

@@ -14,7 +14,8 @@ use crate::snapshot::{PortFacts, PortId};
 use crate::timer::Timer;
 use crate::transport::Transport;
 use irongate_message::{HeadError, HeadParser, Parsed};
-use irongate_telemetry::{ListenerMetrics, Reason};
+use irongate_telemetry::ListenerMetrics;
+use irongate_traffic::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -51,14 +52,16 @@ impl Drop for Client {
 
 /// Serves a connection in a task of its own. A panic in it costs this connection only.
 pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: SocketAddr) {
-    let Some((_, plan)) = core.port(port) else { return };
+    let view = core.view();
+    let Some(plan) = view.port(port) else { return };
+    let facts = plan.facts.clone();
     core.shared.spread().cores[core.index].connections.fetch_add(1, Ordering::Relaxed);
     let metrics = core.metrics.listener(&plan.facts.label);
     metrics.accepted();
     let address = peer.ip().to_canonical();
     let client =
         Client { core: core.clone(), port, address, text: address.to_string().into_boxed_str(), metrics };
-    tokio::task::spawn_local(serve(client, transport));
+    tokio::task::spawn_local(serve(client, facts, transport));
 }
 
 /// What comes after a burst of requests.
@@ -71,37 +74,55 @@ enum Next {
     Http2(Vec<u8>),
 }
 
-async fn serve(client: Client, transport: Transport) {
+async fn serve(client: Client, mut facts: Arc<PortFacts>, transport: Transport) {
     let transport = Rc::new(transport);
     let timer = client.core.timers.timer();
-    let mut first = true;
+    // A connection on which nothing was ever sent has no longer than a head may take.
+    let mut deadline = client.core.now().after(facts.options.timeouts.head);
+    let mut pace = Pace::default();
     loop {
-        if wait_for_request(&client, &transport, &timer, first).await.is_break() {
+        if wait_for_request(&client, &transport, &timer, deadline).await.is_break() {
             return;
         }
-        first = false;
+        pace.woken(client.core.now());
         // Boxed, so that an idle connection does not carry the room for an exchange.
-        match Box::pin(burst(&client, &transport, &timer)).await {
-            Next::Idle => {}
+        match Box::pin(burst(&client, &mut facts, &transport, &timer, &mut pace)).await {
+            Next::Idle => deadline = pace.idle_since.after(facts.options.timeouts.idle),
             Next::Close => return,
             Next::Http2(start) => {
                 drop(timer);
-                return Box::pin(crate::http2::serve(client, transport, start)).await;
+                return Box::pin(crate::http2::serve(client, facts, transport, start)).await;
             }
         }
     }
 }
 
+/// How quickly the client's requests follow each other. Where they do, the room for an exchange is kept for a
+/// moment instead of being given back and taken again for each of them.
+#[derive(Default)]
+struct Pace {
+    idle_since: Time,
+    is_quick: bool,
+}
+
+/// How soon the next request has to come for the room to be worth keeping.
+const QUICK: Duration = Duration::from_millis(20);
+
+impl Pace {
+    fn woken(&mut self, now: Time) {
+        self.is_quick = now.saturating_since(self.idle_since) < QUICK;
+    }
+}
+
 /// Waits for the first byte of a request.
-async fn wait_for_request(client: &Client, transport: &Transport, timer: &Timer, first: bool) -> ControlFlow<()> {
-    let core = &client.core;
-    let Some((_, plan)) = core.port(client.port) else { return ControlFlow::Break(()) };
-    let timeouts = &plan.facts.options.timeouts;
-    // A connection on which nothing was ever sent has no longer than a head may take.
-    let deadline = core.now().after(if first { timeouts.head } else { timeouts.idle });
-    drop(plan);
+async fn wait_for_request(
+    client: &Client,
+    transport: &Transport,
+    timer: &Timer,
+    deadline: Time,
+) -> ControlFlow<()> {
     let ready = timer.within(deadline, |cx| {
-        if core.closes_idle() {
+        if client.core.closes_idle() {
             return Poll::Ready(ControlFlow::Break(()));
         }
         transport.poll_readable(cx).map(ControlFlow::Continue)
@@ -110,25 +131,37 @@ async fn wait_for_request(client: &Client, transport: &Transport, timer: &Timer,
 }
 
 /// Serves requests until nothing more of one has come.
-async fn burst(client: &Client, transport: &Rc<Transport>, timer: &Timer) -> Next {
+async fn burst(
+    client: &Client,
+    facts: &mut Arc<PortFacts>,
+    transport: &Rc<Transport>,
+    timer: &Timer,
+    pace: &mut Pace,
+) -> Next {
     let core = &client.core;
     let reader = Reader::new(transport.clone(), &core.buffers);
     let writer = Writer::new(transport.clone(), core.take_memory());
     let mut downstream = Http1Downstream::new(transport.clone(), reader, writer);
     let mut scratch = core.take_scratch();
-    let next = requests(client, timer, &mut downstream, &mut scratch).await;
+    let next = requests(client, facts, timer, pace, &mut downstream, &mut scratch).await;
     core.give_scratch(scratch);
     let Http1Downstream { writer, .. } = downstream;
     core.give_memory(writer.into_memory());
     next
 }
 
-async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstream, scratch: &mut Scratch) -> Next {
+async fn requests(
+    client: &Client,
+    facts: &mut Arc<PortFacts>,
+    timer: &Timer,
+    pace: &mut Pace,
+    downstream: &mut Http1Downstream,
+    scratch: &mut Scratch,
+) -> Next {
     let core = &client.core;
     let mut served = 0;
     loop {
-        let Some(facts) = core.port(client.port).map(|(_, plan)| plan.facts.clone()) else { return Next::Close };
-        let length = match read_head(client, timer, &facts, downstream, scratch).await {
+        let length = match read_head(client, timer, facts, pace, downstream, scratch).await {
             Ok(HeadEnd::Head(length)) => length,
             Ok(HeadEnd::Http2) => return Next::Http2(downstream.reader.buffered().to_vec()),
             Ok(HeadEnd::Idle) => return Next::Idle,
@@ -136,13 +169,13 @@ async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstre
             Err(failure) => {
                 client.metrics.refused(failure.reason());
                 downstream.begin_refused();
-                exchange::refuse(client, timer, &facts, downstream, scratch, failure).await;
+                exchange::refuse(client, timer, facts, downstream, scratch, failure).await;
                 linger(client, timer, downstream).await;
                 return Next::Close;
             }
         };
         downstream.begin(&scratch.request, length, !core.draining.get());
-        exchange::serve(client, timer, downstream, scratch).await;
+        pace.idle_since = exchange::serve(client, timer, facts, downstream, scratch).await;
         if downstream.is_broken() {
             return Next::Close;
         }
@@ -151,16 +184,13 @@ async fn requests(client: &Client, timer: &Timer, downstream: &mut Http1Downstre
             return Next::Close;
         }
         served += 1;
-        if served >= MOST_IN_A_TURN {
+        if served >= facts.options.limits.pipelined && !downstream.reader.buffered().is_empty() {
             // The others have their turn; what was pipelined beyond waits for the next.
             served = 0;
             tokio::task::yield_now().await;
         }
     }
 }
-
-/// Pipelined requests served in one turn of a connection.
-const MOST_IN_A_TURN: u32 = 16;
 
 enum HeadEnd {
     /// A whole head of this many bytes.
@@ -178,6 +208,7 @@ async fn read_head(
     client: &Client,
     timer: &Timer,
     facts: &PortFacts,
+    pace: &Pace,
     downstream: &mut Http1Downstream,
     scratch: &mut Scratch,
 ) -> Result<HeadEnd, Failure> {
@@ -202,7 +233,14 @@ async fn read_head(
                 Poll::Ready(Err(BodyFailure::Malformed(_))) => {
                     return Poll::Ready(Err(Failure::Head(HeadError::TooLarge)));
                 }
-                Poll::Pending if reader.buffered().is_empty() => return Poll::Ready(Ok(HeadEnd::Idle)),
+                Poll::Pending if reader.buffered().is_empty() => {
+                    reader.release();
+                    if !pace.is_quick || client.core.closes_idle() {
+                        return Poll::Ready(Ok(HeadEnd::Idle));
+                    }
+                    let until = pace.idle_since.after(QUICK);
+                    return timer.poll(cx, pace.idle_since, until).map(|()| Ok(HeadEnd::Idle));
+                }
                 Poll::Pending => {
                     let now = client.core.now();
                     let until = *deadline.get_or_insert_with(|| now.after(facts.options.timeouts.head));
@@ -259,10 +297,5 @@ impl Client {
     /// Whether the client's forwarding fields are believed, and it may know why a request failed.
     pub(crate) fn is_trusted(&self, facts: &PortFacts) -> bool {
         facts.options.trusts(self.address)
-    }
-
-    /// Counts a request that was refused before it had a route.
-    pub(crate) fn refused(&self, reason: Reason) {
-        self.metrics.refused(reason);
     }
 }

@@ -106,7 +106,8 @@ impl Proxy {
             // Taking a large snapshot apart is work that no data thread should do.
             discard_receiver.into_iter().for_each(drop);
         })?;
-        let shared = Shared::new(metrics.clone(), probe_sender, options.most_connections.max(1), discard_sender);
+        let shared =
+            Shared::new(metrics.clone(), probe_sender, options.most_connections.max(1), discard_sender);
         let (handles, receivers): (Vec<_>, Vec<_>) = (0..threads)
             .map(|_| {
                 let (commands, receiver) = unbounded_channel();
@@ -146,7 +147,8 @@ impl Proxy {
                 wanted.entry(*address).or_insert_with(|| listener.key.clone());
             }
         }
-        let gone: Vec<_> = ports.open.iter().filter(|address| !wanted.contains_key(address)).copied().collect();
+        let gone: Vec<_> =
+            ports.open.iter().filter(|address| !wanted.contains_key(address)).copied().collect();
         for address in gone {
             ports.open.remove(&address);
             let id = ports.ids[&address];
@@ -207,7 +209,9 @@ impl Proxy {
         }
         for receiver in receivers {
             // A core that is busy with a stop does not answer.
-            let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else { continue };
+            let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else {
+                continue;
+            };
             for (live, loads) in report {
                 let Some(endpoints) = found.get_mut(&live.label) else { continue };
                 for load in loads {
@@ -233,7 +237,9 @@ impl Proxy {
     }
 
     /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.
-    pub fn health_source(&self) -> impl Fn() -> Vec<irongate_telemetry::BackendHealth> + Send + Sync + 'static {
+    pub fn health_source(
+        &self,
+    ) -> impl Fn() -> Vec<irongate_telemetry::BackendHealth> + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || shared.upgrade().map(|shared| health_of(&shared)).unwrap_or_default()
     }
@@ -366,11 +372,9 @@ fn spawn_core(
         builder.enable_all().thread_name(format!("irongate-core-{index}"));
         builder.build_local(tokio::runtime::LocalOptions::default())
     };
-    std::thread::Builder::new().name(format!("irongate-core-{index}")).spawn(move || {
-        match runtime(index) {
-            Ok(runtime) => runtime.block_on(run_core(index, shared, commands)),
-            Err(error) => tracing::error!(%error, "a core could not start its runtime"),
-        }
+    std::thread::Builder::new().name(format!("irongate-core-{index}")).spawn(move || match runtime(index) {
+        Ok(runtime) => runtime.block_on(run_core(index, shared, commands)),
+        Err(error) => tracing::error!(%error, "a core could not start its runtime"),
     })
 }
 

@@ -108,13 +108,6 @@ impl Core {
         self.renew()
     }
 
-    /// The plan of a port in the newest Snapshot, unless it is gone.
-    pub(crate) fn port(&self, id: PortId) -> Option<(Rc<View>, Arc<PortPlan>)> {
-        let view = self.view();
-        let plan = view.snapshot.ports.get(&id)?.clone();
-        Some((view, plan))
-    }
-
     #[cold]
     fn renew(&self) -> Rc<View> {
         let snapshot = self.shared.snapshot.load_full();
@@ -178,6 +171,11 @@ impl Core {
 }
 
 impl View {
+    /// The plan of a port, unless it is gone.
+    pub(crate) fn port(&self, id: PortId) -> Option<&PortPlan> {
+        self.snapshot.ports.get(&id).map(|plan| &**plan)
+    }
+
     /// Where a lane's requests are counted; made when the first one comes.
     pub(crate) fn lane(&self, core: &Core, lane: Lane) -> Arc<RequestMetrics> {
         let index = lane.0 as usize;

@@ -94,33 +94,42 @@ pub(crate) struct Outcome {
     pub(crate) attempts: u32,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// When it ended.
+    pub(crate) ended: Time,
 }
 
-/// Serves the request whose head is in `scratch`.
+/// Serves the request whose head is in `scratch`; gives when it ended. `facts` are renewed with the Snapshot.
 pub(crate) async fn serve<D: Downstream>(
     client: &Client,
     timer: &Timer,
+    facts: &mut Arc<PortFacts>,
     downstream: &mut D,
     scratch: &mut Scratch,
-) {
+) -> Time {
     let core = &client.core;
     let begun = core.now();
-    let Some((view, plan)) = core.port(client.port) else {
+    let view = core.view();
+    let Some(plan) = view.port(client.port) else {
         // The listener was closed since the connection was opened.
         downstream.break_off();
-        return;
+        return begun;
     };
-    let facts = &*plan.facts.clone();
-    let (lane, admitted) = admit::admit(client, &plan, &view, scratch);
+    if !Arc::ptr_eq(facts, &plan.facts) {
+        *facts = plan.facts.clone();
+    }
+    let (lane, admitted) = admit::admit(client, plan, &view, scratch);
     let in_flight = InFlight::new(view.lane(core, lane));
     // From here on only parts of the snapshot are held: the exchange may last.
-    drop((view, plan));
+    drop(view);
     let outcome = match admitted {
-        Admitted::Forward(work) => attempt::forward(client, timer, facts, downstream, scratch, work, begun).await,
+        Admitted::Forward(work) => {
+            attempt::forward(client, timer, facts, downstream, scratch, work, begun).await
+        }
         Admitted::Reply(reply) => send(client, timer, facts, downstream, &scratch.response, reply).await,
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
-    in_flight.record(&outcome, begun, core.now());
+    in_flight.record(&outcome, begun);
+    outcome.ended
 }
 
 /// Answers a request of which not even the head could be taken.
@@ -148,7 +157,7 @@ async fn fail<D: Downstream>(
 ) -> Outcome {
     if failure.status() == 0 {
         downstream.break_off();
-        return Outcome { failure: Some(failure), ..Outcome::default() };
+        return Outcome { failure: Some(failure), ended: client.core.now(), ..Outcome::default() };
     }
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
@@ -193,6 +202,7 @@ async fn send<D: Downstream>(
             downstream.break_off();
         }
     }
+    outcome.ended = client.core.now();
     outcome
 }
 
@@ -207,12 +217,12 @@ impl InFlight {
         Self { metrics }
     }
 
-    fn record(self, outcome: &Outcome, begun: Time, now: Time) {
+    fn record(self, outcome: &Outcome, begun: Time) {
         RequestRecord {
             metrics: &self.metrics,
             status: outcome.status,
             reason: outcome.failure.map(Failure::reason),
-            duration_micros: now.micros_since(begun),
+            duration_micros: outcome.ended.micros_since(begun),
             attempts: outcome.attempts,
             request_bytes: outcome.request_bytes,
             response_bytes: outcome.response_bytes,

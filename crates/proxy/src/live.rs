@@ -184,7 +184,12 @@ impl LiveBackend {
     }
 
     /// Sees to what follows from a change of health: who gets to know of it is told exactly once.
-    pub(crate) fn note(self: &Arc<Self>, change: Option<Change>, index: EndpointIndex, backend: &CoreBackend) {
+    pub(crate) fn note(
+        self: &Arc<Self>,
+        change: Option<Change>,
+        index: EndpointIndex,
+        backend: &CoreBackend,
+    ) {
         let Some(change) = change else { return };
         let Some(endpoint) = backend.endpoint(index) else { return };
         let address = endpoint.address();
@@ -200,7 +205,8 @@ impl LiveBackend {
             }
             Change::Unreachable => {
                 tracing::warn!(backend = %self.label, %address, "endpoint cannot be reached; trying it in the background");
-                let request = ProbeRequest { backend: Arc::downgrade(self), endpoint: Arc::downgrade(&endpoint) };
+                let request =
+                    ProbeRequest { backend: Arc::downgrade(self), endpoint: Arc::downgrade(&endpoint) };
                 // Failing means that the process ends.
                 let _ = self.probes.send(request);
             }

@@ -19,7 +19,12 @@ const REASON_FIELD: &[u8] = b"x-irongate-reason";
 /// Writes the answer to a failure into `head`.
 ///
 /// The text says what happened and nothing of how the inside looks; `trusted` clients get the reason's name.
-pub(crate) fn failure(failure: Failure, request: Option<&RequestHead>, trusted: bool, head: &mut ResponseHead) -> Reply {
+pub(crate) fn failure(
+    failure: Failure,
+    request: Option<&RequestHead>,
+    trusted: bool,
+    head: &mut ResponseHead,
+) -> Reply {
     let status = failure.status();
     let wants_json = request.is_some_and(accepts_json);
     let mut body = Vec::new();
@@ -81,6 +86,7 @@ fn accepts_json(request: &RequestHead) -> bool {
     let mut parts = accept.split(|&byte| byte == b',');
     parts.any(|part| {
         let kind = part.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        kind.eq_ignore_ascii_case(b"application/json") || kind.eq_ignore_ascii_case(b"application/problem+json")
+        kind.eq_ignore_ascii_case(b"application/json")
+            || kind.eq_ignore_ascii_case(b"application/problem+json")
     })
 }

@@ -4,7 +4,9 @@
 //! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores, found by key.
 
 use crate::live::{LiveBackend, Registry};
-use irongate_config::{BackendProtocol, BackendTarget, Config, InvalidBackend, Problem, ProxyOptions, RouteTimeouts, Severity};
+use irongate_config::{
+    BackendProtocol, BackendTarget, Config, InvalidBackend, Problem, ProxyOptions, RouteTimeouts, Severity,
+};
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_telemetry::RequestLabels;
 use irongate_traffic::filter::Filters;
@@ -184,7 +186,11 @@ struct Compiler {
 impl Compiler {
     fn lane(&mut self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {
         let lane = Lane(u32::try_from(self.lanes.len()).unwrap_or(u32::MAX));
-        self.lanes.push(RequestLabels { listener: listener.clone(), route: route.clone(), backend: backend.clone() });
+        self.lanes.push(RequestLabels {
+            listener: listener.clone(),
+            route: route.clone(),
+            backend: backend.clone(),
+        });
         lane
     }
 
@@ -197,7 +203,9 @@ impl Compiler {
         let mut rules = Vec::with_capacity(listener.routes.len());
         for attached in &listener.routes {
             let route: Arc<str> = attached.route.key.name.to_string().into();
-            rules.push(attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect());
+            rules.push(
+                attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect(),
+            );
         }
         ListenerPlan { label, table, rules, unmatched }
     }

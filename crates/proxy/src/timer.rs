@@ -233,7 +233,10 @@ mod tests {
                 assert_eq!(result, Err(Elapsed));
                 let late = timers.now().saturating_since(deadline);
                 assert!(timers.now() >= deadline, "{milliseconds} ms: early");
-                assert!(late <= Duration::from_millis(3 + milliseconds / 32), "{milliseconds} ms: {late:?} late");
+                assert!(
+                    late <= Duration::from_millis(3 + milliseconds / 32),
+                    "{milliseconds} ms: {late:?} late"
+                );
             }
         });
     }

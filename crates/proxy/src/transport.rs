@@ -90,11 +90,17 @@ impl Transport {
         }
     }
 
-    pub(crate) fn poll_write_vectored(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match &self.stream {
             Stream::Tcp(stream) => Pin::new(&mut *stream.borrow_mut()).poll_write_vectored(cx, parts),
             #[cfg(feature = "memory")]
-            Stream::Memory(stream) => stream.poll_write(cx, parts.iter().find(|part| !part.is_empty()).map_or(&[], |part| part)),
+            Stream::Memory(stream) => {
+                stream.poll_write(cx, parts.iter().find(|part| !part.is_empty()).map_or(&[], |part| part))
+            }
         }
     }
 

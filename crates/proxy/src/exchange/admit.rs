@@ -32,7 +32,12 @@ pub(crate) struct Work {
 }
 
 /// Route, admit and shape.
-pub(crate) fn admit(client: &Client, plan: &PortPlan, view: &View, scratch: &mut Scratch) -> (Lane, Admitted) {
+pub(crate) fn admit(
+    client: &Client,
+    plan: &PortPlan,
+    view: &View,
+    scratch: &mut Scratch,
+) -> (Lane, Admitted) {
     let Scratch { request, response } = scratch;
     let Some(listener) = plan.listener(request.host()) else {
         return (plan.unmatched(), Admitted::Refuse(Failure::NoRoute));

@@ -16,8 +16,8 @@ use crate::transport::Transport;
 use irongate_config::{BackendProtocol, RetryPolicy};
 use irongate_message::BodyLength;
 use irongate_traffic::{
-    AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Outcome as LoadOutcome, PickRequest, RequestFacts, Time,
-    Verdict, connect_timeout, decide,
+    AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Outcome as LoadOutcome, PickRequest,
+    RequestFacts, Time, Verdict, connect_timeout, decide,
 };
 use smallvec::SmallVec;
 use std::pin::pin;
@@ -85,32 +85,36 @@ pub(super) async fn forward<D: Downstream>(
         idempotent,
         outcome: Outcome::default(),
     };
-    let failure = attempts.run().await;
+    let failure = attempts.run(begun).await;
     let Attempts { downstream, scratch, outcome, .. } = attempts;
     match failure {
         None => outcome,
         Some(failure) => {
             let answered = fail(client, timer, facts, downstream, scratch, failure).await;
-            Outcome { status: answered.status, failure: answered.failure, response_bytes: answered.response_bytes, ..outcome }
+            Outcome { attempts: outcome.attempts, request_bytes: outcome.request_bytes, ..answered }
         }
     }
 }
 
 impl<D: Downstream> Attempts<'_, D> {
     /// Tries until the request is over; gives the failure that the client has to be told.
-    async fn run(&mut self) -> Option<Failure> {
+    async fn run(&mut self, begun: Time) -> Option<Failure> {
+        let mut now = begun;
         loop {
             self.tries += 1;
             self.outcome.attempts = self.tries;
-            match self.once().await {
+            match self.once(now).await {
                 End::Over => return None,
-                End::Retry => {}
+                End::Retry => now = self.client.core.now(),
                 End::Final(failure) => return Some(failure),
                 End::Failed(reason, failure) => {
-                    let now = self.client.core.now();
+                    now = self.client.core.now();
                     let Some(wait) = self.again(reason, false, now) else { return Some(failure) };
                     if !self.pause(now, wait).await {
                         return Some(Failure::RequestTimeout);
+                    }
+                    if !wait.is_zero() {
+                        now = self.client.core.now();
                     }
                 }
             }
@@ -151,16 +155,12 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 
     /// One attempt.
-    async fn once(&mut self) -> End {
+    async fn once(&mut self, now: Time) -> End {
         let core = &self.client.core;
         let backend = &self.work.backend;
-        let now = core.now();
         let whole = matches!(self.scratch.request.body(), BodyLength::Empty | BodyLength::Length(0));
-        let request = PickRequest {
-            random: core.random(),
-            tried: &self.tried,
-            replayable: self.idempotent && whole,
-        };
+        let request =
+            PickRequest { random: core.random(), tried: &self.tried, replayable: self.idempotent && whole };
         let Some(picked) = backend.pick(now, &request) else { return End::Final(Failure::NoEndpoint) };
         if picked.panic {
             backend.metrics.panicked();
@@ -191,10 +191,11 @@ impl<D: Downstream> Attempts<'_, D> {
                 }
             },
         };
-        let mut upstream = Http1Upstream::begin(core, transport, &self.scratch.request, self.facts.head_limits);
+        let mut upstream =
+            Http1Upstream::begin(core, transport, &self.scratch.request, self.facts.head_limits);
         let (end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
         match upstream.end(core, whole && matches!(end, End::Over)) {
-            Some(transport) => backend.give_idle(index, transport, core.now()),
+            Some(transport) => backend.give_idle(index, transport, self.outcome.ended),
             None => backend.metrics.closed(),
         }
         end
@@ -203,7 +204,9 @@ impl<D: Downstream> Attempts<'_, D> {
     async fn once_http2(&mut self, load: Load, now: Time) -> End {
         let core = &self.client.core;
         let index = load.index;
-        let Some(connections) = self.work.backend.http2(index) else { return End::Final(Failure::NoEndpoint) };
+        let Some(connections) = self.work.backend.http2(index) else {
+            return End::Final(Failure::NoEndpoint);
+        };
         let sender = match connections.sender() {
             Some(sender) => sender,
             None => match self.connect(&load, now).await {
@@ -220,7 +223,8 @@ impl<D: Downstream> Attempts<'_, D> {
                 }
             },
         };
-        let begun = http2::client::Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits);
+        let begun =
+            http2::client::Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits);
         match begun {
             Ok(mut upstream) => self.through(&mut upstream, load, now, false).await.0,
             Err(HeadFailure::Malformed(reason)) => {
@@ -263,7 +267,13 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 
     /// The exchange over a connection. Also says whether all of the request was sent.
-    async fn through<U: Upstream>(&mut self, upstream: &mut U, mut load: Load, begun: Time, pooled: bool) -> (End, bool) {
+    async fn through<U: Upstream>(
+        &mut self,
+        upstream: &mut U,
+        mut load: Load,
+        begun: Time,
+        pooled: bool,
+    ) -> (End, bool) {
         let core = self.client.core.clone();
         let mut upload = Upload::new();
         let bounds = Bounds { deadlines: &self.deadlines, timeouts: &self.facts.options.timeouts, begun };
@@ -305,7 +315,12 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 
     /// Sends the answer on.
-    async fn deliver<U: Upstream>(&mut self, upstream: &mut U, mut upload: Upload, load: Load) -> (End, bool) {
+    async fn deliver<U: Upstream>(
+        &mut self,
+        upstream: &mut U,
+        mut upload: Upload,
+        load: Load,
+    ) -> (End, bool) {
         let core = self.client.core.clone();
         let response = &mut self.scratch.response;
         let status = response.status();
@@ -340,6 +355,7 @@ impl<D: Downstream> Attempts<'_, D> {
         let now = core.now();
         self.outcome.request_bytes = upload.pump.moved;
         self.outcome.response_bytes = download.moved;
+        self.outcome.ended = now;
         match relayed {
             Ok(()) => load.end(now, LoadOutcome::Complete),
             Err(failure) => {
@@ -382,9 +398,9 @@ fn no_head(failure: NoHead, sent: bool, pooled: bool) -> (End, LoadOutcome) {
         NoHead::AttemptTimeout => {
             (End::Failed(AttemptFailure::Timeout, Failure::AttemptTimeout), LoadOutcome::TimedOut)
         }
-        NoHead::Final(failure @ (Failure::RequestTimeout | Failure::AttemptTimeout | Failure::UpstreamStalled)) => {
-            (End::Final(failure), LoadOutcome::TimedOut)
-        }
+        NoHead::Final(
+            failure @ (Failure::RequestTimeout | Failure::AttemptTimeout | Failure::UpstreamStalled),
+        ) => (End::Final(failure), LoadOutcome::TimedOut),
         NoHead::Final(failure) => (End::Final(failure), LoadOutcome::Cancelled),
     }
 }

@@ -83,6 +83,7 @@ pub(super) async fn await_head<D: Downstream, U: Upstream>(
     bounds: &Bounds<'_>,
 ) -> Result<(), NoHead> {
     let mut motion = Motion::new(bounds.begun);
+    let mut looked = false;
     poll_fn(|cx| {
         if upload.is_going() {
             match upload.pump.poll(cx, &mut replay.source(downstream.source()), upstream.sink()) {
@@ -111,7 +112,9 @@ pub(super) async fn await_head<D: Downstream, U: Upstream>(
         if client_failed || downstream.poll_closed(cx).is_ready() {
             return Poll::Ready(Err(NoHead::Final(Failure::ClientGone)));
         }
-        let now = core.now();
+        // The first look comes right after the attempt began: the clock is not read again for it.
+        let now = if looked { core.now() } else { bounds.begun };
+        looked = true;
         motion.note(upload.pump.moved, now);
         let (until, failure) = nearest(bounds, upload, motion.at);
         timer.poll(cx, now, until).map(|()| Err(failure))

@@ -71,7 +71,9 @@ fn poll_download<D: Downstream, U: Upstream>(
     download: &mut Pump,
 ) -> Poll<Result<(), Failure>> {
     download.poll(cx, upstream.source(), downstream.sink()).map_err(|failure| match failure {
-        PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => Failure::AnswerBroken("answer_truncated"),
+        PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => {
+            Failure::AnswerBroken("answer_truncated")
+        }
         PumpFailure::Source(BodyFailure::Malformed(reason)) => Failure::AnswerBroken(reason),
         PumpFailure::Sink(_) => Failure::ClientGone,
     })

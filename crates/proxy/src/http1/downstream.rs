@@ -148,7 +148,9 @@ impl Downstream for Http1Downstream {
 
     fn start(&mut self, head: &ResponseHead) {
         let framing = match head.body() {
-            BodyLength::Chunked | BodyLength::UntilClose if self.version >= Version::Http11 => BodyLength::Chunked,
+            BodyLength::Chunked | BodyLength::UntilClose if self.version >= Version::Http11 => {
+                BodyLength::Chunked
+            }
             BodyLength::Chunked | BodyLength::UntilClose => {
                 self.keep_alive = false;
                 BodyLength::UntilClose

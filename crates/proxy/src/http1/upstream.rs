@@ -29,7 +29,12 @@ pub(crate) struct Http1Upstream {
 
 impl Http1Upstream {
     /// Takes a connection for one request, and writes its head.
-    pub(crate) fn begin(core: &Core, transport: Rc<Transport>, head: &RequestHead, limits: HeadLimits) -> Self {
+    pub(crate) fn begin(
+        core: &Core,
+        transport: Rc<Transport>,
+        head: &RequestHead,
+        limits: HeadLimits,
+    ) -> Self {
         let mut writer = Writer::new(transport.clone(), core.take_memory());
         let framing = head.body();
         head.write_http1(framing, writer.waiting());
@@ -101,7 +106,9 @@ impl Upstream for Http1Upstream {
                 Ok(0) | Err(BodyFailure::Closed | BodyFailure::Truncated) => {
                     return Poll::Ready(Err(HeadFailure::Closed));
                 }
-                Err(BodyFailure::Malformed(reason)) => return Poll::Ready(Err(HeadFailure::Malformed(reason))),
+                Err(BodyFailure::Malformed(reason)) => {
+                    return Poll::Ready(Err(HeadFailure::Malformed(reason)));
+                }
                 Ok(_) => self.answered = true,
             }
         }

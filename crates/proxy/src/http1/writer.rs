@@ -161,7 +161,11 @@ impl Sink for Writer {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), BodyFailure>> {
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), BodyFailure>> {
         if !self.finished {
             match self.framing {
                 BodyLength::Chunked => write_last_chunk(trailers, &mut self.waiting),
