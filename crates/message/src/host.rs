@@ -99,21 +99,22 @@ pub fn parse_authority(raw: &[u8]) -> Result<Authority, HostError> {
 fn scan_name(raw: &[u8]) -> Result<(usize, bool), HostError> {
     let mut classes = 0;
     let mut previous = DOT;
+    let mut empty_label = 0;
+    let mut end = raw.len();
     for (index, &byte) in raw.iter().enumerate() {
         let class = CLASS[usize::from(byte)];
-        if class & HOST == 0 {
-            return match byte {
-                b':' => Ok((index, classes & FOLDED == 0)),
-                _ => Err(HostError::Character),
-            };
+        if class == 0 {
+            if byte != b':' {
+                return Err(HostError::Character);
+            }
+            end = index;
+            break;
         }
-        if class & previous & DOT != 0 {
-            return Err(HostError::EmptyLabel);
-        }
-        previous = class;
+        empty_label |= class & previous;
         classes |= class;
+        previous = class & DOT;
     }
-    Ok((raw.len(), classes & FOLDED == 0))
+    if empty_label != 0 { Err(HostError::EmptyLabel) } else { Ok((end, classes & FOLDED == 0)) }
 }
 
 /// Where a bracketed address ends, and whether it is in lower case.

@@ -101,43 +101,48 @@ impl Known {
     #[must_use]
     pub fn from_text(text: &[u8]) -> Self {
         let mut window = [0; WINDOW];
-        match window.get_mut(..text.len()) {
-            Some(place) => place.copy_from_slice(text),
-            None => return Self::Unknown,
+        if text.len() >= WINDOW {
+            return Self::Unknown;
         }
-        Self::of_window(&words(&window), text, text.len())
+        window[..text.len()].copy_from_slice(text);
+        window[text.len()] = b':';
+        let known = Self::of_window(&window, text.len());
+        // What is no token may hold a colon of its own.
+        if known.text().len() == text.len() { known } else { Self::Unknown }
     }
 
-    /// Which name the line begins with, and where its colon is, if the name is a known one. `text` begins at the
-    /// line; what lies behind the line may still be there.
-    #[inline]
+    /// Which name the line begins with, and where its colon is; `None` if the name is none of the known ones.
+    /// `text` begins at the line; what lies behind the line may still be there.
+    #[inline(always)]
     pub(crate) fn of_line(text: &[u8]) -> Option<(Self, usize)> {
-        let words = match text.first_chunk::<WINDOW>() {
-            Some(window) => words(window),
+        let mut copy = [0; WINDOW];
+        let window = match text.first_chunk::<WINDOW>() {
+            Some(window) => window,
             None => {
-                let mut window = [0; WINDOW];
-                window[..text.len()].copy_from_slice(text);
-                words(&window)
+                copy[..text.len()].copy_from_slice(text);
+                &copy
             }
         };
-        let (index, place) =
-            words.iter().enumerate().find_map(|(index, &word)| Some((index, find_colon(word)?)))?;
-        let length = index * 8 + place;
-        match Self::of_window(&words, text, length) {
-            Self::Unknown => None,
-            known => Some((known, length)),
+        let mut length = 0;
+        for word in words(window) {
+            if let Some(place) = find_colon(word) {
+                let known = Self::of_window(window, length + place);
+                return if known == Self::Unknown { None } else { Some((known, length + place)) };
+            }
+            length += 8;
         }
+        None
     }
 
-    /// Which name the first `length` bytes are. The words hold them too, and anything behind them.
-    #[inline]
-    fn of_window(words: &[u64; WINDOW / 8], text: &[u8], length: usize) -> Self {
-        let Some(slot) = slot(text, length) else { return Self::Unknown };
-        let candidate = SLOTS[slot];
+    /// Which name the first `length` bytes are, behind which there is a colon, and then anything.
+    #[inline(always)]
+    fn of_window(window: &[u8; WINDOW], length: usize) -> Self {
+        let candidate = SLOTS[slot(window, length)];
         let pattern = &PATTERNS[candidate as usize & 63];
+        let words = words(window);
         let differ = (0..WINDOW / 8)
-            .fold(0, |differ, index| differ | (words[index] ^ pattern.text[index]) & !pattern.ignored[index]);
-        if differ == 0 && usize::from(pattern.length) == length { candidate } else { Self::Unknown }
+            .fold(0, |differ, index| differ | (words[index] ^ pattern.text[index]) & pattern.compared[index]);
+        if differ == 0 { candidate } else { Self::Unknown }
     }
 
     /// The name as one bit of a [`KnownSet`].
@@ -194,34 +199,34 @@ impl KnownSet {
 /// Bytes in which every known name and the colon behind it have room.
 const WINDOW: usize = 32;
 
-#[inline]
+#[inline(always)]
 fn words(window: &[u8; WINDOW]) -> [u64; WINDOW / 8] {
     let (words, _) = window.as_chunks::<8>();
     std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
 }
 
-/// What a text is compared with, 8 bytes at once.
+/// What a name and its colon are compared with, 8 bytes at once.
 #[derive(Clone, Copy)]
 struct Pattern {
     text: [u64; WINDOW / 8],
-    /// The bit that tells upper from lower case in letters, and every bit behind the name.
-    ignored: [u64; WINDOW / 8],
-    length: u8,
+    /// All bits but the one that tells upper from lower case in letters, and those behind the colon.
+    compared: [u64; WINDOW / 8],
 }
 
 static PATTERNS: [Pattern; 64] = {
-    let mut patterns = [Pattern { text: [0; 4], ignored: [u64::MAX; 4], length: 0 }; 64];
+    // No window fits the first, which stands for all names that are not known: a window has a colon.
+    let mut patterns = [Pattern { text: [0; 4], compared: [u64::MAX; 4] }; 64];
     let mut known = 1;
     while known < ALL.len() {
-        let text = TEXTS[known].as_bytes();
-        assert!(text.len() < WINDOW);
-        patterns[known].length = text.len() as u8;
+        let name = TEXTS[known].as_bytes();
+        assert!(name.len() < WINDOW);
+        patterns[known].compared = [0; 4];
         let mut index = 0;
-        while index < text.len() {
-            let shift = index % 8 * 8;
-            let kept = if text[index].is_ascii_lowercase() { 0xdf } else { 0xff };
-            patterns[known].text[index / 8] |= (text[index] as u64) << shift;
-            patterns[known].ignored[index / 8] &= !(kept << shift);
+        while index <= name.len() {
+            let byte = if index < name.len() { name[index] } else { b':' };
+            let compared = if byte.is_ascii_lowercase() { 0xdf } else { 0xff };
+            patterns[known].text[index / 8] |= (byte as u64 & compared) << (index % 8 * 8);
+            patterns[known].compared[index / 8] |= compared << (index % 8 * 8);
             index += 1;
         }
         known += 1;
@@ -235,7 +240,14 @@ static SLOTS: [Known; 256] = {
     let mut slots = [Known::Unknown; 256];
     let mut index = 1;
     while index < ALL.len() {
-        let Some(slot) = slot(TEXTS[index].as_bytes(), TEXTS[index].len()) else { panic!("an empty name") };
+        let name = TEXTS[index].as_bytes();
+        let mut window = [0; WINDOW];
+        let mut at = 0;
+        while at < name.len() {
+            window[at] = name[at];
+            at += 1;
+        }
+        let slot = slot(&window, name.len());
         assert!(matches!(slots[slot], Known::Unknown), "two known names share a slot");
         slots[slot] = ALL[index];
         index += 1;
@@ -244,16 +256,13 @@ static SLOTS: [Known; 256] = {
 };
 
 /// A hash of the length and three letters that tells all the known names apart.
-#[inline]
-const fn slot(text: &[u8], length: usize) -> Option<usize> {
-    if length == 0 || length > text.len() {
-        return None;
-    }
+#[inline(always)]
+const fn slot(window: &[u8; WINDOW], length: usize) -> usize {
     let hash = length * 226
-        + (text[0] | 0x20) as usize * 215
-        + (text[length / 2] | 0x20) as usize * 176
-        + (text[length * 3 / 4] | 0x20) as usize * 137;
-    Some((hash ^ (hash >> 8)) & 255)
+        + (window[0] | 0x20) as usize * 215
+        + (window[length / 2 % WINDOW] | 0x20) as usize * 176
+        + (window[length * 3 / 4 % WINDOW] | 0x20) as usize * 137;
+    (hash ^ (hash >> 8)) & 255
 }
 
 /// Whether a name, seen with [`UNDERSCORE`] among its classes, differs only by `_` from one that the proxy
@@ -325,7 +334,9 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Known::from_text(b""), Known::Unknown);
+        for text in ["", ":", "host:", "host:x", "te:trailers", ":path"] {
+            assert_eq!(Known::from_text(text.as_bytes()), Known::Unknown, "{text}");
+        }
     }
 
     #[test]
