@@ -23,6 +23,7 @@ class Setup:
     folder: pathlib.Path
     binary: pathlib.Path
     port: int
+    admin: int
     origins: list[int]
     threads: int = 1
     routes: Callable[..., str] = irongate.three_routes
@@ -32,8 +33,7 @@ def irongate_peer(setup):
     folder = setup.folder / "irongate"
     folder.mkdir(exist_ok=True)
     (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes()))
-    admin = setup.port + 1 if setup.port < 65_535 else setup.port - 1
-    return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{admin}", "--threads", setup.threads], {}
+    return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{setup.admin}", "--threads", setup.threads], {}
 
 
 def floor(setup):

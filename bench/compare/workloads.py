@@ -17,9 +17,9 @@ WARM_UP_SECONDS = 1
 @contextlib.contextmanager
 def proxy(options, name, origins, core=processes.PROXY_CORE, **setup):
     """A peer that answers: its process, port, and seconds until it answered."""
-    (port,) = processes.free_ports(1)
+    port, admin = processes.free_ports(2)
     command, environment = peers.ALL[name](
-        peers.Setup(options.folder, options.binary, port, origins, **setup))
+        peers.Setup(options.folder, options.binary, port, admin, origins, **setup))
     with processes.running(command, core, options.folder / f"{name}.log", environment) as process:
         yield process, port, processes.wait_for_answer(process, port)
 
