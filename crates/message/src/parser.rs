@@ -9,6 +9,7 @@ use crate::error::HeadError;
 use crate::fields::{Fields, Line};
 use crate::limits::HeadLimits;
 use crate::method::Method;
+use crate::name::Known;
 use crate::request::RequestHead;
 use crate::response::ResponseHead;
 
@@ -218,7 +219,12 @@ impl HeadParser {
             if fields.lines.len() >= limits.fields {
                 return Err(HeadError::TooManyFields);
             }
-            fields.lines.push(Line::parse(&visible[start..], end - start, start - origin, H::LENIENT)?);
+            let (text, offset) = (&visible[start..end], start - origin);
+            fields.lines.push(match Known::of_line(&visible[start..]) {
+                // The colon lies in the line, since the name has no line end in it.
+                Some((known, colon)) => Line::known(text, offset, colon, known),
+                None => Line::parse(text, offset, H::LENIENT)?,
+            });
         }
     }
 

@@ -88,20 +88,17 @@ impl Line {
         self.value
     }
 
-    /// Reads the line, without its CRLF, that `text` begins with; it will lie at `offset` in the arena, and has no
-    /// control characters. `lenient`: white space before the colon is left out instead of refused
-    /// (RFC 9112 5.1: in answers).
+    /// The line, without its CRLF, of a known name with its colon at this place. It will lie at `offset` in the
+    /// arena, and has no control characters.
     #[inline(always)]
-    pub(crate) fn parse(text: &[u8], length: usize, offset: usize, lenient: bool) -> Result<Self, HeadError> {
-        match Known::of_line(text) {
-            // The colon lies in the line, since the name has no line end in it.
-            Some((known, colon)) => Ok(Self::new(&text[..length], offset, colon, colon, known, 0)),
-            None => Self::parse_unknown(&text[..length], offset, lenient),
-        }
+    pub(crate) fn known(text: &[u8], offset: usize, colon: usize, known: Known) -> Self {
+        Self::new(text, offset, colon, colon, known, 0)
     }
 
+    /// Reads any line. `lenient`: white space before the colon is left out instead of refused (RFC 9112 5.1: in
+    /// answers).
     #[inline(never)]
-    fn parse_unknown(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
+    pub(crate) fn parse(text: &[u8], offset: usize, lenient: bool) -> Result<Self, HeadError> {
         let (name_length, classes) = scan_token(text);
         let mut flags = 0;
         let mut colon = name_length;
