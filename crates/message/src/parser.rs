@@ -1,8 +1,9 @@
 //! From bytes to heads, line by line, however the bytes come.
 //!
-//! Each byte is looked at once for the line's end and for what no line may hold, names once more, and all is copied
-//! once when the head is whole. Between calls the parser remembers where it stopped, so a head that comes byte by byte costs the
-//! same work as one that comes at once. What is refused is decided by the bytes alone, never by how they were split.
+//! Each byte is looked at once for the line's end and for what no line may hold, names once more, and all is
+//! copied once when the head is whole. Between calls the parser remembers where it stopped, so a head that comes
+//! byte by byte costs the same work as one that comes at once. What is refused is decided by the bytes alone, never
+//! by how they were split.
 
 use crate::bytes::find_control;
 use crate::error::HeadError;
@@ -244,7 +245,7 @@ impl HeadParser {
         None
     }
 
-    /// Why there is no next line: it has not come yet, it comes too late (`full`), or it holds a control character.
+    /// Why there is no next line: it has not come yet, it comes too late (`full`), or a control character is in it.
     #[cold]
     fn explain(
         &mut self,

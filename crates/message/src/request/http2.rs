@@ -92,13 +92,7 @@ impl RequestHead {
         for (name, value) in fields {
             if name == b"cookie" {
                 size.add_crumb(name, value)?;
-                if has_control(value) {
-                    return Err(HeadError::FieldValue);
-                }
-                if !cookies.is_empty() {
-                    cookies.extend_from_slice(b"; ");
-                }
-                cookies.extend_from_slice(trim(value));
+                join_crumb(value, &mut cookies)?;
                 continue;
             }
             size.add(name, value)?;
@@ -107,18 +101,13 @@ impl RequestHead {
                     framing.read_length(value)?;
                     self.fields.drop_last(Known::ContentLength);
                 }
+                Known::Host if host.is_some() => return Err(HeadError::HostRepeated),
                 Known::Host => {
-                    if host.replace(value).is_some() {
-                        return Err(HeadError::HostRepeated);
-                    }
+                    host = Some(value);
                     self.fields.drop_last(Known::Host);
                 }
                 Known::Proxy => self.fields.drop_last(Known::Proxy),
-                Known::Expect if !trim(value).eq_ignore_ascii_case(b"100-continue") => {
-                    return Err(HeadError::Expectation);
-                }
-                Known::Expect if self.expects_continue => self.fields.drop_last_repeated(),
-                Known::Expect => self.expects_continue = true,
+                Known::Expect => self.take_expectation(value)?,
                 _ => {}
             }
         }
@@ -135,6 +124,18 @@ impl RequestHead {
         self.fill_authority(authority, host)
     }
 
+    /// Reads the `Expect` that was pushed last; once is enough.
+    fn take_expectation(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if !trim(value).eq_ignore_ascii_case(b"100-continue") {
+            return Err(HeadError::Expectation);
+        }
+        if self.expects_continue {
+            self.fields.drop_last_repeated();
+        }
+        self.expects_continue = true;
+        Ok(())
+    }
+
     /// `:authority`, or `host` in its place; where both are there they must mean the same (RFC 9113 8.3.1).
     fn fill_authority(&mut self, authority: Option<&[u8]>, host: Option<&[u8]>) -> Result<(), HeadError> {
         let Some(main) = authority.or(host) else { return Err(HeadError::HostMissing) };
@@ -146,6 +147,18 @@ impl RequestHead {
         let span = self.fields.store(main);
         self.take_authority(span)
     }
+}
+
+/// Adds a part of a cookie to those before it.
+fn join_crumb(crumb: &[u8], cookies: &mut Vec<u8>) -> Result<(), HeadError> {
+    if has_control(crumb) {
+        return Err(HeadError::FieldValue);
+    }
+    if !cookies.is_empty() {
+        cookies.extend_from_slice(b"; ");
+    }
+    cookies.extend_from_slice(trim(crumb));
+    Ok(())
 }
 
 fn normal(raw: &[u8]) -> Result<Vec<u8>, HeadError> {

@@ -53,6 +53,9 @@ fn the_same_shape() {
     let head =
         read("PUT", None, "/", false, &[("host", "a"), ("content-length", "3")]).expect("a good request");
     assert_eq!((head.host(), head.body()), (&b"a"[..], BodyLength::Length(3)));
+    let twice = [("expect", "100-continue"), ("expect", " 100-Continue")];
+    let head = read("PUT", Some("a"), "/", false, &twice).expect("a good request");
+    assert!(head.expects_continue() && written(&head).matches("expect").count() == 1);
     let head = read("OPTIONS", Some("a"), "*", true, &[]).expect("a good request");
     assert!(head.is_asterisk());
 }
