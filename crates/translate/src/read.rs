@@ -1,6 +1,6 @@
 //! From texts to [`Resources`]: each document is decoded and checked by itself, and a bad one costs nobody else.
 
-use crate::checks::Checks;
+use crate::checks::{Checks, Finding};
 use crate::kinds::{
     Backend, BackendPolicy, CORE_GROUP, EndpointSlice, GATEWAY_GROUP, Gateway, GatewayClass,
     GatewayParameters, HttpRoute, IRONGATE_GROUP, Kind, KindName, Metadata, Namespace, ReferenceGrant,
@@ -237,20 +237,7 @@ impl Reader {
             Ok(body) => body,
             Err(error) => return self.undecodable(&item, &error),
         };
-        let mut checks = Checks::default();
-        body.check(&At::Root, &mut checks);
-        let refused = checks.has_error();
-        for finding in checks.findings {
-            self.report(
-                &item,
-                finding.severity,
-                &finding.path,
-                finding.reason,
-                finding.message,
-                finding.advice,
-            );
-        }
-        if refused || self.is_declared(&item) {
+        if self.is_refused(&item, &body) || self.is_declared(&item) {
             return;
         }
         let object = Object {
@@ -265,6 +252,17 @@ impl Reader {
         self.order += 1;
         self.declared.insert(item.resource, item.origin);
         K::list(&mut self.resources).push(object);
+    }
+
+    /// Whether the API server would not take an object; what is wrong with it is reported.
+    fn is_refused<K: Kind>(&mut self, item: &Item<'_, '_>, body: &K) -> bool {
+        let mut checks = Checks::default();
+        body.check(&At::Root, &mut checks);
+        let is_refused = checks.has_error();
+        for Finding { severity, path, reason, message, advice } in checks.findings {
+            self.report(item, severity, &path, reason, message, advice);
+        }
+        is_refused
     }
 
     fn metadata(&mut self, item: &Item<'_, '_>) -> Option<Metadata> {

@@ -8,10 +8,12 @@ pub(crate) mod decode;
 mod merge;
 pub(crate) mod path;
 mod scalar;
+mod token;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
+use granit_parser::{Parser, StrInput, options};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use token::{Token, TokenKind};
 
 /// Documents of one source that are read. (Tests have lower bounds, so that they reach them soon.)
 const MAX_DOCUMENTS: usize = if cfg!(test) { 1000 } else { 100_000 };
@@ -124,36 +126,29 @@ impl<'a> Documents<'a> {
     /// Reads to the next document and builds it.
     fn read(&mut self) -> Result<Option<Document<'a>>, YamlError> {
         loop {
-            let Some((event, span)) = next_event(&mut self.parser, self.lines_before)? else {
-                return Ok(None);
+            let token = token::next(&mut self.parser, self.lines_before)?;
+            let at = match token.kind {
+                TokenKind::StreamEnd => return Ok(None),
+                TokenKind::DocumentStart { offset } => offset.min(self.text.len()),
+                _ => continue,
             };
-            match event {
-                Event::StreamEnd => return Ok(None),
-                Event::DocumentStart(..) => {
-                    let at = span.start.byte_offset().unwrap_or(0).min(self.text.len());
-                    let offset =
-                        self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
-                    let line = mark(&span, self.lines_before).line;
-                    self.count += 1;
-                    if self.count > MAX_DOCUMENTS {
-                        self.done = true;
-                        return Err(YamlError {
-                            mark: Mark { line, column: 1 },
-                            message: format!("there are more than {MAX_DOCUMENTS} documents in one file"),
-                        });
-                    }
-                    let root = Builder {
-                        parser: &mut self.parser,
-                        lines_before: self.lines_before,
-                        nodes: 0,
-                        copied: 0,
-                        anchors: HashMap::new(),
-                    }
-                    .document()?;
-                    return Ok(Some(Document { root, offset, line }));
-                }
-                _ => {}
+            let line = token.mark.line;
+            self.count += 1;
+            if self.count > MAX_DOCUMENTS {
+                self.done = true;
+                let message = format!("there are more than {MAX_DOCUMENTS} documents in one file");
+                return Err(YamlError { mark: Mark { line, column: 1 }, message });
             }
+            let offset = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
+            let root = Builder {
+                parser: &mut self.parser,
+                lines_before: self.lines_before,
+                nodes: 0,
+                copied: 0,
+                anchors: HashMap::new(),
+            }
+            .document()?;
+            return Ok(Some(Document { root, offset, line }));
         }
     }
 }
@@ -177,23 +172,6 @@ impl<'a> Iterator for Documents<'a> {
     }
 }
 
-fn mark(span: &Span, lines_before: u32) -> Mark {
-    Mark {
-        line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).saturating_add(lines_before),
-        column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
-    }
-}
-
-fn next_event<'a>(
-    parser: &mut Parser<'a, StrInput<'a>>,
-    lines_before: u32,
-) -> Result<Option<(Event<'a>, Span)>, YamlError> {
-    parser.next_event().transpose().map_err(|error: ScanError| YamlError {
-        mark: mark(&Span::empty(*error.marker()), lines_before),
-        message: error.info(),
-    })
-}
-
 /// Builds one document's tree.
 struct Builder<'p, 'a> {
     parser: &'p mut Parser<'a, StrInput<'a>>,
@@ -206,54 +184,40 @@ struct Builder<'p, 'a> {
 
 impl<'a> Builder<'_, 'a> {
     fn document(mut self) -> Result<Node<'a>, YamlError> {
-        let (event, span) = self.event()?;
-        let root = self.node(event, &span, 0)?;
-        match self.event()? {
-            (Event::DocumentEnd, _) => Ok(root),
-            (_, span) => Err(self.error(&span, "the document does not end after its first value")),
+        let token = self.token()?;
+        let root = self.node(token, 0)?;
+        let Token { mark, kind } = self.token()?;
+        match kind {
+            TokenKind::DocumentEnd => Ok(root),
+            _ => Err(error(mark, "the document does not end after its first value")),
         }
     }
 
-    fn event(&mut self) -> Result<(Event<'a>, Span), YamlError> {
-        next_event(self.parser, self.lines_before)?
-            .ok_or_else(|| self.error(&Span::default(), "the document ends too early"))
+    fn token(&mut self) -> Result<Token<'a>, YamlError> {
+        token::next(self.parser, self.lines_before)
     }
 
-    fn error(&self, span: &Span, message: impl Into<String>) -> YamlError {
-        YamlError { mark: mark(span, self.lines_before), message: message.into() }
-    }
-
-    /// The node that an event begins, with everything in it.
-    fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Node<'a>, YamlError> {
+    /// The node that a token begins, with everything in it.
+    fn node(&mut self, token: Token<'a>, depth: usize) -> Result<Node<'a>, YamlError> {
+        let Token { mark, kind } = token;
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(self.error(span, format!("the document has more than {MAX_NODES} values")));
+            return Err(error(mark, format!("the document has more than {MAX_NODES} values")));
         }
         if depth > MAX_DEPTH {
-            return Err(self.error(span, format!("values are nested more than {MAX_DEPTH} deep")));
+            return Err(error(mark, format!("values are nested more than {MAX_DEPTH} deep")));
         }
-        let mark = mark(span, self.lines_before);
-        let (value, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_text = self.check_tag(tag.as_deref(), span)?;
-                let plain = matches!(style, ScalarStyle::Plain) && !is_text;
-                (Value::Scalar { text, plain }, anchor)
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.check_tag(tag.as_deref(), span)?;
-                (Value::Sequence(self.sequence(depth)?), anchor)
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                self.check_tag(tag.as_deref(), span)?;
-                (Value::Mapping(self.mapping(depth)?), anchor)
-            }
-            Event::Alias(id) => return self.alias(id, span, depth),
-            _ => return Err(self.error(span, "a value is missing")),
+        let (value, anchor) = match kind {
+            TokenKind::Scalar { text, plain, anchor } => (Value::Scalar { text, plain }, anchor),
+            TokenKind::Sequence { anchor } => (Value::Sequence(self.sequence(depth)?), anchor),
+            TokenKind::Mapping { anchor } => (Value::Mapping(self.mapping(depth)?), anchor),
+            TokenKind::Alias(id) => return self.alias(id, mark, depth),
+            _ => return Err(error(mark, "a value is missing")),
         };
         let node = Node { mark, value };
         if anchor != 0 {
-            let (count, height) = measure(&node);
-            self.count_copies(count, span)?;
+            let (size, height) = measure(&node);
+            self.count_copies(size, mark)?;
             self.anchors.insert(anchor, (node.clone(), height));
         }
         Ok(node)
@@ -262,10 +226,11 @@ impl<'a> Builder<'_, 'a> {
     fn sequence(&mut self, depth: usize) -> Result<Vec<Node<'a>>, YamlError> {
         let mut items = Vec::new();
         loop {
-            match self.event()? {
-                (Event::SequenceEnd, _) => return Ok(items),
-                (event, span) => items.push(self.node(event, &span, depth + 1)?),
+            let token = self.token()?;
+            if matches!(token.kind, TokenKind::SequenceEnd) {
+                return Ok(items);
             }
+            items.push(self.node(token, depth + 1)?);
         }
     }
 
@@ -273,22 +238,22 @@ impl<'a> Builder<'_, 'a> {
         let mut entries: Vec<Entry<'a>> = Vec::new();
         let mut merged = None;
         loop {
-            let (event, span) = match self.event()? {
-                (Event::MappingEnd, _) => break,
-                other => other,
+            let token = self.token()?;
+            if matches!(token.kind, TokenKind::MappingEnd) {
+                break;
+            }
+            let Node { mark, value: key } = self.node(token, depth + 1)?;
+            let Value::Scalar { text, plain } = key else {
+                return Err(error(mark, "a key is a mapping or a list; keys are texts"));
             };
-            let key = self.node(event, &span, depth + 1)?;
-            let Value::Scalar { text, plain } = key.value else {
-                return Err(self.error(&span, "a key is a mapping or a list; keys are texts"));
-            };
-            let (event, value_span) = self.event()?;
-            let value = self.node(event, &value_span, depth + 1)?;
+            let token = self.token()?;
+            let value = self.node(token, depth + 1)?;
             if plain && text == "<<" {
                 if merged.replace(value).is_some() {
-                    return Err(self.error(&span, "the key `<<` is there twice"));
+                    return Err(error(mark, "the key `<<` is there twice"));
                 }
             } else {
-                entries.push(Entry { key: text, mark: key.mark, value });
+                entries.push(Entry { key: text, mark, value });
             }
         }
         check_keys(&entries)?;
@@ -298,49 +263,44 @@ impl<'a> Builder<'_, 'a> {
         Ok(entries)
     }
 
-    fn alias(&mut self, id: usize, span: &Span, depth: usize) -> Result<Node<'a>, YamlError> {
+    fn alias(&mut self, id: usize, mark: Mark, depth: usize) -> Result<Node<'a>, YamlError> {
         let Some((node, height)) = self.anchors.get(&id) else {
-            return Err(self.error(span, "an alias stands inside of what it names"));
+            return Err(error(mark, "an alias stands inside of what it names"));
         };
-        let (node, height) = (node.clone(), *height);
         if depth + height > MAX_DEPTH {
-            return Err(self.error(span, format!("values are nested more than {MAX_DEPTH} deep")));
+            return Err(error(mark, format!("values are nested more than {MAX_DEPTH} deep")));
         }
-        self.count_copies(measure(&node).0, span)?;
-        Ok(node)
+        let size = measure(node).0;
+        self.count_copies(size, mark)?;
+        self.anchors.get(&id).map(|(node, _)| node.clone()).ok_or_else(|| error(mark, "an alias is unknown"))
     }
 
-    fn count_copies(&mut self, count: usize, span: &Span) -> Result<(), YamlError> {
-        self.copied += count;
+    fn count_copies(&mut self, size: usize, mark: Mark) -> Result<(), YamlError> {
+        self.copied += size;
         if self.copied > MAX_COPIED_NODES {
-            return Err(self.error(span, format!("aliases stand for more than {MAX_COPIED_NODES} values")));
+            return Err(error(mark, format!("aliases stand for more than {MAX_COPIED_NODES} values")));
         }
         Ok(())
     }
-
-    /// Whether the tag makes the value a text. Types of YAML's own are implied by the fields; others are
-    /// refused, since nobody knows what they should do.
-    fn check_tag(&self, tag: Option<&Tag>, span: &Span) -> Result<bool, YamlError> {
-        match tag {
-            None => Ok(false),
-            Some(tag) if tag.is_yaml_core_schema() => Ok(tag.is_yaml_core_schema_tag("str")),
-            // `!` alone: "not a plain scalar".
-            Some(tag) if tag.original() == "!" => Ok(true),
-            Some(tag) => Err(self.error(span, format!("the tag `{}` means nothing here", tag.original()))),
-        }
-    }
 }
 
-/// How many nodes a tree has, and how deep it is.
+fn error(mark: Mark, message: impl Into<String>) -> YamlError {
+    YamlError { mark, message: message.into() }
+}
+
+/// How large a tree is, and how deep. A long text counts for several nodes: it is copied, too.
 fn measure(node: &Node<'_>) -> (usize, usize) {
-    let sum = |(count, height): (usize, usize), inner: &Node<'_>| {
-        let (inner_count, inner_height) = measure(inner);
-        (count + inner_count, height.max(inner_height + 1))
+    let sum = |(size, height): (usize, usize), inner: &Node<'_>| {
+        let (inner_size, inner_height) = measure(inner);
+        (size + inner_size, height.max(inner_height + 1))
     };
     match &node.value {
-        Value::Scalar { .. } => (1, 0),
+        Value::Scalar { text, .. } => (1 + text.len() / 64, 0),
         Value::Sequence(items) => items.iter().fold((1, 0), sum),
-        Value::Mapping(entries) => entries.iter().map(|entry| &entry.value).fold((1, 0), sum),
+        Value::Mapping(entries) => {
+            let keys = entries.iter().map(|entry| entry.key.len() / 64).sum::<usize>();
+            entries.iter().map(|entry| &entry.value).fold((1 + keys, 0), sum)
+        }
     }
 }
 

@@ -50,58 +50,69 @@ fn parents(
     let spec = &object.body.spec;
     let at = At::Root.field("spec");
     let at = at.field("parentRefs");
-    let mut report = |at: &At<'_>, severity, reason, message: &str, advice: &str| {
-        problems.push(severity, (HttpRoute::KIND, object), at, reason, (message, advice));
+    let mut report = |at: &At<'_>, severity, reason, text: (&str, &str)| {
+        problems.push(severity, (HttpRoute::KIND, object), at, reason, text);
     };
     if spec.parent_refs.is_empty() {
-        report(
-            &at,
-            Severity::Warning,
-            "NoParent",
-            "names no Gateway, so that nothing reaches it",
-            "Name one.",
-        );
+        let text = ("names no Gateway, so that nothing reaches it", "Name one.");
+        report(&at, Severity::Warning, "NoParent", text);
     }
     // They were checked on reading.
     let hostnames: Vec<HostPattern> =
         spec.hostnames.iter().filter_map(|hostname| HostPattern::parse(hostname).ok()).collect();
-    let mut statuses = Vec::new();
+    let hostnames = (!spec.hostnames.is_empty()).then_some(&hostnames[..]);
+    let mut statuses = Vec::with_capacity(spec.parent_refs.len());
     for (place, parent) in spec.parent_refs.iter().enumerate() {
         let at = at.index(place);
-        let group_kind = (
-            parent.group.as_deref().unwrap_or(GATEWAY_GROUP),
-            parent.kind.as_deref().unwrap_or(Gateway::KIND),
-        );
-        if group_kind != (GATEWAY_GROUP, Gateway::KIND) {
-            let message = format!("parents of the kind `{}` are not served", group_kind.1);
-            report(&at, Severity::Warning, "InvalidKind", &message, "");
-            continue;
-        }
-        let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
-        let gateway = match gateways.find(namespace, &parent.name) {
-            Parent::Ours(gateway) => &mut gateways.nodes[gateway],
-            Parent::Foreign => continue,
-            Parent::Missing => {
-                let message = format!("there is no Gateway {namespace}/{}", parent.name);
-                let advice = if parent.namespace.is_none() && namespace != "default" {
-                    "A Gateway in another namespace is named with its namespace."
-                } else {
-                    ""
-                };
-                report(&at, Severity::Error, "NoMatchingParent", &message, advice);
+        let gateway = match find(parent, object, gateways) {
+            Ok(Some(gateway)) => gateway,
+            Ok(None) => continue,
+            Err((severity, reason, message, advice)) => {
+                report(&at, severity, reason, (&message, advice));
                 continue;
             }
         };
         let accepted = match &outcome.fault {
             Some(fault) => Err(fault.clone()),
-            None => attach(gateway, parent, object, &hostnames, route, index),
+            None => attach(gateway, parent, object, hostnames, route, index),
         };
         if let (Err(fault), None) = (&accepted, &outcome.fault) {
-            report(&at, Severity::Error, fault.reason, &fault.message, "");
+            report(&at, Severity::Error, fault.reason, (&fault.message, ""));
         }
         statuses.push(parent_status(parent, object.generation, accepted, outcome));
     }
     statuses
+}
+
+/// The Gateway that a parentRef names; `None` if it is another controller's.
+///
+/// # Errors
+/// A problem, where there is none.
+fn find<'g, 'r>(
+    parent: &ParentReference,
+    object: &Object<HttpRoute>,
+    gateways: &'g mut Gateways<'r>,
+) -> Result<Option<&'g mut GatewayNode<'r>>, (Severity, &'static str, String, &'static str)> {
+    let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
+    let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
+    if (group, kind) != (GATEWAY_GROUP, Gateway::KIND) {
+        let message = format!("parents of the kind `{kind}` are not served");
+        return Err((Severity::Warning, "InvalidKind", message, ""));
+    }
+    let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
+    match gateways.find(namespace, &parent.name) {
+        Parent::Ours(gateway) => Ok(gateways.nodes.get_mut(gateway)),
+        Parent::Foreign => Ok(None),
+        Parent::Missing => {
+            let message = format!("there is no Gateway {namespace}/{}", parent.name);
+            let advice = if parent.namespace.is_none() && namespace != "default" {
+                "A Gateway in another namespace is named with its namespace."
+            } else {
+                ""
+            };
+            Err((Severity::Error, "NoMatchingParent", message, advice))
+        }
+    }
 }
 
 /// Attaches a route to the listeners that a parentRef means.
@@ -109,7 +120,7 @@ fn attach(
     gateway: &mut GatewayNode<'_>,
     parent: &ParentReference,
     object: &Object<HttpRoute>,
-    hostnames: &[HostPattern],
+    hostnames: Option<&[HostPattern]>,
     route: &Arc<Route>,
     index: &Index<'_>,
 ) -> Result<(), Fault> {
@@ -153,10 +164,8 @@ fn attach(
 }
 
 /// The hosts that a listener and a route share; a route without hostnames takes the listener's.
-fn shared_hostnames(listener: &HostPattern, hostnames: &[HostPattern]) -> Vec<HostPattern> {
-    if hostnames.is_empty() {
-        return vec![listener.clone()];
-    }
+fn shared_hostnames(listener: &HostPattern, hostnames: Option<&[HostPattern]>) -> Vec<HostPattern> {
+    let Some(hostnames) = hostnames else { return vec![listener.clone()] };
     let mut shared: Vec<HostPattern> = Vec::new();
     for hostname in hostnames.iter().filter_map(|hostname| hostname.intersect(listener)) {
         if !shared.contains(&hostname) {

@@ -38,6 +38,22 @@ pub(super) struct GatewayNode<'r> {
     pub(super) listeners: Vec<ListenerNode<'r>>,
 }
 
+impl GatewayNode<'_> {
+    /// None of it is served; the first reason counts.
+    fn fail(
+        &mut self,
+        at: &At<'_>,
+        reason: &'static str,
+        (message, advice): (String, &str),
+        problems: &mut UnplacedProblems,
+    ) {
+        problems.push(Severity::Error, (Gateway::KIND, self.object), at, reason, (message.clone(), advice));
+        if self.fault.is_none() {
+            self.fault = Some(Fault::new(reason, message));
+        }
+    }
+}
+
 /// One listener of a Gateway of ours.
 pub(super) struct ListenerNode<'r> {
     pub(super) spec: &'r Listener,
@@ -142,63 +158,60 @@ fn gateway<'r>(
 ) -> Option<GatewayNode<'r>> {
     let spec = &object.body.spec;
     let at = At::Root.field("spec");
-    let mut error = |at: &At<'_>, reason, message: String, advice: &str| {
-        problems.push(Severity::Error, (Gateway::KIND, object), at, reason, (message, advice));
+    let mut node = GatewayNode {
+        object,
+        fault: None,
+        addresses: Vec::new(),
+        options: Arc::default(),
+        listeners: Vec::with_capacity(spec.listeners.len()),
     };
     let mut options = ProxyOptions::default();
-    let mut fault = None;
-    match classes.find(&spec.gateway_class_name) {
+    let class = classes.find(&spec.gateway_class_name);
+    match class {
         Some(Class::Foreign) => return None,
         None => {
             let message = format!("there is no GatewayClass `{}`", spec.gateway_class_name);
-            error(&at.field("gatewayClassName"), "UnknownClass", message, "Write irongate.");
+            let text = (message, "Write irongate.");
+            let at = at.field("gatewayClassName");
+            problems.push(Severity::Error, (Gateway::KIND, object), &at, "UnknownClass", text);
             return None;
         }
         Some(Class::Invalid) => {
             let message = format!("GatewayClass `{}` is not accepted", spec.gateway_class_name);
-            error(&at.field("gatewayClassName"), "InvalidParameters", message.clone(), "Mend the class.");
-            fault = Some(Fault::new("InvalidParameters", message));
+            node.fail(
+                &at.field("gatewayClassName"),
+                "InvalidParameters",
+                (message, "Mend the class."),
+                problems,
+            );
         }
-        Some(Class::Ours(class_parameters)) => {
-            if let Some(parameters) = class_parameters {
-                parameters::apply(parameters, &mut options);
-            }
-        }
+        Some(Class::Ours(Some(parameters))) => parameters::apply(parameters, &mut options),
+        Some(Class::Ours(None)) => {}
     }
     if let Some(reference) = spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref()) {
         match parameters::find(reference, Some(object.name.namespace()), index) {
             Ok(parameters) => parameters::apply(parameters, &mut options),
             Err(message) => {
                 let at = at.field("infrastructure");
-                let message = format!("parametersRef {message}");
-                error(&at.field("parametersRef"), "InvalidParameters", message.clone(), "");
-                fault = fault.or(Some(Fault::new("InvalidParameters", message)));
+                node.fail(&at.field("parametersRef"), "InvalidParameters", (message, ""), problems);
             }
         }
     }
-    let addresses = match addresses(object) {
-        Ok(addresses) => addresses,
+    node.options = Arc::new(options);
+    match addresses(object) {
+        Ok(addresses) => node.addresses = addresses,
         Err((place, kind)) => {
             let at = at.field("addresses");
-            let message = format!("addresses of the type `{kind}` are not served");
-            error(
-                &at.index(place).field("type"),
-                "UnsupportedAddress",
-                message.clone(),
-                "Write type: IPAddress.",
-            );
-            fault = fault.or(Some(Fault::new("UnsupportedAddress", message)));
-            Vec::new()
+            let text = (format!("addresses of the type `{kind}` are not served"), "Write type: IPAddress.");
+            node.fail(&at.index(place).field("type"), "UnsupportedAddress", text, problems);
         }
-    };
-    let listeners = (0..)
-        .zip(&spec.listeners)
-        .map(|(place, listener)| {
-            let at = at.field("listeners");
-            listener_node(object, listener, &addresses, &at.index(place), problems)
-        })
-        .collect();
-    Some(GatewayNode { object, fault, addresses, options: Arc::new(options), listeners })
+    }
+    let at = at.field("listeners");
+    for (place, listener) in spec.listeners.iter().enumerate() {
+        let listener = listener_node(object, listener, &node.addresses, &at.index(place), problems);
+        node.listeners.push(listener);
+    }
+    Some(node)
 }
 
 /// The addresses to listen on: those that are written, else every one of the machine, as two sockets: the
@@ -227,13 +240,10 @@ fn listener_node<'r>(
     at: &At<'_>,
     problems: &mut UnplacedProblems,
 ) -> ListenerNode<'r> {
-    let mut error = |at: &At<'_>, reason, message: String, advice: &str| {
-        problems.push(Severity::Error, (Gateway::KIND, object), at, reason, (message, advice));
-    };
     let hostname = match spec.hostname.as_deref() {
         None | Some("") => HostPattern::Any,
-        // It was checked on reading.
-        Some(text) => HostPattern::parse(text).unwrap_or_default(),
+        // It was checked on reading; what cannot be read must never become every host.
+        Some(text) => HostPattern::parse(text).unwrap_or_else(|_| HostPattern::Exact("".into())),
     };
     let mut node = ListenerNode {
         spec,
@@ -246,40 +256,33 @@ fn listener_node<'r>(
         has_invalid_kinds: false,
         routes: Vec::new(),
     };
+    let mut report = |severity, at: &At<'_>, reason, text: (&str, &str)| {
+        problems.push(severity, (Gateway::KIND, object), at, reason, text);
+    };
     if &*spec.protocol != "HTTP" {
         let message = format!("the protocol `{}` is not served", spec.protocol);
         let advice = "Only HTTP is, for now; the other listeners of the Gateway are not affected.";
-        error(&at.field("protocol"), "UnsupportedProtocol", message.clone(), advice);
+        report(Severity::Error, &at.field("protocol"), "UnsupportedProtocol", (&message, advice));
         node.fault = Some(Fault::new("UnsupportedProtocol", message));
         return node;
     }
     if spec.tls.is_some() {
         let text = ("means nothing for the protocol HTTP", "");
-        problems.push(Severity::Warning, (Gateway::KIND, object), &at.field("tls"), "Ignored", text);
+        report(Severity::Warning, &at.field("tls"), "Ignored", text);
     }
     let allowed: &[RouteGroupKind] = spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
-    if allowed.is_empty() {
-        node.kinds = vec![HttpRoute::KIND];
+    let is_http_route = |kind: &RouteGroupKind| {
+        (kind.group.as_deref().unwrap_or(GATEWAY_GROUP), &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND)
+    };
+    if allowed.is_empty() || allowed.iter().any(is_http_route) {
+        node.kinds.push(HttpRoute::KIND);
     }
     let at = at.field("allowedRoutes");
     let at = at.field("kinds");
-    for (place, kind) in allowed.iter().enumerate() {
-        let group = kind.group.as_deref().unwrap_or(GATEWAY_GROUP);
-        if (group, &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND) {
-            if node.kinds.is_empty() {
-                node.kinds.push(HttpRoute::KIND);
-            }
-        } else {
-            node.has_invalid_kinds = true;
-            let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
-            problems.push(
-                Severity::Error,
-                (Gateway::KIND, object),
-                &at.index(place),
-                "InvalidRouteKinds",
-                (message, "Write HTTPRoute."),
-            );
-        }
+    for (place, kind) in allowed.iter().enumerate().filter(|(_, kind)| !is_http_route(kind)) {
+        node.has_invalid_kinds = true;
+        let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
+        report(Severity::Error, &at.index(place), "InvalidRouteKinds", (&message, "Write HTTPRoute."));
     }
     node
 }

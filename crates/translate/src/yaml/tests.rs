@@ -73,6 +73,7 @@ fn hostile_documents_are_bounded() {
     });
     for (text, message) in [
         (laughs, "aliases stand for more"),
+        (format!("a: &a {}\nb: *a", "x".repeat(64 * MAX_COPIED_NODES)), "aliases stand for more"),
         ("[".repeat(1000), "nest"),
         ("- ".repeat(1000), "nest"),
         (format!("{}1", "{a: ".repeat(1000)), "nest"),

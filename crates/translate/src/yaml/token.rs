@@ -1,0 +1,85 @@
+//! The parser's events, cut down to what a tree needs: they are large, and are moved often.
+
+use super::{Mark, YamlError};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
+use std::borrow::Cow;
+
+/// One step through a text.
+pub(super) struct Token<'a> {
+    pub(super) mark: Mark,
+    pub(super) kind: TokenKind<'a>,
+}
+
+/// Anchors are numbers, 0 for none.
+pub(super) enum TokenKind<'a> {
+    DocumentStart { offset: usize },
+    DocumentEnd,
+    Scalar { text: Cow<'a, str>, plain: bool, anchor: usize },
+    Sequence { anchor: usize },
+    SequenceEnd,
+    Mapping { anchor: usize },
+    MappingEnd,
+    Alias(usize),
+    StreamEnd,
+    Other,
+}
+
+/// The next step.
+pub(super) fn next<'a>(
+    parser: &mut Parser<'a, StrInput<'a>>,
+    lines_before: u32,
+) -> Result<Token<'a>, YamlError> {
+    let (event, span) = match parser.next_event() {
+        Some(Ok(event)) => event,
+        Some(Err(error)) => {
+            return Err(YamlError { mark: mark(error.marker(), lines_before), message: error.info() });
+        }
+        None => return Ok(Token { mark: Mark { line: 1, column: 1 }, kind: TokenKind::StreamEnd }),
+    };
+    let mark = mark(&span.start, lines_before);
+    let kind = match event {
+        Event::Scalar(text, style, anchor, tag) => {
+            let is_text = check_tag(tag.as_deref(), mark)?;
+            TokenKind::Scalar { text, plain: matches!(style, ScalarStyle::Plain) && !is_text, anchor }
+        }
+        Event::SequenceStart(_, anchor, tag) => {
+            check_tag(tag.as_deref(), mark)?;
+            TokenKind::Sequence { anchor }
+        }
+        Event::MappingStart(_, anchor, tag) => {
+            check_tag(tag.as_deref(), mark)?;
+            TokenKind::Mapping { anchor }
+        }
+        Event::SequenceEnd => TokenKind::SequenceEnd,
+        Event::MappingEnd => TokenKind::MappingEnd,
+        Event::Alias(id) => TokenKind::Alias(id),
+        Event::DocumentStart(..) => {
+            TokenKind::DocumentStart { offset: span.start.byte_offset().unwrap_or_default() }
+        }
+        Event::DocumentEnd => TokenKind::DocumentEnd,
+        Event::StreamEnd => TokenKind::StreamEnd,
+        _ => TokenKind::Other,
+    };
+    Ok(Token { mark, kind })
+}
+
+fn mark(marker: &Marker, lines_before: u32) -> Mark {
+    Mark {
+        line: u32::try_from(marker.line()).unwrap_or(u32::MAX).saturating_add(lines_before),
+        column: u32::try_from(marker.col()).unwrap_or(u32::MAX).saturating_add(1),
+    }
+}
+
+/// Whether the tag makes the value a text. Types of YAML's own are implied by the fields; others are refused,
+/// since nobody knows what they should do.
+fn check_tag(tag: Option<&Tag>, mark: Mark) -> Result<bool, YamlError> {
+    match tag {
+        None => Ok(false),
+        Some(tag) if tag.is_yaml_core_schema() => Ok(tag.is_yaml_core_schema_tag("str")),
+        // `!` alone: "not a plain scalar".
+        Some(tag) if tag.original() == "!" => Ok(true),
+        Some(tag) => {
+            Err(YamlError { mark, message: format!("the tag `{}` means nothing here", tag.original()) })
+        }
+    }
+}
