@@ -117,6 +117,7 @@ impl Kind for EndpointSlice {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let ports = at.field("ports");
+        checks.no_more_than(&ports, self.ports.len(), 100);
         for (index, port) in self.ports.iter().enumerate() {
             if let Some(number) = port.port {
                 checks.port(number, &ports.index(index).field("port"));

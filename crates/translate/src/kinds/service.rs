@@ -133,6 +133,7 @@ impl Kind for Service {
         let at = at.field("spec");
         let spec = &self.spec;
         let ports = at.field("ports");
+        checks.no_more_than(&ports, spec.ports.len(), 1000);
         for (index, port) in spec.ports.iter().enumerate() {
             let at = ports.index(index);
             checks.port(port.port, &at.field("port"));

@@ -154,14 +154,14 @@ fn check_match(one: &HttpRouteMatch, at: &At<'_>, checks: &mut Checks) {
         }
     }
     let headers = at.field("headers");
-    checks.at_most(&headers, one.headers.len(), 16);
+    checks.no_more_than(&headers, one.headers.len(), 16);
     for (index, header) in one.headers.iter().enumerate() {
         let at = headers.index(index);
         header_name(&header.name, &at.field("name"), checks);
         check_value(&header.value, &at, checks);
     }
     let params = at.field("queryParams");
-    checks.at_most(&params, one.query_params.len(), 16);
+    checks.no_more_than(&params, one.query_params.len(), 16);
     checks.unique(&params, "name", one.query_params.iter().map(|param| Some(&*param.name)));
     for (index, param) in one.query_params.iter().enumerate() {
         let at = params.index(index);
