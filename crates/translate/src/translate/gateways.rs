@@ -214,11 +214,9 @@ fn gateway<'r>(
     Some(node)
 }
 
-/// The addresses to listen on: those that are written, else every one of the machine, as two sockets: the
-/// IPv6 one takes IPv6 only (`IPV6_V6ONLY`), so that both can be open, and one is enough where the machine
-/// has no IPv6.
+/// The addresses to listen on: those that are written, else every one of the machine. That is `[::]` alone:
+/// its socket takes IPv4, too, and one on `0.0.0.0` beside it would collide.
 fn addresses(object: &Object<Gateway>) -> Result<Vec<IpAddr>, (usize, Text)> {
-    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let mut addresses: Vec<IpAddr> = Vec::new();
     for (place, address) in object.body.spec.addresses.iter().enumerate() {
         if let Some(kind) = address.kind.as_ref().filter(|_| !address.is_ip()) {
@@ -230,7 +228,13 @@ fn addresses(object: &Object<Gateway>) -> Result<Vec<IpAddr>, (usize, Text)> {
             addresses.push(ip);
         }
     }
-    Ok(if addresses.is_empty() { everywhere.into() } else { addresses })
+    let everywhere = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    if addresses.is_empty() {
+        addresses.push(everywhere);
+    } else if addresses.contains(&everywhere) {
+        addresses.retain(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    }
+    Ok(addresses)
 }
 
 fn listener_node<'r>(
