@@ -4,6 +4,7 @@
 //! operation so many times inside [`measured`], the only function whose instructions are counted.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its caller")]
 
+mod exchange;
 mod heads;
 mod routes;
 
@@ -20,7 +21,7 @@ struct Case {
 }
 
 /// Every case, by module.
-const CASES: &[&[Case]] = &[heads::CASES, routes::CASES];
+const CASES: &[&[Case]] = &[heads::CASES, routes::CASES, exchange::CASES];
 
 fn main() -> ExitCode {
     let cases = || CASES.iter().copied().flatten();

@@ -22,17 +22,6 @@ pub(crate) enum BodyFailure {
     Malformed(&'static str),
 }
 
-impl BodyFailure {
-    /// For log and metrics.
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Truncated => "truncated",
-            Self::Malformed(reason) => reason,
-        }
-    }
-}
-
 /// Where a body comes from.
 pub(crate) trait Source {
     /// `Ready(Ok(true))`: [`data`](Source::data) is not empty. `Ready(Ok(false))`: the body has ended well.

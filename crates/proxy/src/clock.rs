@@ -5,20 +5,20 @@ use tokio::time::Instant;
 
 /// Reads tokio's clock (which tests can pause) as microseconds since the process's own start.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
 impl Clock {
     /// A clock that starts a second ago, so that "long before" can be told from zero.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { start: Instant::now() }
     }
 
     /// Now. Costs one read of the time-stamp counter; no system call.
     #[must_use]
-    pub fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         let elapsed = self.start.elapsed();
         Time(elapsed.as_secs() * 1_000_000 + u64::from(elapsed.subsec_micros()) + 1_000_000)
     }

@@ -34,6 +34,7 @@ pub(crate) struct Core {
     view: RefCell<Rc<View>>,
     backends: RefCell<HashMap<BackendKey, Rc<CoreBackend>>>,
     random: RefCell<fastrand::Rng>,
+    #[expect(clippy::vec_box, reason = "a scratch is moved twice a request: as a pointer, not as 400 bytes")]
     scratch: RefCell<Vec<Box<Scratch>>>,
     memory: RefCell<Vec<Vec<u8>>>,
 }

@@ -18,9 +18,16 @@ mod http1;
 mod http2;
 mod listener;
 mod live;
+#[cfg(feature = "memory")]
+mod memory_gateway;
 mod reply;
 mod snapshot;
 mod timer;
 mod transport;
+
+#[cfg(feature = "memory")]
+pub use memory_gateway::MemoryGateway;
+#[cfg(feature = "memory")]
+pub use transport::{MemoryStream, memory_pair};
 
 pub use control::{BackendReport, Drain, EndpointReport, Proxy, StartOptions, available_threads};

@@ -138,10 +138,6 @@ impl Listeners {
             closing.begin();
         }
     }
-
-    pub(crate) fn close_all(&self) {
-        self.loops.borrow_mut().drain().for_each(|(_, closing)| closing.begin());
-    }
 }
 
 /// Accepts until it is told to close. Errors of one connection end that one; running out of descriptors or of

@@ -58,7 +58,6 @@ pub(crate) struct PortFacts {
 
 /// One listener: its routes, ready to be matched.
 pub(crate) struct ListenerPlan {
-    pub(crate) label: Arc<str>,
     table: RouteTable,
     /// By route, then by rule.
     rules: Vec<Vec<Arc<RulePlan>>>,
@@ -72,8 +71,6 @@ pub(crate) struct Lane(pub(crate) u32);
 
 /// One rule of a route.
 pub(crate) struct RulePlan {
-    pub(crate) route: Arc<str>,
-    pub(crate) listener: Arc<str>,
     pub(crate) filters: Filters,
     choice: WeightedChoice,
     backends: Vec<BackendUse>,
@@ -207,7 +204,7 @@ impl Compiler {
                 attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect(),
             );
         }
-        ListenerPlan { label, table, rules, unmatched }
+        ListenerPlan { table, rules, unmatched }
     }
 
     fn rule(
@@ -237,8 +234,6 @@ impl Compiler {
             backends.push(BackendUse { target, filters: Filters::compile(&backend.filters), lane });
         }
         Arc::new(RulePlan {
-            route: route.clone(),
-            listener: listener.clone(),
             filters: Filters::compile(&rule.filters),
             choice: WeightedChoice::new(&weights),
             backends,

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A connected stream.
-pub struct Transport {
+pub(crate) struct Transport {
     stream: Stream,
 }
 

@@ -5,10 +5,10 @@ use std::num::NonZero;
 /// The cores that the process may run on, bounded by the cgroup's CPU quota rounded up; at least 1.
 #[must_use]
 pub fn available_threads() -> usize {
-    // The standard library looks at both the affinity mask and the quota of cgroup v1 and v2, and rounds the quota down.
+    // The standard library looks at the affinity mask and at the cgroup's quota, and rounds the quota down.
     let affine = std::thread::available_parallelism().map_or(1, NonZero::get);
     match quota() {
-        Some(quota) => affine.max(1).min(quota.max(1)).max(quota.min(cores())),
+        Some(quota) => cores().min(quota).max(affine),
         None => affine,
     }
 }
@@ -38,7 +38,10 @@ fn parse_quota(text: &str) -> Option<usize> {
     let mut words = text.split_ascii_whitespace();
     let quota: u64 = words.next()?.parse().ok()?;
     let period: u64 = words.next()?.parse().ok()?;
-    usize::try_from(quota.checked_div(period)? + u64::from(quota % period > 0)).ok()
+    if period == 0 {
+        return None;
+    }
+    usize::try_from(quota.div_ceil(period)).ok()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 /// Why there is no answer's head.
+#[derive(Clone, Copy)]
 pub(super) enum NoHead {
     /// The origin's doing: another may do better.
     Upstream(HeadFailure),

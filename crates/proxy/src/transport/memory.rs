@@ -73,9 +73,11 @@ impl MemoryStream {
             return Poll::Pending;
         }
         let length = space.len().min(pipe.bytes.len()).min(pipe.piece);
-        for (to, from) in space.iter_mut().zip(pipe.bytes.drain(..length)) {
-            *to = from;
-        }
+        let (front, back) = pipe.bytes.as_slices();
+        let (first, second) = space[..length].split_at_mut(length.min(front.len()));
+        first.copy_from_slice(&front[..first.len()]);
+        second.copy_from_slice(&back[..second.len()]);
+        pipe.bytes.drain(..length);
         pipe.writer.take().into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(length))
     }

@@ -1,0 +1,96 @@
+//! One whole exchange through a core of the proxy, over streams in memory: everything but the kernel.
+
+use crate::Case;
+use irongate_config::{
+    AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config,
+    Endpoint, Endpoints, HostPattern, Listener, ListenerKey, ListenerProtocol, ObjectName, RequestMatch,
+    Route, RouteKey, RouteKind, RouteRule,
+};
+use irongate_proxy::{MemoryGateway, MemoryStream};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "exchange_get_1_kib", times: 1000, prepare: || prepare(1024) },
+    Case { name: "exchange_get_64_kib", times: 200, prepare: || prepare(64 << 10) },
+];
+
+const PORT: u16 = 80;
+const REQUEST: &[u8] = b"GET /shop/item?id=7 HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench/1.0\r\n\
+    Accept: */*\r\nAccept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef\r\n\r\n";
+
+/// A request and its answer on connections that are open already.
+fn prepare(body: usize) -> Box<dyn FnMut()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build_local(tokio::runtime::LocalOptions::default())
+        .expect("a runtime without IO needs nothing from the system");
+    let (gateway, client, origin) = runtime.block_on(async {
+        let (gateway, problems) = MemoryGateway::new(&config());
+        assert!(problems.is_empty(), "{problems:?}");
+        let origin = gateway.origin().expect("the backend has an endpoint");
+        let client = gateway.connect(PORT);
+        (gateway, client, origin)
+    });
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + body, b'x');
+    Box::new(move || {
+        let _alive = &gateway;
+        runtime.block_on(async {
+            write(&client, REQUEST).await;
+            read_until(&origin, |text| text.ends_with(b"\r\n\r\n")).await;
+            write(&origin, &answer).await;
+            read_until(&client, |text| text.len() > body && text.ends_with(b"x")).await;
+        });
+    })
+}
+
+async fn write(stream: &MemoryStream, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let written = poll_fn(|cx| stream.poll_write(cx, bytes)).await.expect("the other end is open");
+        bytes = &bytes[written..];
+    }
+}
+
+async fn read_until(stream: &MemoryStream, is_whole: impl Fn(&[u8]) -> bool) {
+    let mut text = Vec::with_capacity(128 << 10);
+    let mut space = vec![0; 16 << 10];
+    while !is_whole(&text) {
+        let read = poll_fn(|cx| stream.poll_read(cx, &mut space)).await.expect("the other end is open");
+        assert!(read > 0, "the stream ended");
+        text.extend_from_slice(&space[..read]);
+    }
+}
+
+/// One listener, one route, one backend with one endpoint.
+fn config() -> Config {
+    let name = |text| ObjectName::new("default", text).expect("a valid name");
+    let key = BackendKey { kind: BackendKind::Service, name: name("origin"), port: 80 };
+    let address = SocketAddr::from(([127, 0, 0, 1], 9000));
+    let backend = Backend {
+        key: key.clone(),
+        endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
+        protocol: BackendProtocol::Http1,
+        options: Arc::default(),
+    };
+    let target = BackendTarget::Backend(key.clone());
+    let rule = RouteRule {
+        matches: vec![RequestMatch::default()],
+        backends: vec![BackendRef { weight: 1, target, filters: Vec::new() }],
+        ..RouteRule::default()
+    };
+    let route_key = RouteKey { kind: RouteKind::Http, name: name("all") };
+    let route = Arc::new(Route { key: route_key, age: 0, rules: vec![Arc::new(rule)] });
+    let listener = Listener {
+        key: ListenerKey { gateway: name("gateway"), section: "http".into() },
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], PORT))],
+        protocol: ListenerProtocol::Http,
+        hostname: HostPattern::Any,
+        options: Arc::default(),
+        routes: vec![AttachedRoute { hostnames: vec![HostPattern::Any], route }],
+    };
+    Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
+}

@@ -1,0 +1,82 @@
+//! One core of the proxy over in-memory streams: for tests on a paused clock and for instruction counts.
+
+use crate::backend::CoreBackend;
+use crate::connection;
+use crate::core::Core;
+use crate::listener::{CoreHandle, Spread};
+use crate::live::Shared;
+use crate::snapshot::{PortId, compile};
+use crate::transport::{MemoryStream, memory_pair};
+use irongate_config::{Config, Problem};
+use irongate_telemetry::Registry as Metrics;
+use irongate_traffic::PickRequest;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// What one direction of a stream holds, in bytes: about as much as a socket's buffer.
+const CAPACITY: usize = 256 << 10;
+
+/// A core that serves streams in memory; origins are other ends of pooled connections.
+pub struct MemoryGateway {
+    core: Rc<Core>,
+    metrics: Arc<Metrics>,
+    _probes: UnboundedReceiver<crate::live::ProbeRequest>,
+}
+
+impl MemoryGateway {
+    /// Compiles a configuration for one core. Has to be called on a local runtime.
+    #[must_use]
+    pub fn new(config: &Config) -> (Self, Vec<Problem>) {
+        let metrics = Metrics::new(1);
+        let (probes, received) = unbounded_channel();
+        let (discard, _) = std::sync::mpsc::channel();
+        let shared = Shared::new(metrics.clone(), probes, usize::MAX, discard);
+        let (commands, _) = unbounded_channel();
+        let handle = CoreHandle { commands, connections: AtomicUsize::new(0) };
+        shared.set_spread(Arc::new(Spread { cores: vec![handle] }));
+        let (snapshot, problems) =
+            compile(config, &shared.registry, 1, |address| PortId(address.port().into()));
+        shared.snapshot.store(Arc::new(snapshot));
+        shared.version.store(1, Ordering::Release);
+        let core = Core::new(0, shared);
+        tokio::task::spawn_local(core.timers.clone().drive());
+        (Self { core, metrics, _probes: received }, problems)
+    }
+
+    /// A client's end of a new connection to a port.
+    #[must_use]
+    pub fn connect(&self, port: u16) -> MemoryStream {
+        let (client, ours) = memory_pair(CAPACITY);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
+        connection::spawn(&self.core, PortId(port.into()), ours.into(), peer);
+        client
+    }
+
+    /// An origin's end of a new pooled connection to an endpoint of the first backend.
+    #[must_use]
+    pub fn origin(&self) -> Option<MemoryStream> {
+        let view = self.core.view();
+        let backend: &Rc<CoreBackend> = view.backends.first()?;
+        let request = PickRequest { random: self.core.random(), tried: &[], replayable: true };
+        let picked = backend.pick(self.core.now(), &request)?;
+        let (origin, ours) = memory_pair(CAPACITY);
+        backend.metrics.opened();
+        backend.give_idle(picked.index, Rc::new(ours.into()), self.core.now());
+        Some(origin)
+    }
+
+    /// Answers end their connections from now on, and idle ones end.
+    pub fn close_idle(&self) {
+        self.core.draining.set(true);
+        self.core.close_idle();
+    }
+
+    /// The metrics, as they are scraped.
+    #[must_use]
+    pub fn scrape(&self) -> String {
+        self.metrics.encode()
+    }
+}
