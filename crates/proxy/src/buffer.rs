@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 /// The sizes of buffers, in bytes: small ones for heads and small bodies, larger ones while much flows.
 const SIZES: [usize; 3] = [16 << 10, 64 << 10, 256 << 10];
-/// How many of each size are kept for the next user: 4, 2 and 2 MiB a core.
-const KEPT: [usize; 3] = [256, 32, 8];
+/// How many of each size are kept for the next user: 4, 2 and 4 MiB a core.
+const KEPT: [usize; 3] = [256, 32, 16];
+/// Reads in a row that filled less than an eighth of a large buffer, before it is exchanged for a small one.
+const SMALL_READS: u8 = 8;
 
 /// The free buffers of a core.
 #[derive(Default)]
@@ -23,11 +25,49 @@ pub(crate) struct Buffer {
     end: usize,
     /// Reads in a row that filled the buffer.
     full: u8,
+    /// Reads in a row that left most of it empty.
+    small: u8,
+    /// The size that is taken first.
+    first: Size,
+}
+
+/// Which of the sizes; the default is the smallest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Size(u8);
+
+impl Size {
+    /// The size for a stream on which so many bytes flowed lately.
+    pub(crate) fn of_flow(bytes: u64) -> Self {
+        match bytes {
+            0..0x1_0000 => Self(0),
+            0x1_0000..0x8_0000 => Self(1),
+            _ => Self(2),
+        }
+    }
 }
 
 impl Buffer {
     pub(crate) fn new(pool: &Rc<BufferPool>) -> Self {
-        Self { pool: pool.clone(), bytes: Box::default(), start: 0, end: 0, full: 0 }
+        Self {
+            pool: pool.clone(),
+            bytes: Box::default(),
+            start: 0,
+            end: 0,
+            full: 0,
+            small: 0,
+            first: Size::default(),
+        }
+    }
+
+    /// Takes a buffer of this size when bytes come next.
+    pub(crate) fn start_with(&mut self, size: Size) {
+        self.first = size;
+    }
+
+    /// The size that it has grown to.
+    pub(crate) fn size(&self) -> Size {
+        let index = SIZES.iter().position(|&size| size >= self.bytes.len()).unwrap_or_default();
+        Size(index as u8)
     }
 
     /// What was read and not consumed.
@@ -47,7 +87,7 @@ impl Buffer {
     /// Room for a read; never empty unless the buffer [is full](Buffer::is_full).
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.bytes.is_empty() {
-            self.bytes = self.pool.take(0);
+            self.bytes = self.pool.take(usize::from(self.first.0));
         }
         if self.start == self.end {
             self.start = 0;
@@ -65,6 +105,7 @@ impl Buffer {
         self.end += length;
         debug_assert!(self.end <= self.bytes.len());
         self.full = if self.end == self.bytes.len() { self.full.saturating_add(1) } else { 0 };
+        self.small = if length < self.bytes.len() / 8 { self.small.saturating_add(1) } else { 0 };
     }
 
     pub(crate) fn consume(&mut self, length: usize) {
@@ -85,10 +126,16 @@ impl Buffer {
         true
     }
 
-    /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up.
+    /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up. Shrinks when
+    /// little comes at a time.
     pub(crate) fn adapt(&mut self) {
-        if self.is_empty() && self.full >= 2 && self.grow() {
+        if !self.is_empty() {
+            return;
+        }
+        if self.full >= 2 && self.grow() {
             self.full = 0;
+        } else if self.small >= SMALL_READS && self.bytes.len() > SIZES[0] {
+            self.release();
         }
     }
 
@@ -99,6 +146,8 @@ impl Buffer {
             self.start = 0;
             self.end = 0;
             self.full = 0;
+            self.small = 0;
+            self.first = Size::default();
         }
     }
 }
@@ -172,6 +221,21 @@ mod tests {
             slow.adapt();
         }
         assert_eq!(slow.bytes.len(), SIZES[0]);
+    }
+
+    #[test]
+    fn shrinks_when_little_comes() {
+        let pool = Rc::new(BufferPool::default());
+        let mut buffer = Buffer::new(&pool);
+        buffer.start_with(Size::of_flow(1 << 20));
+        for _ in 0..SMALL_READS {
+            assert_eq!(read(&mut buffer, &[1; 100]), 100);
+            assert_eq!(buffer.bytes.len(), SIZES[2]);
+            buffer.consume(100);
+            buffer.adapt();
+        }
+        assert_eq!(read(&mut buffer, &[1; 100]), 100);
+        assert_eq!(buffer.size(), Size::default());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::relay::{RelayBounds, relay};
 use super::{Downstream, HeadFailure, Outcome, Scratch, Upstream, fail};
 use crate::backend::Load;
 use crate::body::{Pump, Replay};
+use crate::buffer::Size;
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::http1::upstream::Http1Upstream;
@@ -191,9 +192,17 @@ impl<D: Downstream> Attempts<'_, D> {
                 }
             },
         };
-        let mut upstream =
-            Http1Upstream::begin(core, transport, &self.scratch.request, self.facts.head_limits);
+        let mut upstream = Http1Upstream::begin(
+            core,
+            transport,
+            &self.scratch.request,
+            self.facts.head_limits,
+            self.client.flow.get(),
+        );
         let (end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
+        // A client that kept up with much is served from a large buffer at once the next time.
+        let flowed = Size::of_flow(self.outcome.response_bytes);
+        self.client.flow.set(if whole { flowed.min(upstream.buffer_size()) } else { Size::default() });
         match upstream.end(core, whole && matches!(end, End::Over)) {
             Some(transport) => backend.give_idle(index, transport, self.outcome.ended),
             None => backend.metrics.closed(),

@@ -1,7 +1,7 @@
 //! The reading half: a buffer and the framing of the body that is being read.
 
 use crate::body::{BodyFailure, Source};
-use crate::buffer::{Buffer, BufferPool};
+use crate::buffer::{Buffer, BufferPool, Size};
 use crate::transport::Transport;
 use irongate_message::{BodyDecoder, BodyError, BodyLength, Fields, Piece};
 use std::rc::Rc;
@@ -20,6 +20,16 @@ impl Reader {
     pub(crate) fn new(transport: Rc<Transport>, pool: &Rc<BufferPool>) -> Self {
         let decoder = BodyDecoder::new(BodyLength::Empty);
         Self { transport, buffer: Buffer::new(pool), decoder, available: 0 }
+    }
+
+    /// Reads into a buffer of this size when bytes come next.
+    pub(crate) fn start_with(&mut self, size: Size) {
+        self.buffer.start_with(size);
+    }
+
+    /// The size that the buffer has grown to.
+    pub(crate) fn buffer_size(&self) -> Size {
+        self.buffer.size()
     }
 
     /// What was read beyond the last message.

@@ -2,6 +2,7 @@
 
 use super::{Reader, Writer};
 use crate::body::BodyFailure;
+use crate::buffer::Size;
 use crate::core::Core;
 use crate::exchange::{HeadFailure, Upstream};
 use crate::transport::Transport;
@@ -28,7 +29,7 @@ pub(crate) struct Http1Upstream {
 }
 
 impl Http1Upstream {
-    /// Takes a connection for one request, and writes its head.
+    /// Takes a connection for one request, and writes its head. `size`: how large the buffer for its answer begins.
     pub(crate) fn begin(
         core: &Core,
         transport: Rc<Transport>,
@@ -39,8 +40,10 @@ impl Http1Upstream {
         let framing = head.body();
         head.write_http1(framing, writer.waiting());
         writer.begin(framing);
+        let mut reader = Reader::new(transport.clone(), &core.buffers);
+        reader.start_with(size);
         Self {
-            reader: Reader::new(transport.clone(), &core.buffers),
+            reader,
             writer,
             transport,
             parser: HeadParser::new(),
@@ -50,6 +53,11 @@ impl Http1Upstream {
             keep_alive: false,
             answered: false,
         }
+    }
+
+    /// The size that the answer's buffer has grown to.
+    pub(crate) fn buffer_size(&self) -> Size {
+        self.reader.buffer_size()
     }
 
     /// Ends the exchange. Gives the connection back if it can carry another request.
