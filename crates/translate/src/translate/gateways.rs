@@ -38,7 +38,34 @@ pub(super) struct GatewayNode<'r> {
     pub(super) listeners: Vec<ListenerNode<'r>>,
 }
 
-impl GatewayNode<'_> {
+impl<'r> GatewayNode<'r> {
+    /// The options of the class, and over them those of the Gateway.
+    fn set_options(&mut self, class: Class<'r>, index: &Index<'r>, problems: &mut UnplacedProblems) {
+        let spec = &self.object.body.spec;
+        let at = At::Root.field("spec");
+        let mut options = ProxyOptions::default();
+        match class {
+            Class::Ours(Some(parameters)) => parameters::apply(parameters, &mut options),
+            Class::Ours(None) | Class::Foreign => {}
+            Class::Invalid => {
+                let message = format!("GatewayClass `{}` is not accepted", spec.gateway_class_name);
+                let at = at.field("gatewayClassName");
+                self.fail(&at, "InvalidParameters", (message, "Mend the class."), problems);
+            }
+        }
+        let reference = spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref());
+        let namespace = Some(self.object.name.namespace());
+        match reference.map(|reference| parameters::find(reference, namespace, index)) {
+            None => {}
+            Some(Ok(parameters)) => parameters::apply(parameters, &mut options),
+            Some(Err(message)) => {
+                let at = at.field("infrastructure");
+                self.fail(&at.field("parametersRef"), "InvalidParameters", (message, ""), problems);
+            }
+        }
+        self.options = Arc::new(options);
+    }
+
     /// None of it is served; the first reason counts.
     fn fail(
         &mut self,
@@ -73,6 +100,28 @@ pub(super) struct ListenerNode<'r> {
 }
 
 impl ListenerNode<'_> {
+    /// Which kinds of routes may attach: those that are allowed and go with the protocol.
+    fn set_kinds(
+        &mut self,
+        at: &At<'_>,
+        mut report: impl FnMut(Severity, &At<'_>, &'static str, (&str, &str)),
+    ) {
+        let allowed: &[RouteGroupKind] =
+            self.spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
+        let is_http_route = |kind: &RouteGroupKind| {
+            (kind.group.as_deref().unwrap_or(GATEWAY_GROUP), &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND)
+        };
+        if allowed.is_empty() || allowed.iter().any(is_http_route) {
+            self.kinds.push(HttpRoute::KIND);
+        }
+        let at = at.field("kinds");
+        for (place, kind) in allowed.iter().enumerate().filter(|(_, kind)| !is_http_route(kind)) {
+            self.has_invalid_kinds = true;
+            let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
+            report(Severity::Error, &at.index(place), "InvalidRouteKinds", (&message, "Write HTTPRoute."));
+        }
+    }
+
     /// Why a route of a kind in a namespace may not attach; `None` if it may.
     pub(super) fn denial(&self, kind: &str, namespace: &str, index: &Index<'_>) -> Option<String> {
         let name = &self.spec.name;
@@ -158,17 +207,9 @@ fn gateway<'r>(
 ) -> Option<GatewayNode<'r>> {
     let spec = &object.body.spec;
     let at = At::Root.field("spec");
-    let mut node = GatewayNode {
-        object,
-        fault: None,
-        addresses: Vec::new(),
-        options: Arc::default(),
-        listeners: Vec::with_capacity(spec.listeners.len()),
-    };
-    let mut options = ProxyOptions::default();
-    let class = classes.find(&spec.gateway_class_name);
-    match class {
+    let class = match classes.find(&spec.gateway_class_name) {
         Some(Class::Foreign) => return None,
+        Some(class) => class,
         None => {
             let message = format!("there is no GatewayClass `{}`", spec.gateway_class_name);
             let text = (message, "Write irongate.");
@@ -176,28 +217,15 @@ fn gateway<'r>(
             problems.push(Severity::Error, (Gateway::KIND, object), &at, "UnknownClass", text);
             return None;
         }
-        Some(Class::Invalid) => {
-            let message = format!("GatewayClass `{}` is not accepted", spec.gateway_class_name);
-            node.fail(
-                &at.field("gatewayClassName"),
-                "InvalidParameters",
-                (message, "Mend the class."),
-                problems,
-            );
-        }
-        Some(Class::Ours(Some(parameters))) => parameters::apply(parameters, &mut options),
-        Some(Class::Ours(None)) => {}
-    }
-    if let Some(reference) = spec.infrastructure.as_ref().and_then(|part| part.parameters_ref.as_ref()) {
-        match parameters::find(reference, Some(object.name.namespace()), index) {
-            Ok(parameters) => parameters::apply(parameters, &mut options),
-            Err(message) => {
-                let at = at.field("infrastructure");
-                node.fail(&at.field("parametersRef"), "InvalidParameters", (message, ""), problems);
-            }
-        }
-    }
-    node.options = Arc::new(options);
+    };
+    let mut node = GatewayNode {
+        object,
+        fault: None,
+        addresses: Vec::new(),
+        options: Arc::default(),
+        listeners: Vec::with_capacity(spec.listeners.len()),
+    };
+    node.set_options(class, index, problems);
     match addresses(object) {
         Ok(addresses) => node.addresses = addresses,
         Err((place, kind)) => {
@@ -274,19 +302,6 @@ fn listener_node<'r>(
         let text = ("means nothing for the protocol HTTP", "");
         report(Severity::Warning, &at.field("tls"), "Ignored", text);
     }
-    let allowed: &[RouteGroupKind] = spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
-    let is_http_route = |kind: &RouteGroupKind| {
-        (kind.group.as_deref().unwrap_or(GATEWAY_GROUP), &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND)
-    };
-    if allowed.is_empty() || allowed.iter().any(is_http_route) {
-        node.kinds.push(HttpRoute::KIND);
-    }
-    let at = at.field("allowedRoutes");
-    let at = at.field("kinds");
-    for (place, kind) in allowed.iter().enumerate().filter(|(_, kind)| !is_http_route(kind)) {
-        node.has_invalid_kinds = true;
-        let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
-        report(Severity::Error, &at.index(place), "InvalidRouteKinds", (&message, "Write HTTPRoute."));
-    }
+    node.set_kinds(&at.field("allowedRoutes"), report);
     node
 }
