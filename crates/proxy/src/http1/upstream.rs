@@ -35,6 +35,7 @@ impl Http1Upstream {
         transport: Rc<Transport>,
         head: &RequestHead,
         limits: HeadLimits,
+        size: Size,
     ) -> Self {
         let mut writer = Writer::new(transport.clone(), core.take_memory());
         let framing = head.body();
