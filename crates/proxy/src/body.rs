@@ -131,7 +131,11 @@ impl Pump {
                     self.trailers = source.take_trailers();
                     self.state = PumpState::Finishing;
                 }
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(PumpFailure::Source(failure))),
+                Poll::Ready(Err(failure)) => {
+                    // What came before goes on its way, as far as that needs no waiting.
+                    let _ = sink.poll_flush(cx);
+                    return Poll::Ready(Err(PumpFailure::Source(failure)));
+                }
                 Poll::Pending => {
                     return match sink.poll_flush(cx) {
                         Poll::Ready(Err(failure)) => Poll::Ready(Err(PumpFailure::Sink(failure))),

@@ -175,7 +175,12 @@ impl Downstream for Http1Downstream {
     fn break_off(&mut self) {
         self.keep_alive = false;
         self.broken = true;
-        // A clean end would look like a whole answer where only the end of the stream ends it.
+        // What is framed by a length or in chunks is seen to be cut off, and a plain close loses nothing of what
+        // was sent. Where only the end of the stream ends the answer a clean end would look whole; and a client that
+        // takes no bytes must not hold the kernel's.
+        if self.writer.is_self_delimited() && self.writer.is_flushed() {
+            return;
+        }
         self.transport.reset_on_drop();
     }
 }

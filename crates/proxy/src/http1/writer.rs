@@ -78,6 +78,11 @@ impl Writer {
         self.sent == self.waiting.len()
     }
 
+    /// Whether the body's framing shows where it ends.
+    pub(crate) fn is_self_delimited(&self) -> bool {
+        self.framing != BodyLength::UntilClose
+    }
+
     /// Gives back the memory.
     pub(crate) fn into_memory(mut self) -> Vec<u8> {
         self.waiting.clear();
