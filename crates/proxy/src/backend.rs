@@ -174,6 +174,9 @@ impl CoreBackend {
             self.drop_idle(endpoint, |idle| {
                 now.saturating_since(idle.since) <= longest && idle.transport.is_quiet()
             });
+            if let Some(connections) = &endpoint.http2 {
+                connections.tidy(now);
+            }
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Client {
     pub(crate) text: Box<str>,
     /// How large the buffer for the next answer begins.
     pub(crate) flow: Cell<Size>,
-    metrics: Arc<ListenerMetrics>,
+    pub(crate) metrics: Arc<ListenerMetrics>,
 }
 
 /// Counts a client connection while it lives.

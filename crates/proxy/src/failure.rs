@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     ConnectFailed,
     /// Connecting took too long.
     ConnectTimeout,
+    /// All connections that may be opened to the endpoint are full.
+    UpstreamFull,
     /// The connection ended before an answer came.
     UpstreamClosed,
     /// What came is no valid answer.
@@ -58,7 +60,7 @@ impl Failure {
             Self::Connect => 501,
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
-            Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout => 503,
+            Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamFull => 503,
             Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => 502,
             Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => 504,
             Self::BadBody(_) => 400,
@@ -81,6 +83,7 @@ impl Failure {
             Self::NoEndpoint => "no_endpoint",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
+            Self::UpstreamFull => "upstream_full",
             Self::UpstreamClosed => "upstream_closed",
             Self::BadAnswer(reason) | Self::BadBody(reason) | Self::AnswerBroken(reason) => reason,
             Self::RequestTimeout => "request_timeout",
@@ -109,6 +112,7 @@ impl Failure {
             Self::NoBackend | Self::InvalidBackend(_) => "The route's backend is not configured correctly.",
             Self::NoEndpoint => "No instance of the backend is ready.",
             Self::ConnectFailed | Self::ConnectTimeout => "The backend could not be reached.",
+            Self::UpstreamFull => "The backend has no room for another request.",
             Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => {
                 "The backend did not give a valid answer."
             }

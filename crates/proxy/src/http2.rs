@@ -1,9 +1,28 @@
-//! stub
+//! HTTP/2 in cleartext with prior knowledge, to clients and to origins, on the `h2` crate.
+//!
+//! A connection is one task that owns the crate's state machine; each of a client's streams is a task of its own that
+//! runs the same [`exchange`](crate::exchange) as HTTP/1 does. So a panic costs one stream, and a stream that waits
+//! holds up no other. What the crate writes is collected and sent once a turn of the connection's task
+//! ([`stream::Stream`]).
+//!
+//! Not here: upgrades and `CONNECT` over HTTP/2 (RFC 8441; an HTTP/1.1 client's upgrade towards an HTTP/2 origin
+//! goes on as a plain request, which RFC 9110 §7.8 allows), server push (never offered, never taken), priorities
+//! (RFC 9113 §5.3 deprecates them).
+//!
+//! What the crate does not let us do: it drops what follows a `#` in `:path` before we see it, where we would refuse
+//! the request; it resets a stream whose query holds a raw `"`, `<` or `>`, which HTTP/1.1 requests may; and it does
+//! not say that a header block has begun and not ended, so the time for one is bounded only by the time for the first
+//! request and by the connection's idle time (its size is bounded always).
+
+mod body;
 pub(crate) mod client;
-pub(crate) async fn serve(
-    _c: crate::connection::Client,
-    _f: std::sync::Arc<crate::snapshot::PortFacts>,
-    _t: std::rc::Rc<crate::transport::Transport>,
-    _s: Vec<u8>,
-) {
-}
+mod downstream;
+mod head;
+mod resets;
+mod server;
+mod stream;
+
+pub(crate) use server::serve;
+
+/// How much of a body a peer may send ahead on one stream.
+const STREAM_WINDOW: u32 = 64 << 10;

@@ -10,12 +10,12 @@ use crate::buffer::Size;
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::http1::upstream::Http1Upstream;
-use crate::http2;
+use crate::http2::client::{Http2Upstream, Sender, Taken};
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
 use crate::transport::Transport;
 use irongate_config::{BackendProtocol, RetryPolicy};
-use irongate_message::BodyLength;
+use irongate_message::{BodyLength, HeadError};
 use irongate_traffic::{
     AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Outcome as LoadOutcome, PickRequest,
     RequestFacts, Time, Verdict, connect_timeout, decide,
@@ -212,33 +212,18 @@ impl<D: Downstream> Attempts<'_, D> {
 
     async fn once_http2(&mut self, load: Load, now: Time) -> End {
         let core = &self.client.core;
-        let index = load.index;
-        let Some(connections) = self.work.backend.http2(index) else {
-            return End::Final(Failure::NoEndpoint);
+        let sender = match self.room(&load, now).await {
+            Ok(sender) => sender,
+            Err((end, outcome)) => {
+                load.end(core.now(), outcome);
+                return end;
+            }
         };
-        let sender = match connections.sender() {
-            Some(sender) => sender,
-            None => match self.connect(&load, now).await {
-                Ok(transport) => match connections.open(core, &self.work.backend, transport).await {
-                    Ok(sender) => sender,
-                    Err(()) => {
-                        load.end(core.now(), LoadOutcome::Failed);
-                        return End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
-                    }
-                },
-                Err((end, outcome)) => {
-                    load.end(core.now(), outcome);
-                    return end;
-                }
-            },
-        };
-        let begun =
-            http2::client::Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits);
-        match begun {
+        match Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits) {
             Ok(mut upstream) => self.through(&mut upstream, load, now, false).await.0,
-            Err(HeadFailure::Malformed(reason)) => {
+            Err(HeadFailure::Malformed(_)) => {
                 load.end(core.now(), LoadOutcome::Cancelled);
-                End::Final(Failure::BadAnswer(reason))
+                End::Final(Failure::Head(HeadError::Target))
             }
             Err(HeadFailure::Closed | HeadFailure::Refused) => {
                 load.end(core.now(), LoadOutcome::Cancelled);
@@ -247,15 +232,68 @@ impl<D: Downstream> Attempts<'_, D> {
         }
     }
 
+    /// Room on an HTTP/2 connection to the endpoint. Requests that come while one is being opened wait for it,
+    /// as long as they would wait for one of their own.
+    async fn room(&self, load: &Load, now: Time) -> Result<Sender, (End, LoadOutcome)> {
+        let backend = &self.work.backend;
+        let gone = (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
+        let Some(connections) = backend.http2(load.index) else { return Err(gone) };
+        loop {
+            match connections.take() {
+                Taken::Sender(sender) => return Ok(sender),
+                Taken::Open(opener) => match self.connect(load, now).await {
+                    Ok(transport) => {
+                        let Some(address) = backend.address(load.index) else { return Err(gone) };
+                        let limits = &self.facts.options.limits;
+                        let metrics = &backend.metrics;
+                        if !connections.open(&self.client.core, address, metrics, limits, transport).await {
+                            let end =
+                                End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
+                            return Err((end, LoadOutcome::Failed));
+                        }
+                    }
+                    Err(failed) => {
+                        if let End::Failed(_, failure) = failed.0 {
+                            opener.failed(failure);
+                        }
+                        return Err(failed);
+                    }
+                },
+                Taken::Wait(opening) => {
+                    let failure =
+                        match self.timer.within(self.connect_until(now), |cx| opening.poll(cx)).await {
+                            Ok(Ok(())) => continue,
+                            Ok(Err(failure)) => failure,
+                            Err(_) if self.client.core.now() >= self.deadlines.request => {
+                                return Err((End::Final(Failure::RequestTimeout), LoadOutcome::Cancelled));
+                            }
+                            Err(_) => Failure::ConnectTimeout,
+                        };
+                    // The endpoint is held to it once, by the one who opens.
+                    return Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::Cancelled));
+                }
+                Taken::Full => {
+                    let end = End::Failed(AttemptFailure::Refused, Failure::UpstreamFull);
+                    return Err((end, LoadOutcome::Cancelled));
+                }
+            }
+        }
+    }
+
+    /// Until when a connection may take to open.
+    fn connect_until(&self, now: Time) -> Time {
+        let backend = &self.work.backend;
+        let configured = backend.options().connect_timeout;
+        now.after(connect_timeout(configured, backend.has_other(&self.tried))).min(self.deadlines.request)
+    }
+
     /// A new connection to the endpoint.
     async fn connect(&self, load: &Load, now: Time) -> Result<Rc<Transport>, (End, LoadOutcome)> {
         let backend = &self.work.backend;
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
         };
-        let configured = backend.options().connect_timeout;
-        let patience = connect_timeout(configured, backend.has_other(&self.tried));
-        let until = now.after(patience).min(self.deadlines.request);
+        let until = self.connect_until(now);
         let mut connecting = pin!(Transport::connect(address));
         let failed = |failure| {
             backend.metrics.connect_failed();

@@ -1,42 +1,134 @@
-//! stub
-use crate::exchange::{HeadFailure, Upstream};
-use irongate_message::*;
-use std::task::*;
+//! Connections to an origin over HTTP/2: many requests share one, and another is opened when it is full.
+
+mod connection;
+mod upstream;
+
+pub(crate) use connection::Sender;
+pub(crate) use upstream::Http2Upstream;
+
+use crate::core::Core;
+use crate::failure::Failure;
+use crate::transport::Transport;
+use connection::{Connection, Over};
+use irongate_config::Limits;
+use irongate_telemetry::BackendMetrics;
+use irongate_traffic::Time;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Connections to one endpoint that one core opens at most.
+const MOST: usize = 64;
+
+/// One core's connections to one endpoint.
 #[derive(Default)]
-pub(crate) struct Connections;
+pub(crate) struct Connections {
+    open: RefCell<Vec<Connection>>,
+    opening: RefCell<Option<Rc<Opening>>>,
+}
+
+/// What a request gets that asks for a connection.
+pub(crate) enum Taken {
+    /// Room on one.
+    Sender(Sender),
+    /// There is none with room, and this request is to open another.
+    Open(Opener),
+    /// Another request is opening one.
+    Wait(Rc<Opening>),
+    /// All are full, and no more are opened.
+    Full,
+}
+
 impl Connections {
-    pub(crate) fn sender(&self) -> Option<()> {
-        None
+    /// Room for a request.
+    pub(crate) fn take(&self) -> Taken {
+        let mut open = self.open.borrow_mut();
+        let mut next = 0;
+        while let Some(connection) = open.get(next) {
+            match connection.sender() {
+                Ok(Some(sender)) => return Taken::Sender(sender),
+                Ok(None) => next += 1,
+                Err(Over) => drop(open.remove(next)),
+            }
+        }
+        let mut opening = self.opening.borrow_mut();
+        if let Some(opening) = &*opening
+            && opening.outcome.get().is_none()
+        {
+            return Taken::Wait(opening.clone());
+        }
+        if open.len() >= MOST {
+            return Taken::Full;
+        }
+        let fresh = Rc::<Opening>::default();
+        *opening = Some(fresh.clone());
+        Taken::Open(Opener(fresh))
     }
+
+    /// Begins a connection over a transport that was just opened, and was counted as such. False: that failed.
     pub(crate) async fn open(
         &self,
-        _core: &crate::core::Core,
-        _b: &crate::backend::CoreBackend,
-        _t: std::rc::Rc<crate::transport::Transport>,
-    ) -> Result<(), ()> {
-        Err(())
+        core: &Rc<Core>,
+        address: SocketAddr,
+        metrics: &Arc<BackendMetrics>,
+        limits: &Limits,
+        transport: Rc<Transport>,
+    ) -> bool {
+        let connection = Connection::begin(core, address, metrics.clone(), limits, transport).await;
+        let begun = connection.is_some();
+        self.open.borrow_mut().extend(connection);
+        begun
+    }
+
+    /// Ends connections that were idle for long, or whose peer has fallen silent.
+    pub(crate) fn tidy(&self, now: Time) {
+        self.open.borrow_mut().retain_mut(|connection| connection.tidy(now));
     }
 }
-pub(crate) struct Http2Upstream(crate::http1::Reader, crate::http1::Writer);
-impl Http2Upstream {
-    pub(crate) fn begin(_s: (), _h: &RequestHead, _l: HeadLimits) -> Result<Self, HeadFailure> {
-        Err(HeadFailure::Closed)
-    }
+
+/// A connection that is being opened; those who want it wait here.
+#[derive(Default)]
+pub(crate) struct Opening {
+    outcome: Cell<Option<Result<(), Failure>>>,
+    waiting: RefCell<Vec<Waker>>,
 }
-impl Upstream for Http2Upstream {
-    type Source = crate::http1::Reader;
-    type Sink = crate::http1::Writer;
-    fn source(&mut self) -> &mut Self::Source {
-        &mut self.0
-    }
-    fn sink(&mut self) -> &mut Self::Sink {
-        &mut self.1
-    }
-    fn poll_head(&mut self, _cx: &mut Context<'_>, _h: &mut ResponseHead) -> Poll<Result<(), HeadFailure>> {
+
+impl Opening {
+    /// Ready when it is open, or failed, or was given up by the request that was at it (which is no failure: another
+    /// goes on).
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if let Some(outcome) = self.outcome.get() {
+            return Poll::Ready(outcome);
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
         Poll::Pending
     }
-    fn has_sent(&self) -> bool {
-        false
+
+    fn end(&self, outcome: Result<(), Failure>) {
+        if self.outcome.get().is_none() {
+            self.outcome.set(Some(outcome));
+        }
+        self.waiting.take().into_iter().for_each(Waker::wake);
     }
-    fn begin_tunnel(&mut self) {}
+}
+
+/// The duty to open a connection. Dropped, it is passed on.
+pub(crate) struct Opener(Rc<Opening>);
+
+impl Opener {
+    /// It did not work: those who wait need not try the same.
+    pub(crate) fn failed(self, failure: Failure) {
+        self.0.end(Err(failure));
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.end(Ok(()));
+    }
 }

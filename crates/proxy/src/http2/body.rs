@@ -1,0 +1,202 @@
+//! Bodies over HTTP/2, for both sides.
+
+use super::head;
+use crate::body::{BodyFailure, Sink, Source};
+use bytes::{Buf, Bytes};
+use h2::{RecvStream, SendStream};
+use irongate_message::{Fields, HeadLimits};
+use std::task::{Context, Poll, ready};
+
+/// The most that is handed to the crate in one piece.
+const PIECE: usize = 64 << 10;
+
+/// A body that comes on a stream. What is consumed, and only that, the peer may send anew.
+pub(crate) struct Http2Source {
+    stream: Option<RecvStream>,
+    /// What has come and was not consumed.
+    data: Bytes,
+    trailers: Option<Fields>,
+    limits: HeadLimits,
+    ended: bool,
+    /// The peer reset the stream, or the connection is gone.
+    broken: bool,
+}
+
+impl Http2Source {
+    /// No body; one may follow by [`Http2Source::begin`].
+    pub(super) fn empty(limits: HeadLimits) -> Self {
+        Self { stream: None, data: Bytes::new(), trailers: None, limits, ended: true, broken: false }
+    }
+
+    /// The body comes on this stream.
+    pub(super) fn begin(&mut self, stream: RecvStream) {
+        self.ended = stream.is_end_stream();
+        self.stream = Some(stream);
+    }
+
+    /// Whether the peer broke the body off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
+        let trailers = ready!(stream.poll_trailers(cx)).map_err(|error| failure(&error))?;
+        if let Some(trailers) = trailers {
+            let trailers = Fields::from_trailers(head::fields(&trailers), &self.limits);
+            self.trailers = trailers.map_err(|error| BodyFailure::Malformed(error.reason()))?;
+        }
+        self.ended = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What it means for a body that its stream failed.
+fn failure(error: &h2::Error) -> BodyFailure {
+    // The crate itself found the peer at fault: a body that is not as long as was announced, for one.
+    if error.is_library() { BodyFailure::Malformed("http2_protocol") } else { BodyFailure::Closed }
+}
+
+impl Source for Http2Source {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFailure>> {
+        loop {
+            if !self.data.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            if self.ended {
+                return Poll::Ready(Ok(false));
+            }
+            let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(false)) };
+            match ready!(stream.poll_data(cx)) {
+                Some(Ok(data)) => self.data = data,
+                Some(Err(error)) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(failure(&error)));
+                }
+                None => ready!(self.poll_end(cx)).inspect_err(|_| self.broken = true)?,
+            }
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.data.advance(length);
+        if let Some(stream) = &mut self.stream {
+            // Failing means that the stream is over: nobody waits for the room.
+            let _ = stream.flow_control().release_capacity(length);
+        }
+    }
+
+    fn take_trailers(&mut self) -> Option<Fields> {
+        self.trailers.take()
+    }
+
+    fn is_done(&self) -> bool {
+        self.data.is_empty() && self.ended
+    }
+}
+
+/// A body that goes out on a stream.
+///
+/// The last piece is kept back until more follows, so that the end of a body needs no frame of its own. Bytes are
+/// handed to the crate only as far as both windows have room: what it holds is never waiting for anything but
+/// the socket.
+pub(crate) struct Http2Sink {
+    state: SinkState,
+    /// The piece that is kept back; the windows have room for it.
+    held: Bytes,
+}
+
+enum SinkState {
+    /// There is no stream to send on: it failed before the body began.
+    Failed,
+    /// A body goes out.
+    Open(SendStream<Bytes>),
+    /// The end was handed over.
+    Ended,
+}
+
+impl Http2Sink {
+    pub(super) fn failed() -> Self {
+        Self { state: SinkState::Failed, held: Bytes::new() }
+    }
+
+    /// A body goes out on this stream; `ended`: its head said that there is none.
+    pub(super) fn new(stream: SendStream<Bytes>, ended: bool) -> Self {
+        let state = if ended { SinkState::Ended } else { SinkState::Open(stream) };
+        Self { state, held: Bytes::new() }
+    }
+
+    /// The stream, while a body goes out on it.
+    pub(super) fn stream(&mut self) -> Option<&mut SendStream<Bytes>> {
+        match &mut self.state {
+            SinkState::Open(stream) => Some(stream),
+            SinkState::Failed | SinkState::Ended => None,
+        }
+    }
+
+    /// Hands over what was kept back. False: the stream is gone.
+    fn send_held(&mut self) -> bool {
+        let SinkState::Open(stream) = &mut self.state else { return false };
+        self.held.is_empty() || stream.send_data(std::mem::take(&mut self.held), false).is_ok()
+    }
+
+    fn end(&mut self, trailers: Option<&Fields>) -> bool {
+        let trailers = trailers.and_then(head::trailers);
+        if trailers.is_some() && !self.send_held() {
+            return false;
+        }
+        let SinkState::Open(stream) = &mut self.state else { return false };
+        let ended = match trailers {
+            Some(trailers) => stream.send_trailers(trailers),
+            None => stream.send_data(std::mem::take(&mut self.held), true),
+        };
+        self.state = SinkState::Ended;
+        ended.is_ok()
+    }
+}
+
+impl Sink for Http2Sink {
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, BodyFailure>> {
+        if matches!(self.state, SinkState::Ended) {
+            return Poll::Ready(Ok(data.len()));
+        }
+        if !self.send_held() {
+            return Poll::Ready(Err(BodyFailure::Closed));
+        }
+        let SinkState::Open(stream) = &mut self.state else { return Poll::Ready(Err(BodyFailure::Closed)) };
+        let wanted = data.len().min(PIECE);
+        let mut room = stream.capacity();
+        if room < wanted {
+            stream.reserve_capacity(wanted);
+            room = stream.capacity();
+        }
+        if room == 0 {
+            room = match ready!(stream.poll_capacity(cx)) {
+                Some(Ok(room)) => room,
+                Some(Err(_)) | None => return Poll::Ready(Err(BodyFailure::Closed)),
+            };
+        }
+        let taken = room.min(wanted);
+        self.held = Bytes::copy_from_slice(&data[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+        // The connection's task does the sending; its patience is bounded too.
+        let sent = matches!(self.state, SinkState::Ended) || self.send_held();
+        Poll::Ready(if sent { Ok(()) } else { Err(BodyFailure::Closed) })
+    }
+
+    fn poll_finish(
+        &mut self,
+        _: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), BodyFailure>> {
+        let ended = matches!(self.state, SinkState::Ended) || self.end(trailers);
+        Poll::Ready(if ended { Ok(()) } else { Err(BodyFailure::Closed) })
+    }
+}

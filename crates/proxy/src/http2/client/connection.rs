@@ -1,0 +1,203 @@
+//! One connection to an origin.
+
+use super::super::STREAM_WINDOW;
+use super::super::stream::Stream;
+use crate::core::Core;
+use crate::transport::Transport;
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::{Ping, PingPong};
+use irongate_config::Limits;
+use irongate_telemetry::BackendMetrics;
+use irongate_traffic::Time;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// Streams on one connection at once, should the origin allow more.
+const STREAMS: usize = 256;
+/// How much of its answers an origin may send ahead on all streams together: as much as on each, so that answers
+/// which slow clients do not take hold up no other.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
+/// What may be handed to the crate of one request's body.
+const SEND_BUFFER: usize = 64 << 10;
+/// A connection without a request for so long is closed. Long, since the origin can end it without loss (GOAWAY).
+const IDLE: Duration = Duration::from_secs(300);
+/// An origin that owes an answer and has said nothing for so long is asked for a sign of life.
+const SILENT: Duration = Duration::from_secs(30);
+/// And after so long without one it is taken for dead.
+const DEAD: Duration = Duration::from_secs(60);
+
+/// A connection, as those see it who look for room.
+pub(super) struct Connection {
+    requests: SendRequest<Bytes>,
+    state: Rc<State>,
+    task: AbortHandle,
+    stream: Stream,
+    pings: Option<PingPong>,
+    pinged: bool,
+    /// What had been received, and how many requests had been begun, when something last changed.
+    seen: (u64, u64),
+    changed: Time,
+}
+
+/// A connection takes no more requests.
+pub(super) struct Over;
+
+/// What a connection's requests and its task share with it.
+struct State {
+    /// The host of requests that name none.
+    host: Box<str>,
+    /// Requests under way.
+    active: Cell<usize>,
+    /// Requests begun so far.
+    begun: Cell<u64>,
+    /// The task has ended.
+    over: Cell<bool>,
+}
+
+impl Connection {
+    /// Begins the protocol on a fresh transport. Waits for nothing: the origin's settings come later.
+    pub(super) async fn begin(
+        core: &Rc<Core>,
+        address: SocketAddr,
+        metrics: Arc<BackendMetrics>,
+        limits: &Limits,
+        transport: Rc<Transport>,
+    ) -> Option<Self> {
+        let state = Rc::new(State {
+            host: address.to_string().into_boxed_str(),
+            active: Cell::new(0),
+            begun: Cell::new(0),
+            over: Cell::new(false),
+        });
+        let end = End { state: state.clone(), metrics };
+        let stream = Stream::new(core.clone(), transport, Vec::new());
+        let (requests, mut connection) = builder(limits).handshake::<_, Bytes>(stream.clone()).await.ok()?;
+        let pings = connection.ping_pong();
+        let writes = stream.clone();
+        let task = tokio::task::spawn_local(async move {
+            let _end = end;
+            poll_fn(|cx| {
+                let polled = Pin::new(&mut connection).poll(cx);
+                let sent = writes.poll_end_turn(cx);
+                if let Poll::Ready(Err(error)) = &polled {
+                    tracing::debug!(%error, %address, "an HTTP/2 connection to an origin failed");
+                }
+                if polled.is_ready() || matches!(sent, Poll::Ready(Err(_))) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        });
+        let (task, changed) = (task.abort_handle(), core.now());
+        Some(Self { requests, state, task, stream, pings, pinged: false, seen: (0, 0), changed })
+    }
+
+    /// Room for one request, if there is.
+    ///
+    /// # Errors
+    /// If it takes no more requests: it has ended, or the origin said that it is to.
+    pub(super) fn sender(&self) -> Result<Option<Sender>, Over> {
+        let state = &self.state;
+        if state.over.get() {
+            return Err(Over);
+        }
+        // A fresh handle, since one whose last stream waits to be opened is not ready.
+        let mut requests = self.requests.clone();
+        match requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(_)) => return Err(Over),
+            Poll::Ready(Ok(())) if state.active.get() < requests.current_max_send_streams().min(STREAMS) => {}
+            _ => return Ok(None),
+        }
+        state.active.set(state.active.get() + 1);
+        state.begun.set(state.begun.get() + 1);
+        Ok(Some(Sender { requests, slot: Slot { state: state.clone() } }))
+    }
+
+    /// Looks after the connection; called every second or so. False: no request may use it any more. It ends by
+    /// itself when those that do have ended.
+    pub(super) fn tidy(&mut self, now: Time) -> bool {
+        let seen = (self.stream.received(), self.state.begun.get());
+        if seen != self.seen {
+            (self.seen, self.changed, self.pinged) = (seen, now, false);
+        }
+        let silent = now.saturating_since(self.changed);
+        if self.state.active.get() == 0 {
+            self.stream.release();
+            return silent < IDLE && !self.state.over.get();
+        }
+        if silent >= DEAD && self.pinged {
+            // Requests under way fail with the connection.
+            self.task.abort();
+            return false;
+        }
+        if silent >= SILENT
+            && !self.pinged
+            && let Some(pings) = &mut self.pings
+        {
+            self.pinged = pings.send_ping(Ping::opaque()).is_ok();
+        }
+        !self.state.over.get()
+    }
+}
+
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // Until the origin has said how many it takes.
+        .initial_max_send_streams(100)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_send_buffer_size(SEND_BUFFER)
+        // Answers that we gave up, remembered for frames that were under way.
+        .max_concurrent_reset_streams(STREAMS);
+    builder
+}
+
+/// Tells that a connection has ended, however it did.
+struct End {
+    state: Rc<State>,
+    metrics: Arc<BackendMetrics>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.state.over.set(true);
+        self.metrics.closed();
+    }
+}
+
+/// Room on a connection for one request.
+pub(crate) struct Sender {
+    pub(super) requests: SendRequest<Bytes>,
+    pub(super) slot: Slot,
+}
+
+impl Sender {
+    /// The host of a request that names none.
+    pub(super) fn host(&self) -> &str {
+        &self.slot.state.host
+    }
+}
+
+/// A place among a connection's requests, until it is dropped.
+pub(super) struct Slot {
+    state: Rc<State>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.state.active.set(self.state.active.get() - 1);
+    }
+}

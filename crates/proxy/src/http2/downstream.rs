@@ -1,0 +1,126 @@
+//! A client's side of an exchange over HTTP/2: one stream.
+
+use super::body::{Http2Sink, Http2Source};
+use super::head;
+use crate::body::Source;
+use crate::exchange::Downstream;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use irongate_message::{BodyLength, HeadLimits, RequestHead, ResponseHead};
+use std::task::{Context, Poll, Waker};
+
+/// A client's stream during its exchange.
+pub(super) struct Http2Downstream {
+    source: Http2Source,
+    sink: Http2Sink,
+    respond: SendResponse<Bytes>,
+    /// The final head was handed over.
+    begun: bool,
+    /// The request is a `HEAD`: its answer has no body, whatever its head says.
+    is_head: bool,
+    /// The client waits for a 100, and none was sent.
+    awaits_continue: bool,
+    /// The client reset the stream, made us reset it, or is gone.
+    reset: bool,
+}
+
+impl Http2Downstream {
+    pub(super) fn new(
+        body: RecvStream,
+        respond: SendResponse<Bytes>,
+        is_head: bool,
+        limits: HeadLimits,
+    ) -> Self {
+        let mut source = Http2Source::empty(limits);
+        source.begin(body);
+        let sink = Http2Sink::failed();
+        Self { source, sink, respond, begun: false, is_head, awaits_continue: false, reset: false }
+    }
+
+    /// Whether the request is all there already and has no body.
+    pub(super) fn is_end_of_stream(&self) -> bool {
+        self.source.is_done()
+    }
+
+    /// The request with this head begins.
+    pub(super) fn begin(&mut self, head: &RequestHead) {
+        self.awaits_continue = head.expects_continue();
+    }
+
+    /// Whether the client cut the stream short.
+    pub(super) fn was_reset(&self) -> bool {
+        self.reset || self.source.is_broken()
+    }
+
+    /// Whether the client has done so before we began.
+    pub(super) fn is_reset_already(&mut self) -> bool {
+        self.poll_closed(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Ends the stream: what came is no request (RFC 9113 §8.1.1).
+    pub(super) fn refuse_malformed(&mut self) {
+        self.reset = true;
+        self.respond.send_reset(Reason::PROTOCOL_ERROR);
+    }
+}
+
+impl Downstream for Http2Downstream {
+    type Source = Http2Source;
+    type Sink = Http2Sink;
+
+    fn source(&mut self) -> &mut Http2Source {
+        &mut self.source
+    }
+
+    fn sink(&mut self) -> &mut Http2Sink {
+        &mut self.sink
+    }
+
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.reset {
+            return Poll::Ready(());
+        }
+        let reset = match self.sink.stream() {
+            Some(stream) => stream.poll_reset(cx),
+            None if !self.begun => self.respond.poll_reset(cx),
+            None => return Poll::Pending,
+        };
+        if reset.is_pending() {
+            return Poll::Pending;
+        }
+        self.reset = true;
+        Poll::Ready(())
+    }
+
+    fn interim(&mut self, head: &ResponseHead) {
+        if head.status() == 100 && !std::mem::take(&mut self.awaits_continue) {
+            return;
+        }
+        if let Some(response) = head::write_response(head) {
+            // Failing means that the stream is over, which the exchange will see.
+            let _ = self.respond.send_informational(response);
+        }
+    }
+
+    fn start(&mut self, head: &ResponseHead) {
+        self.begun = true;
+        let ended = self.is_head || matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
+        let stream =
+            head::write_response(head).and_then(|response| self.respond.send_response(response, ended).ok());
+        self.sink = match stream {
+            Some(stream) => Http2Sink::new(stream, ended),
+            None => Http2Sink::failed(),
+        };
+    }
+
+    fn start_tunnel(&mut self, _: &ResponseHead) {
+        // No request over HTTP/2 asks for an upgrade (RFC 9113 §8.6), so none is granted.
+        self.break_off();
+    }
+
+    fn break_off(&mut self) {
+        self.begun = true;
+        self.respond.send_reset(Reason::INTERNAL_ERROR);
+    }
+}

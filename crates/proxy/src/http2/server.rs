@@ -1,0 +1,257 @@
+//! A client's connection over HTTP/2: its task, and a task a stream.
+
+use super::STREAM_WINDOW;
+use super::downstream::Http2Downstream;
+use super::head;
+use super::resets::Resets;
+use super::stream::Stream;
+use crate::connection::Client;
+use crate::exchange;
+use crate::failure::Failure;
+use crate::snapshot::PortFacts;
+use crate::timer::Timer;
+use crate::transport::Transport;
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use irongate_config::Limits;
+use irongate_telemetry::Reason as RefusalReason;
+use irongate_traffic::Time;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// How much of its requests' bodies a client may send ahead on all streams together.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What may be handed to the crate for all streams together, when all of them have something waiting.
+const SEND_BUFFERS: usize = 1 << 20;
+/// How long a client that was told to go may take to say that it has heard.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How long, and how much in bytes, a client's last frames are read so that it gets to read ours.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGERED: usize = 256 << 10;
+
+/// Serves a client that speaks HTTP/2; `start` is what it sent so far, with the preface.
+pub(crate) async fn serve(client: Client, facts: Arc<PortFacts>, transport: Rc<Transport>, start: Vec<u8>) {
+    let core = client.core.clone();
+    let timer = core.timers.timer();
+    let stream = Stream::new(core.clone(), transport.clone(), start);
+    let deadline = core.now().after(facts.options.timeouts.head);
+    let mut handshake = pin!(builder(&facts.options.limits).handshake(stream.clone()));
+    let handshake = timer.within(deadline, |cx| {
+        let polled = handshake.as_mut().poll(cx);
+        let _ = stream.poll_end_turn(cx)?;
+        polled.map_err(|error| error.into_io().unwrap_or_else(|| std::io::ErrorKind::InvalidData.into()))
+    });
+    let Ok(Ok(connection)) = handshake.await else {
+        client.metrics.refused(RefusalReason::new("http2_preface"));
+        return;
+    };
+    let mut server = Server::new(client, facts, connection, stream);
+    poll_fn(|cx| server.poll(cx, &timer)).await;
+    let at_odds = server.at_odds;
+    // Streams still at work learn from this that the client is gone.
+    drop(server);
+    if at_odds {
+        linger(&transport, &timer, core.now().after(LINGER)).await;
+    }
+}
+
+fn builder(limits: &Limits) -> Builder {
+    let streams = limits.streams.max(1);
+    let buffer = SEND_BUFFERS / streams as usize;
+    let mut builder = Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_send_buffer_size(buffer.clamp(16 << 10, 256 << 10))
+        // Streams that we reset, remembered for frames that were under way.
+        .max_concurrent_reset_streams(100)
+        // Streams that were reset before we had looked at them, and resets that the client's errors cause.
+        .max_pending_accept_reset_streams(streams as usize)
+        .max_local_error_reset_streams(Some(1000));
+    builder
+}
+
+/// What the tasks of a connection's streams share.
+struct Shared {
+    client: Client,
+    facts: Arc<PortFacts>,
+    resets: RefCell<Resets>,
+}
+
+/// A connection, as its task sees it.
+struct Server {
+    shared: Rc<Shared>,
+    connection: Connection<Stream, Bytes>,
+    stream: Stream,
+    /// When a stream was last seen open.
+    active: Time,
+    /// A stream has been opened.
+    used: bool,
+    /// The client was told to open no more streams, at this time.
+    leaving: Option<Time>,
+    /// Bytes wait for the client: how much it had taken, and since when it takes no more.
+    waiting: Option<(u64, Time)>,
+    /// The state machine has ended; only its last bytes are to be sent.
+    ended: bool,
+    /// One side has broken the rules.
+    at_odds: bool,
+}
+
+impl Server {
+    fn new(
+        client: Client,
+        facts: Arc<PortFacts>,
+        connection: Connection<Stream, Bytes>,
+        stream: Stream,
+    ) -> Self {
+        let now = client.core.now();
+        let resets = RefCell::new(Resets::new(now));
+        Self {
+            shared: Rc::new(Shared { client, facts, resets }),
+            connection,
+            stream,
+            active: now,
+            used: false,
+            leaving: None,
+            waiting: None,
+            ended: false,
+            at_odds: false,
+        }
+    }
+
+    /// One turn: takes what came, opens streams, sends what there is. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>, timer: &Timer) -> Poll<()> {
+        let core = &self.shared.client.core;
+        let now = core.now();
+        if self.leaving.is_none() && (core.draining.get() || core.closes_idle()) {
+            self.leave(now);
+        }
+        if !self.at_odds && self.shared.resets.borrow().are_too_many() {
+            self.at_odds = true;
+            self.shared.client.metrics.refused(RefusalReason::new("http2_resets"));
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+        while !self.ended {
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(%error, client = %self.shared.client.text, "an HTTP/2 connection failed");
+                    self.ended = true;
+                    self.at_odds = true;
+                }
+                Poll::Ready(None) => self.ended = true,
+                Poll::Pending => break,
+            }
+        }
+        match self.stream.poll_end_turn(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) if self.ended => return Poll::Ready(()),
+            _ => {}
+        }
+        self.poll_deadline(cx, timer, now)
+    }
+
+    /// Two GOAWAYs, a round trip apart, so that no request is lost; then the end with the last stream
+    /// (RFC 9113 §6.8).
+    fn leave(&mut self, now: Time) {
+        self.leaving = Some(now);
+        self.connection.graceful_shutdown();
+    }
+
+    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        self.used = true;
+        tokio::task::spawn_local(serve_stream(self.shared.clone(), request, respond));
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, timer: &Timer, now: Time) -> Poll<()> {
+        let timeouts = &self.shared.facts.options.timeouts;
+        let busy = !self.ended && self.connection.has_streams();
+        if busy {
+            self.active = now;
+        } else {
+            self.stream.release();
+        }
+        if self.stream.has_waiting() {
+            let sent = self.stream.sent();
+            let (_, since) = *self.waiting.take_if(|(before, _)| *before != sent).get_or_insert((sent, now));
+            return timer.poll(cx, now, since.after(timeouts.stalled_write));
+        }
+        self.waiting = None;
+        let until = match self.leaving {
+            Some(since) if !busy => since.max(self.active).after(GOODBYE),
+            _ if !self.used => self.active.after(timeouts.head),
+            _ => self.active.after(timeouts.http2_idle),
+        };
+        ready!(timer.poll(cx, now, until));
+        if self.leaving.is_some() {
+            return Poll::Ready(());
+        }
+        self.leave(now);
+        // To send the GOAWAY, and to set the next deadline.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Serves one stream.
+async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let Shared { client, facts, resets } = &*shared;
+    let core = &client.core;
+    let (head, body) = request.into_parts();
+    let is_head = head.method == http::Method::HEAD;
+    let mut downstream = Http2Downstream::new(body, respond, is_head, facts.head_limits);
+    if !downstream.is_reset_already() {
+        let timer = core.timers.timer();
+        let mut scratch = core.take_scratch();
+        let end_of_stream = downstream.is_end_of_stream();
+        let read = head::read_request(&head, end_of_stream, &facts.head_limits, &mut scratch.request);
+        drop(head);
+        match read {
+            Ok(()) => {
+                downstream.begin(&scratch.request);
+                let mut facts = facts.clone();
+                exchange::serve(client, &timer, &mut facts, &mut downstream, &mut scratch).await;
+            }
+            Err(error) => {
+                let failure = Failure::Head(error);
+                client.metrics.refused(failure.reason());
+                if head::is_malformed(error) {
+                    downstream.refuse_malformed();
+                } else {
+                    exchange::refuse(client, &timer, facts, &mut downstream, &mut scratch, failure).await;
+                }
+            }
+        }
+        core.give_scratch(scratch);
+    }
+    if downstream.was_reset() {
+        resets.borrow_mut().note(core.now());
+    }
+}
+
+/// Reads on for a while after the last word, so that the client gets to read it: closing with unread bytes would
+/// reset the connection.
+async fn linger(transport: &Transport, timer: &Timer, deadline: Time) {
+    let mut space = [0; 4096];
+    let mut left = LINGERED;
+    let _ = timer
+        .within(deadline, |cx| {
+            loop {
+                match ready!(transport.poll_read(cx, &mut space)) {
+                    Ok(0) | Err(_) => return Poll::Ready(()),
+                    Ok(length) if length >= left => return Poll::Ready(()),
+                    Ok(length) => left -= length,
+                }
+            }
+        })
+        .await;
+}

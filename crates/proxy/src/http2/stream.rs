@@ -1,0 +1,174 @@
+//! The stream below a connection: reads what was read ahead first, and writes once a turn.
+//!
+//! The `h2` crate flushes after every DATA frame of some size, which with a socket below would be a system call a
+//! frame. Here a flush does nothing: what was written waits until the connection's task has done all that it can do
+//! and ends its turn by [`Stream::poll_end_turn`], or until much has come together.
+
+use crate::core::Core;
+use crate::transport::Transport;
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What may wait before it is sent within a turn, in bytes. One frame more may come on top.
+const WAITING: usize = 128 << 10;
+
+/// A connection's stream. The crate holds one handle, the connection's task another.
+#[derive(Clone)]
+pub(super) struct Stream {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    core: Rc<Core>,
+    transport: Rc<Transport>,
+    /// What was read before the stream was ours.
+    start: RefCell<Vec<u8>>,
+    outgoing: RefCell<Outgoing>,
+    /// Bytes read so far.
+    received: Cell<u64>,
+    /// Bytes written so far.
+    sent: Cell<u64>,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    waiting: Vec<u8>,
+    /// How much of `waiting` was sent.
+    sent: usize,
+}
+
+impl Outgoing {
+    fn left(&self) -> usize {
+        self.waiting.len() - self.sent
+    }
+}
+
+impl Stream {
+    /// `start` is what was read from the transport already.
+    pub(super) fn new(core: Rc<Core>, transport: Rc<Transport>, start: Vec<u8>) -> Self {
+        let inner = Inner {
+            core,
+            transport,
+            start: RefCell::new(start),
+            outgoing: RefCell::default(),
+            received: Cell::new(0),
+            sent: Cell::new(0),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// Sends what waits: the end of a turn. `Pending`: the peer does not take it at present.
+    pub(super) fn poll_end_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let inner = &*self.inner;
+        let mut outgoing = inner.outgoing.borrow_mut();
+        let outgoing = &mut *outgoing;
+        while outgoing.left() > 0 {
+            let length = ready!(inner.transport.poll_write(cx, &outgoing.waiting[outgoing.sent..]))?;
+            if length == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            outgoing.sent += length;
+            inner.sent.set(inner.sent.get() + length as u64);
+        }
+        outgoing.waiting.clear();
+        outgoing.sent = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the memory of what was sent back: the connection is idle.
+    pub(super) fn release(&self) {
+        let mut outgoing = self.inner.outgoing.borrow_mut();
+        if outgoing.left() == 0 {
+            self.inner.core.give_memory(std::mem::take(&mut *outgoing).waiting);
+        }
+    }
+
+    /// Whether anything waits to be sent.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.inner.outgoing.borrow().left() > 0
+    }
+
+    /// Bytes sent so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.inner.sent.get()
+    }
+
+    /// Bytes received so far.
+    pub(super) fn received(&self) -> u64 {
+        self.inner.received.get()
+    }
+
+    fn poll_take(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.inner.outgoing.borrow().left() >= WAITING {
+            let sent = self.poll_end_turn(cx)?;
+            if sent.is_pending() && self.inner.outgoing.borrow().left() >= WAITING {
+                return Poll::Pending;
+            }
+        }
+        let mut outgoing = self.inner.outgoing.borrow_mut();
+        let Outgoing { waiting, sent } = &mut *outgoing;
+        if waiting.capacity() == 0 {
+            *waiting = self.inner.core.take_memory();
+        }
+        if *sent >= WAITING {
+            // What is gone must not pile up before what is left.
+            waiting.drain(..std::mem::take(sent));
+        }
+        let before = waiting.len();
+        for part in parts {
+            waiting.extend_from_slice(part);
+        }
+        Poll::Ready(Ok(waiting.len() - before))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut start = self.inner.start.borrow_mut();
+        if !start.is_empty() {
+            let length = start.len().min(into.remaining());
+            into.put_slice(&start[..length]);
+            start.drain(..length);
+            if start.is_empty() {
+                *start = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let length = ready!(self.inner.transport.poll_read(cx, into.initialize_unfilled()))?;
+        into.advance(length);
+        self.inner.received.set(self.inner.received.get() + length as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_take(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_take(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // At the end of the turn.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_end_turn(cx))?;
+        self.inner.transport.poll_shutdown(cx)
+    }
+}
