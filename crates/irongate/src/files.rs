@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = Source::MAX_BYTES as u64;
 /// The most files of a folder.
 const MOST: usize = 10_000;
 

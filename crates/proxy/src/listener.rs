@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,9 +51,22 @@ pub(crate) enum Command {
 /// What the system says; nothing stays open then.
 pub(crate) fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
     // Without SO_REUSEPORT first: with it we would share the port with another process of the same user.
-    drop(open(address, false)?);
+    let address = match open(address, false) {
+        Err(error) if error.raw_os_error() == Some(NO_IPV6) && address.ip().is_unspecified() => {
+            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            open(address, false)?;
+            address
+        }
+        opened => {
+            opened?;
+            address
+        }
+    };
     (0..cores).map(|_| open(address, true)).collect()
 }
+
+/// EAFNOSUPPORT: the kernel has no IPv6. All interfaces are then those of IPv4.
+const NO_IPV6: i32 = 97;
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
