@@ -107,6 +107,8 @@ async fn serve(client: Client, mut facts: Arc<PortFacts>, transport: Transport) 
         pace.woken(client.core.now());
         // Boxed, so that an idle connection does not carry the room for an exchange.
         match Box::pin(burst(&client, &mut facts, &transport, &timer, &mut pace)).await {
+            // Woken for nothing: the first request is still waited for.
+            Next::Idle if pace.idle_since == Time::default() => {}
             Next::Idle => deadline = pace.idle_since.after(facts.options.timeouts.idle),
             Next::Close => return,
             Next::Http2(start) => {

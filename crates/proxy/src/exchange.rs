@@ -41,6 +41,12 @@ pub(crate) trait Downstream {
     /// Ready when the client has gone away while we were at work for it.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// The answer that starts next is the last one of its connection, where the protocol version can say so.
+    fn end_after(&mut self) {}
+
+    /// The same if more is left of the request's body than is worth reading and dropping.
+    fn end_after_long_body(&mut self) {}
+
     /// Queues the head of an interim answer, if the client can take it.
     fn interim(&mut self, head: &ResponseHead);
 
@@ -174,6 +180,11 @@ async fn send<D: Downstream>(
     head: &ResponseHead,
     reply: Reply,
 ) -> Outcome {
+    if client.core.draining.get() {
+        downstream.end_after();
+    }
+    // Our own answers do not wait for the body: whoever sends a long one is told that the connection ends.
+    downstream.end_after_long_body();
     downstream.start(head);
     let mut outcome = Outcome { status: head.status(), ..Outcome::default() };
     let deadline = client.core.now().after(facts.options.timeouts.stalled_write);

@@ -344,7 +344,7 @@ impl<D: Downstream> Attempts<'_, D> {
             return (end, false);
         }
         let status = self.scratch.response.status();
-        if status == 101 && self.scratch.request.upgrade().is_none() {
+        if status == 101 && !is_agreed(self.scratch.request.upgrade(), self.scratch.response.upgrade()) {
             load.end(now, LoadOutcome::Failed);
             return (End::Final(Failure::BadAnswer("unexpected_101")), false);
         }
@@ -382,6 +382,10 @@ impl<D: Downstream> Attempts<'_, D> {
             // The request itself is whole; from here on its connection carries the tunnel's bytes.
             upload = Upload::new();
         } else {
+            // The drain may have begun since the request came.
+            if core.draining.get() {
+                self.downstream.end_after();
+            }
             self.downstream.start(response);
         }
         self.outcome.status = status;
@@ -414,6 +418,17 @@ impl<D: Downstream> Attempts<'_, D> {
         }
         (End::Over, !tunnel && upload.pump.is_done())
     }
+}
+
+/// Whether an origin switches to what the client asked for: each protocol of its `Upgrade` has to be among the
+/// client's (RFC 9110 §7.8).
+fn is_agreed(asked: Option<&[u8]>, answered: Option<&[u8]>) -> bool {
+    let (Some(asked), Some(answered)) = (asked, answered) else { return false };
+    let is_asked = |protocol: &[u8]| {
+        let mut all = asked.split(|&byte| byte == b',');
+        all.any(|one| one.trim_ascii().eq_ignore_ascii_case(protocol.trim_ascii()))
+    };
+    answered.split(|&byte| byte == b',').all(is_asked)
 }
 
 /// Whose fault a failure in the middle of an answer is.

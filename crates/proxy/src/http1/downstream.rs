@@ -135,6 +135,16 @@ impl Downstream for Http1Downstream {
         }
     }
 
+    fn end_after(&mut self) {
+        self.keep_alive = false;
+    }
+
+    fn end_after_long_body(&mut self) {
+        if !self.reader.is_done() && !self.is_worth_draining() {
+            self.keep_alive = false;
+        }
+    }
+
     fn interim(&mut self, head: &ResponseHead) {
         if head.status() == 100 {
             if !std::mem::take(&mut self.awaits_continue) {
