@@ -135,8 +135,11 @@ impl Gateway {
     /// `GET` of the admin API, while it may not be there.
     #[must_use]
     pub fn try_admin(&self, target: &str) -> Option<Response> {
-        let mut client = Client::try_connect(self.ports.admin()).ok()?;
-        client.try_send(format!("GET {target} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")).ok()?;
+        let address = self.ports.admin();
+        let mut client = Client::try_connect(address).ok()?;
+        client
+            .try_send(format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
+            .ok()?;
         client.try_response("GET").ok()
     }
 
@@ -164,14 +167,28 @@ impl Gateway {
         write_manifest(&self.folder, &manifest.yaml(self.address()));
     }
 
-    /// Sends SIGTERM.
+    /// Sends SIGTERM: drain and end.
     ///
     /// # Panics
     /// If the process is gone.
     #[track_caller]
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends SIGHUP: read the configuration again.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the gateway runs");
+        rustix::process::kill_process(id, signal).expect("the gateway runs");
     }
 
     /// Waits for the process to end.

@@ -2,41 +2,45 @@
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port kept for the gateway's listener, and the one after it for its admin API.
+/// A port for the gateway's listener and one for its admin API, kept from other tests.
 ///
-/// The first port is held by a bound socket that never listens: other tests cannot take it, connecting to it is
-/// refused, and the gateway can still listen there since both set `SO_REUSEPORT`. The second is only looked at:
-/// it belongs to whoever holds the first. Both lie below the ephemeral range, so that no connection's local port
-/// takes them. What remains is a race with a foreign program that binds a fixed port; starting the gateway is tried
-/// again with other ports then.
+/// The gateway insists on having its port alone, so nothing may hold it. What is held instead, by a bound socket
+/// that never listens, is a third port beside the two: they belong to whoever holds that. All lie below the
+/// ephemeral range, so that no connection's local port takes them. What remains is a race with a foreign program
+/// that binds a fixed port; starting the gateway is tried again with other ports then.
 pub struct PortReservation {
     port: u16,
     _held: Socket,
 }
 
+/// Where the ports begin.
+const FIRST: u16 = 20_000;
+/// How many groups of ports there are.
+const GROUPS: u32 = 2_500;
+/// Ports in a group; the fourth is not used.
+const GROUP: u16 = 4;
+
 impl PortReservation {
-    /// Finds a free pair.
+    /// Finds a free group.
     ///
     /// # Panics
     /// If there is none.
     #[must_use]
     pub fn new() -> Self {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         // Test processes begin at different places, so that they seldom meet.
-        let start = std::process::id() % 5_000;
-        for _ in 0..5_000 {
-            let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-            let port = 20_000 + 2 * ((start * 37 + step) % 5_000) as u16;
-            let Some(held) = bind(port) else { continue };
-            // Set after binding: an earlier holder's option must not let us share with it.
-            if held.set_reuse_port(true).is_err() || bind(port + 1).is_none() {
-                continue;
+        let start = std::process::id().wrapping_mul(37);
+        for _ in 0..GROUPS {
+            let step = NEXT.fetch_add(1, Ordering::Relaxed);
+            let port = FIRST + GROUP * (start.wrapping_add(step) % GROUPS) as u16;
+            let Some(held) = bind(port + 2) else { continue };
+            if bind(port).is_some() && bind(port + 1).is_some() {
+                return Self { port, _held: held };
             }
-            return Self { port, _held: held };
         }
-        unreachable!("no free pair of ports between 20000 and 30000")
+        unreachable!("no free ports between {FIRST} and 30000")
     }
 
     /// The listener's address.

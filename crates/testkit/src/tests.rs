@@ -63,6 +63,7 @@ fn resets_and_refusals_are_what_they_are_called() {
     assert!(Client::try_connect(SilentPort::refusing().address()).is_err());
     let client = Client::connect(origin.address());
     client.reset();
+    eventually("the second connection is accepted", || origin.records().len() == 2);
     assert_eq!(origin.wait_ended(), Some(End::Reset));
     assert_eq!(origin.records()[0].end, Some(End::Script));
 }
@@ -77,11 +78,14 @@ fn interim_answers_are_kept_beside_the_final_one() {
 }
 
 #[test]
-fn a_reserved_port_is_ours_and_refuses() {
-    let reservation = PortReservation::new();
-    assert!(Client::try_connect(reservation.address()).is_err());
-    assert!(std::net::TcpListener::bind(reservation.address()).is_err());
-    assert!(std::net::TcpListener::bind(reservation.admin()).is_ok());
+fn reserved_ports_are_free_and_nobody_elses() {
+    let (one, two) = (PortReservation::new(), PortReservation::new());
+    assert_ne!(one.address(), two.address());
+    for address in [one.address(), one.admin()] {
+        assert!(Client::try_connect(address).is_err());
+        // As the gateway binds: for itself alone.
+        assert!(std::net::TcpListener::bind(address).is_ok());
+    }
 }
 
 #[test]
