@@ -188,7 +188,7 @@ impl Downstream for Http1Downstream {
         // What is framed by a length or in chunks is seen to be cut off, and a plain close loses nothing of what
         // was sent. Where only the end of the stream ends the answer a clean end would look whole; and a client that
         // takes no bytes must not hold the kernel's.
-        if self.writer.is_self_delimited() && self.writer.is_flushed() {
+        if self.writer.is_self_delimited() && self.writer.is_flushed() && !self.writer.is_blocked() {
             return;
         }
         self.transport.reset_on_drop();

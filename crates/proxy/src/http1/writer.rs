@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     ends_stream: bool,
     /// Whether anything of the present message has reached the kernel.
     touched: bool,
+    /// The peer took nothing when it was last offered bytes.
+    blocked: bool,
 }
 
 impl Writer {
@@ -41,6 +43,7 @@ impl Writer {
             finished: false,
             ends_stream: false,
             touched: false,
+            blocked: false,
         }
     }
 
@@ -78,6 +81,11 @@ impl Writer {
         self.sent == self.waiting.len()
     }
 
+    /// Whether the peer took nothing when it was last offered bytes: the kernel's buffer is full.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
     /// Whether the body's framing shows where it ends.
     pub(crate) fn is_self_delimited(&self) -> bool {
         self.framing != BodyLength::UntilClose
@@ -107,6 +115,7 @@ impl Writer {
         } else {
             self.transport.poll_write_vectored(cx, &[IoSlice::new(queued), IoSlice::new(data)])
         };
+        self.blocked = result.is_pending();
         match ready!(result) {
             Ok(0) | Err(_) => Poll::Ready(Err(BodyFailure::Closed)),
             Ok(length) => {

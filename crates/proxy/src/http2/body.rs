@@ -111,6 +111,8 @@ pub(crate) struct Http2Sink {
 }
 
 enum SinkState {
+    /// The head that the body follows was not handed over yet.
+    Waiting,
     /// There is no stream to send on: it failed before the body began.
     Failed,
     /// A body goes out.
@@ -120,6 +122,11 @@ enum SinkState {
 }
 
 impl Http2Sink {
+    /// No body goes out yet.
+    pub(super) fn waiting() -> Self {
+        Self { state: SinkState::Waiting, held: Bytes::new() }
+    }
+
     pub(super) fn failed() -> Self {
         Self { state: SinkState::Failed, held: Bytes::new() }
     }
@@ -134,7 +141,7 @@ impl Http2Sink {
     pub(super) fn stream(&mut self) -> Option<&mut SendStream<Bytes>> {
         match &mut self.state {
             SinkState::Open(stream) => Some(stream),
-            SinkState::Failed | SinkState::Ended => None,
+            SinkState::Waiting | SinkState::Failed | SinkState::Ended => None,
         }
     }
 
@@ -187,7 +194,7 @@ impl Sink for Http2Sink {
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
         // The connection's task does the sending; its patience is bounded too.
-        let sent = matches!(self.state, SinkState::Ended) || self.send_held();
+        let sent = matches!(self.state, SinkState::Waiting | SinkState::Ended) || self.send_held();
         Poll::Ready(if sent { Ok(()) } else { Err(BodyFailure::Closed) })
     }
 

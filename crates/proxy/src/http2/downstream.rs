@@ -34,7 +34,7 @@ impl Http2Downstream {
     ) -> Self {
         let mut source = Http2Source::empty(limits);
         source.begin(body);
-        let sink = Http2Sink::failed();
+        let sink = Http2Sink::waiting();
         Self { source, sink, respond, begun: false, is_head, awaits_continue: false, reset: false }
     }
 
