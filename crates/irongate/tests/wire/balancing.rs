@@ -1,0 +1,119 @@
+//! How requests are shared out, as far as it is certain on the wire. How well it is done is a matter of the balancer's
+//! own tests and of the simulations.
+
+use crate::{OK, gateway};
+use irongate_testkit::{Manifest, Origin};
+
+fn counts(origins: &[Origin]) -> Vec<usize> {
+    origins.iter().map(|origin| origin.requests().len()).collect()
+}
+
+fn manifest(origins: &[Origin]) -> Manifest {
+    let addresses: Vec<_> = origins.iter().map(Origin::address).collect();
+    Manifest::to_origins(&addresses)
+}
+
+fn policy(spec: &str) -> String {
+    format!(
+        "apiVersion: irongate.dev/v1alpha1\nkind: BackendPolicy\nmetadata: {{name: p}}\nspec:\n  \
+         targetRefs: [{{group: '', kind: Service, name: origin}}]\n  {spec}\n"
+    )
+}
+
+#[test]
+fn round_robin_takes_turns() {
+    let origins = [Origin::echoing(), Origin::echoing(), Origin::echoing()];
+    let gateway = gateway(&manifest(&origins).document(&policy("algorithm: RoundRobin")));
+    for _ in 0..30 {
+        assert_eq!(gateway.get("/").status, 200);
+    }
+    assert_eq!(counts(&origins), [10, 10, 10]);
+}
+
+#[test]
+fn everybody_gets_some_by_default() {
+    let origins = [Origin::echoing(), Origin::echoing(), Origin::echoing()];
+    let gateway = gateway(&manifest(&origins));
+    for _ in 0..200 {
+        assert_eq!(gateway.get("/").status, 200);
+    }
+    // How many is a matter of what each one's first answers took; a slow beginning is remembered for a while.
+    assert!(counts(&origins).iter().all(|count| *count >= 1), "{:?}", counts(&origins));
+}
+
+#[test]
+fn weights_share_out_between_backends() {
+    let origins = [Origin::echoing(), Origin::echoing(), Origin::echoing()];
+    let manifest = Manifest::new()
+        .route(
+            "- backendRefs:\n  - {name: a, port: 80, weight: 3}\n  - {name: b, port: 80, weight: 1}\n  - {name: c, port: 80, weight: 0}",
+        )
+        .service("a", &[origins[0].address()])
+        .service("b", &[origins[1].address()])
+        .service("c", &[origins[2].address()]);
+    let gateway = gateway(&manifest);
+    let mut client = gateway.connect();
+    for _ in 0..400 {
+        client.send(crate::GET);
+        assert_eq!(client.response().status, 200);
+    }
+    let counts = counts(&origins);
+    // 300 expected, with a standard deviation of 9: ten of them are never left by chance.
+    assert!((210..=390).contains(&counts[0]) && counts[2] == 0, "{counts:?}");
+}
+
+#[test]
+fn an_endpoint_that_always_fails_is_left_out() {
+    let bad = Origin::answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+    let good = [Origin::answering(OK), Origin::answering(OK), Origin::answering(OK)];
+    let mut addresses: Vec<_> = good.iter().map(Origin::address).collect();
+    addresses.push(bad.address());
+    let gateway = gateway(&Manifest::to_origins(&addresses));
+    let failures = (0..300).filter(|_| gateway.get("/").status != 200).count();
+    assert!(failures <= 10, "{failures} failures reached the client");
+}
+
+#[test]
+fn an_endpoint_that_dies_is_not_missed() {
+    let mut origins = [Origin::echoing(), Origin::echoing(), Origin::echoing(), Origin::echoing()];
+    let gateway = gateway(&manifest(&origins));
+    let mut client = gateway.connect();
+    for round in 0..200 {
+        if round == 50 {
+            origins[0].stop();
+        }
+        client.send(crate::GET);
+        assert_eq!(client.response().status, 200, "round {round}");
+    }
+}
+
+#[test]
+fn connections_to_an_origin_are_used_again() {
+    let origin = Origin::echoing();
+    let gateway = gateway(&Manifest::to_origins(&[origin.address()]));
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/").status, 200);
+    }
+    assert_eq!(origin.records().len(), 1);
+}
+
+#[test]
+fn a_new_configuration_is_taken_up_and_loses_nothing() {
+    let (before, after) = (Origin::answering(named("a")), Origin::answering(named("b")));
+    let gateway = gateway(&Manifest::to_origins(&[before.address()]));
+    let mut client = gateway.connect();
+    let mut ask = move || {
+        client.send(crate::GET);
+        let answer = client.response();
+        assert_eq!(answer.status, 200);
+        answer.text()
+    };
+    assert_eq!(ask(), "a");
+    gateway.configure(&Manifest::to_origins(&[after.address()]));
+    gateway.reload();
+    irongate_testkit::eventually("the new configuration is taken up", || ask() == "b");
+}
+
+fn named(name: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())
+}

@@ -1,0 +1,247 @@
+//! An HTTP/2 client and an HTTP/2 origin, both on the `h2` crate.
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Request, Response};
+use irongate_testkit::PATIENCE;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// The length of `/large`: far more than any window.
+pub(super) const LARGE: usize = 2 << 20;
+
+/// Runs a future on a runtime of its own, with a deadline.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { timeout(2 * PATIENCE, future).await.expect("an end") })
+}
+
+/// A client connection.
+pub(super) struct Client {
+    requests: SendRequest<Bytes>,
+    driver: JoinHandle<()>,
+}
+
+impl Client {
+    pub(super) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the gateway accepts");
+        let (requests, connection) = h2::client::handshake(stream).await.expect("a handshake");
+        let driver = tokio::spawn(async {
+            let _how_it_ended = connection.await;
+        });
+        Self { requests, driver }
+    }
+
+    fn request(method: &str, path: &str, fields: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(format!("http://test{path}"));
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a valid request")
+    }
+
+    /// Sends a request without an end, unless told.
+    pub(super) fn open(&mut self, method: &str, path: &str, end: bool) -> SendStream<Bytes> {
+        let request = Self::request(method, path, &[]);
+        self.requests.send_request(request, end).expect("room for a stream").1
+    }
+
+    /// Sends a whole request; its answer is still to come.
+    pub(super) async fn begin(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> ResponseFuture {
+        let request = Self::request(method, path, fields);
+        let mut ready = self.requests.clone().ready().await.expect("room for a stream");
+        let (answer, mut stream) = ready.send_request(request, body.is_none()).expect("room for a stream");
+        if let Some(body) = body {
+            // Refused in the middle of a body: the answer tells why.
+            let _refused = stream.send_data(body.into(), true);
+        }
+        answer
+    }
+
+    /// Sends a whole request and reads its answer.
+    pub(super) async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Answer {
+        Answer::read(self.begin(method, path, fields, body).await).await.expect("an answer")
+    }
+
+    /// Waits until the gateway has closed the connection.
+    pub(super) async fn wait_closed(self) {
+        drop(self.requests);
+        timeout(PATIENCE, self.driver).await.expect("the connection ends").expect("no panic");
+    }
+}
+
+/// An answer, whole.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    fields: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) trailers: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub(super) async fn read(answer: ResponseFuture) -> Result<Self, h2::Error> {
+        timeout(PATIENCE, async {
+            let (head, mut body) = answer.await?.into_parts();
+            let bytes = read_body(&mut body).await?;
+            let trailers = body.trailers().await?.map(|trailers| texts(&trailers)).unwrap_or_default();
+            Ok(Self { status: head.status.as_u16(), fields: head.headers, body: bytes, trailers })
+        })
+        .await
+        .expect("an answer in time")
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+}
+
+async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut bytes = Vec::new();
+    while let Some(data) = body.data().await {
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+fn texts(fields: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    fields.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+#[derive(Default)]
+struct Seen {
+    fields: Mutex<Vec<(String, String)>>,
+    connections: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// An origin whose answers depend on the path; see `answer`.
+pub(super) struct Http2Origin {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    // Dropped, it ends the origin's thread.
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Http2Origin {
+    pub(super) fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let seen = Arc::new(Seen::default());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let shared = seen.clone();
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                tokio::select! {
+                    () = accept(listener, shared) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, seen, _stop: stop }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Every field of every request so far.
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
+        self.seen.fields.lock().expect("no holder panics").clone()
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(listener: TcpListener, seen: Arc<Seen>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        seen.connections.fetch_add(1, Ordering::Relaxed);
+        let seen = seen.clone();
+        tokio::spawn(async move {
+            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            while let Some(Ok((request, respond))) = connection.accept().await {
+                tokio::spawn(answer(request, respond, seen.clone()));
+            }
+        });
+    }
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    seen: Arc<Seen>,
+) -> Result<(), h2::Error> {
+    let (head, mut body) = request.into_parts();
+    seen.fields.lock().expect("no holder panics").extend(texts(&head.headers));
+    let path = head.uri.path().to_owned();
+    let ok = || Response::builder().status(200);
+    match path.as_str() {
+        "/hang" => std::future::pending().await,
+        "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
+        "/refused-once" if seen.refused.fetch_add(1, Ordering::Relaxed) == 0 => {
+            respond.send_reset(Reason::REFUSED_STREAM);
+        }
+        "/truncated" => {
+            let mut stream = respond.send_response(ok().body(()).expect("valid"), false)?;
+            stream.send_data("part".into(), false)?;
+            // The part is to be on its way before the reset overtakes it.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            stream.send_reset(Reason::INTERNAL_ERROR);
+        }
+        "/empty" => {
+            respond.send_response(Response::builder().status(204).body(()).expect("valid"), true)?;
+        }
+        "/large" => {
+            let mut stream = respond.send_response(ok().body(()).expect("valid"), false)?;
+            stream.send_data(vec![b'l'; LARGE].into(), true)?;
+        }
+        _ => {
+            let bytes = read_body(&mut body).await?;
+            let trailer = body.trailers().await?.and_then(|trailers| trailers.get("x-trailer").cloned());
+            let mut builder = ok();
+            if let Some(value) = trailer {
+                builder = builder.header("x-request-trailer", value);
+            }
+            let is_head = head.method == http::Method::HEAD;
+            let mut stream = respond.send_response(builder.body(()).expect("valid"), is_head)?;
+            if !is_head {
+                let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+                stream.send_data(format!("{} {target} {}", head.method, bytes.len()).into(), false)?;
+                let mut trailers = HeaderMap::new();
+                trailers.insert("x-trailer", "done".parse().expect("valid"));
+                stream.send_trailers(trailers)?;
+            }
+        }
+    }
+    Ok(())
+}
