@@ -182,6 +182,10 @@ impl Fields {
         if name.iter().any(u8::is_ascii_uppercase) {
             return Err(HeadError::FieldName);
         }
+        if trim(value).len() != value.len() {
+            // RFC 9113 8.2.1: white space around a value is malformed, where HTTP/1 only ignores it.
+            return Err(HeadError::FieldValue);
+        }
         let known = self.push_any(name, value)?;
         match known {
             Known::Connection

@@ -53,7 +53,7 @@ fn the_same_shape() {
     let head =
         read("PUT", None, "/", false, &[("host", "a"), ("content-length", "3")]).expect("a good request");
     assert_eq!((head.host(), head.body()), (&b"a"[..], BodyLength::Length(3)));
-    let twice = [("expect", "100-continue"), ("expect", " 100-Continue")];
+    let twice = [("expect", "100-continue"), ("expect", "100-Continue")];
     let head = read("PUT", Some("a"), "/", false, &twice).expect("a good request");
     assert!(head.expects_continue() && written(&head).matches("expect").count() == 1);
     let head = read("OPTIONS", Some("a"), "*", true, &[]).expect("a good request");
@@ -76,6 +76,8 @@ fn malformed_requests() {
         (&[("a b", "c")], HeadError::FieldName),
         (&[("a", "b\r\nc: d")], HeadError::FieldValue),
         (&[("a", "b\0")], HeadError::FieldValue),
+        (&[("a", " b")], HeadError::FieldValue),
+        (&[("a", "b\t")], HeadError::FieldValue),
         (&[("cookie", "b\n")], HeadError::FieldValue),
         (&[("host", "b")], HeadError::HostDiffers),
         (&[("host", "a"), ("host", "a")], HeadError::HostRepeated),
