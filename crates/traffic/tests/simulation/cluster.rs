@@ -19,6 +19,8 @@ const REFUSAL: u64 = 100;
 pub(crate) enum Behaviour {
     /// 200 after a time between these, in milliseconds.
     Answers { least: f64, most: f64 },
+    /// Like [`GOOD`](Behaviour::GOOD), but with this probability it takes so many milliseconds more.
+    Pauses { probability: f64, more: f64 },
     /// 503 at once with this probability, else like [`GOOD`](Behaviour::GOOD).
     Fails(f64),
     /// No process: connections break, connecting is refused.
@@ -230,6 +232,10 @@ impl<'a> Run<'a> {
             Behaviour::Hangs => return,
             Behaviour::Fails(probability) if self.unit() < probability => (0.2, 503),
             Behaviour::Fails(_) => (4.0 + 4.0 * self.unit(), 200),
+            Behaviour::Pauses { probability, more } => {
+                let more = if self.unit() < probability { more } else { 0.0 };
+                (4.0 + 4.0 * self.unit() + more, 200)
+            }
             Behaviour::Answers { least, most } => (least + (most - least) * self.unit(), 200),
         };
         let answer = Time(now.0 + (after * 1e3) as u64);

@@ -159,6 +159,22 @@ fn mixed_speeds_are_all_used() {
 }
 
 #[test]
+fn a_pause_is_soon_forgotten() {
+    for (probability, more) in [(0.001, 100.0), (0.01, 60.0), (0.01, 200.0)] {
+        let mut cluster = Cluster::new(2, 4, 300, 18);
+        for origin in 0..4 {
+            cluster.behave(origin, 0.0, Behaviour::Pauses { probability, more });
+        }
+        for report in runs(&format!("{more} ms more with a probability of {probability}"), &cluster) {
+            for from in [2.0, 6.0, 10.0, 14.0] {
+                let share = report.share(0, from, from + 4.0);
+                assert!((0.1..0.4).contains(&share), "{share} from {from} s on");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_new_cold_endpoint_is_not_flooded() {
     let mut cluster = turning(Behaviour::Dead);
     cluster.behave(0, 0.0, Behaviour::Dead);
