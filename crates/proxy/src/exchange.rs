@@ -10,6 +10,7 @@ mod relay;
 
 use crate::body::{BodyFailure, Sink, Source};
 use crate::connection::Client;
+use crate::core::Core;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::PortFacts;
@@ -20,6 +21,7 @@ use irongate_telemetry::{RequestMetrics, RequestRecord};
 use irongate_traffic::Time;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// The heads of an exchange; kept by the core between exchanges, so that their memory is used again.
 #[derive(Default)]
@@ -38,8 +40,8 @@ pub(crate) trait Downstream {
     fn source(&mut self) -> &mut Self::Source;
     fn sink(&mut self) -> &mut Self::Sink;
 
-    /// Ready when the client has gone away while we were at work for it.
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when the client has closed its side while we were at work for it. Not called again after that.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Closed>;
 
     /// The answer that starts next is the last one of its connection, where the protocol version can say so.
     fn end_after(&mut self) {}
@@ -58,6 +60,53 @@ pub(crate) trait Downstream {
 
     /// The answer has begun and cannot be ended well: the client must see that.
     fn break_off(&mut self);
+}
+
+/// How a client closed its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// It sends no more; whether it still reads nobody can tell.
+    Half,
+    /// It is gone.
+    Gone,
+}
+
+/// What becomes of a request whose client may have left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Presence {
+    #[default]
+    There,
+    /// It sends no more since then.
+    HalfClosed(Time),
+}
+
+/// How long a client that sends no more is still worked for while nothing moves. Some half-close after their request and
+/// read on; most of those who close are gone, and their requests should not load an origin.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
+
+impl Presence {
+    /// Looks whether the client is there. False: it is gone.
+    fn look<D: Downstream>(&mut self, cx: &mut Context<'_>, core: &Core, downstream: &mut D) -> bool {
+        if matches!(self, Self::HalfClosed(_)) {
+            return true;
+        }
+        match downstream.poll_closed(cx) {
+            Poll::Ready(Closed::Gone) => false,
+            Poll::Ready(Closed::Half) => {
+                *self = Self::HalfClosed(core.now());
+                true
+            }
+            Poll::Pending => true,
+        }
+    }
+
+    /// By when something has to move, if the client may have left.
+    fn until(self, moved: Time) -> Time {
+        match self {
+            Self::There => Time::NEVER,
+            Self::HalfClosed(at) => at.max(moved).after(HALF_CLOSED),
+        }
+    }
 }
 
 /// The origin's side of an exchange.

@@ -1,6 +1,6 @@
 //! From the first byte of a request to the head of its answer.
 
-use super::{Downstream, HeadFailure, Upstream};
+use super::{Downstream, HeadFailure, Presence, Upstream};
 use crate::backend::Load;
 use crate::body::{Pump, PumpFailure, Replay, Sink};
 use crate::core::Core;
@@ -85,6 +85,7 @@ pub(super) async fn await_head<D: Downstream, U: Upstream>(
 ) -> Result<(), NoHead> {
     let mut motion = Motion::new(bounds.begun);
     let mut looked = false;
+    let mut presence = Presence::default();
     poll_fn(|cx| {
         if upload.is_going() {
             match upload.pump.poll(cx, &mut replay.source(downstream.source()), upstream.sink()) {
@@ -110,14 +111,18 @@ pub(super) async fn await_head<D: Downstream, U: Upstream>(
             }
         }
         let client_failed = matches!(downstream.sink().poll_flush(cx), Poll::Ready(Err(_)));
-        if client_failed || downstream.poll_closed(cx).is_ready() {
+        if client_failed || !presence.look(cx, core, downstream) {
             return Poll::Ready(Err(NoHead::Final(Failure::ClientGone)));
         }
         // The first look comes right after the attempt began: the clock is not read again for it.
         let now = if looked { core.now() } else { bounds.begun };
         looked = true;
         motion.note(upload.pump.moved, now);
-        let (until, failure) = nearest(bounds, upload, motion.at);
+        let (mut until, mut failure) = nearest(bounds, upload, motion.at);
+        let left = presence.until(motion.at);
+        if left < until {
+            (until, failure) = (left, NoHead::Final(Failure::ClientGone));
+        }
         timer.poll(cx, now, until).map(|()| Err(failure))
     })
     .await

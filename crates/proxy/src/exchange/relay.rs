@@ -1,7 +1,7 @@
 //! From the head of an answer to its end, and tunnels: the duplex loop.
 
 use super::await_head::{Motion, Upload};
-use super::{Downstream, Upstream};
+use super::{Downstream, Presence, Upstream};
 use crate::body::{BodyFailure, Pump, PumpFailure, Replay};
 use crate::core::Core;
 use crate::failure::Failure;
@@ -36,6 +36,7 @@ pub(super) async fn relay<D: Downstream, U: Upstream>(
     bounds: &RelayBounds<'_>,
 ) -> Result<(), Failure> {
     let mut motion = None;
+    let mut presence = Presence::default();
     poll_fn(|cx| {
         if upload.is_going() {
             match upload.pump.poll(cx, &mut replay.source(downstream.source()), upstream.sink()) {
@@ -50,7 +51,7 @@ pub(super) async fn relay<D: Downstream, U: Upstream>(
             Poll::Ready(Ok(())) if bounds.tunnel && upload.is_going() => {}
             Poll::Ready(result) => return Poll::Ready(result),
             Poll::Pending => {
-                if !bounds.tunnel && !upload.is_going() && downstream.poll_closed(cx).is_ready() {
+                if !bounds.tunnel && !upload.is_going() && !presence.look(cx, core, downstream) {
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
             }
@@ -58,7 +59,11 @@ pub(super) async fn relay<D: Downstream, U: Upstream>(
         let now = core.now();
         let motion = motion.get_or_insert_with(|| Motion::new(now));
         motion.note(upload.pump.moved + download.moved, now);
-        let (until, failure) = nearest(bounds, upload, download, motion.at);
+        let (mut until, mut failure) = nearest(bounds, upload, download, motion.at);
+        let left = presence.until(motion.at);
+        if left < until {
+            (until, failure) = (left, Failure::ClientGone);
+        }
         timer.poll(cx, now, until).map(|()| Err(failure))
     })
     .await

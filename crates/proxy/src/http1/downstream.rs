@@ -2,7 +2,7 @@
 
 use super::{Reader, Writer};
 use crate::body::Source;
-use crate::exchange::Downstream;
+use crate::exchange::{Closed, Downstream};
 use crate::transport::Transport;
 use irongate_message::{BodyLength, ConnectionOption, RequestHead, ResponseHead, Version};
 use std::rc::Rc;
@@ -121,13 +121,17 @@ impl Downstream for Http1Downstream {
         &mut self.writer
     }
 
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         if !self.reader.is_done() || self.reader.is_full() {
             return Poll::Pending;
         }
         loop {
             match self.reader.poll_read(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(0)) => {
+                    self.keep_alive = false;
+                    return Poll::Ready(Closed::Half);
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Closed::Gone),
                 Poll::Ready(Ok(_)) if self.reader.is_full() => return Poll::Pending,
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => return Poll::Pending,

@@ -3,7 +3,7 @@
 use super::body::{Http2Sink, Http2Source};
 use super::head;
 use crate::body::Source;
-use crate::exchange::Downstream;
+use crate::exchange::{Closed, Downstream};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -77,9 +77,9 @@ impl Downstream for Http2Downstream {
         &mut self.sink
     }
 
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         if self.reset {
-            return Poll::Ready(());
+            return Poll::Ready(Closed::Gone);
         }
         let reset = match self.sink.stream() {
             Some(stream) => stream.poll_reset(cx),
@@ -90,7 +90,7 @@ impl Downstream for Http2Downstream {
             return Poll::Pending;
         }
         self.reset = true;
-        Poll::Ready(())
+        Poll::Ready(Closed::Gone)
     }
 
     fn interim(&mut self, head: &ResponseHead) {
