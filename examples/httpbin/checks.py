@@ -126,6 +126,8 @@ CHECKS = [
     Check("message: 304", "all.example", "/cache", ("-H", "If-None-Match: x"), status=304),
     Check("message: status of the origin", "all.example", "/status/418", status=418),
     Check("message: HTTP/1.0 client", "all.example", "/anything", ("--http1.0",), headers={"transfer-encoding": None}),
+    Check("message: HTTP/2 client with prior knowledge", "all.example", "/anything", ("--http2-prior-knowledge", "-d", "a=b"),
+          headers={"connection": None, "content-type": "application/json"}, sent={"Content-Length": "3"}),
     Check("message: gzip passes", "all.example", "/gzip", ("--compressed",), headers={"content-encoding": "gzip"}),
     Check("message: range", "all.example", "/range/1000", ("-r", "10-19"), status=206,
           headers={"content-range": "bytes 10-19/1000"}),
