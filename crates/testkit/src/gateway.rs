@@ -215,6 +215,20 @@ impl Gateway {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
+    /// The memory that it has resident now, in bytes.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    #[must_use]
+    #[track_caller]
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the gateway runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+        kibibytes.expect("Linux tells VmRSS in kB") << 10
+    }
+
     /// What it printed so far, on both streams.
     ///
     /// # Panics

@@ -114,6 +114,50 @@ fn a_new_configuration_is_taken_up_and_loses_nothing() {
     irongate_testkit::eventually("the new configuration is taken up", || ask() == "b");
 }
 
+#[test]
+fn reloads_under_traffic_lose_nothing() {
+    let origins = [Origin::echoing(), Origin::echoing()];
+    let gateway = gateway(&Manifest::to_origins(&[origins[0].address()]));
+    let address = gateway.address();
+    let stop = irongate_testkit::Gate::new();
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let mut client = irongate_testkit::Client::connect(address);
+                let mut served = 0;
+                while !stop.is_open() {
+                    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody");
+                    assert_eq!(client.response().text(), "POST / 4");
+                    served += 1;
+                }
+                served
+            })
+        })
+        .collect();
+    for round in 1..=10 {
+        let next = &origins[round % 2];
+        let before = next.requests().len();
+        gateway.configure(&Manifest::to_origins(&[next.address()]));
+        gateway.reload();
+        irongate_testkit::eventually("the other origin is asked", || next.requests().len() > before + 20);
+    }
+    stop.open();
+    let served: usize = clients.into_iter().map(|client| client.join().expect("every answer is good")).sum();
+    assert_eq!(served, counts(&origins).iter().sum::<usize>());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_changes_nothing() {
+    let origin = Origin::echoing();
+    let gateway = gateway(&Manifest::to_origins(&[origin.address()]));
+    assert_eq!(gateway.get("/").status, 200);
+    gateway.configure(&Manifest::new().document("kind: [broken\n  yaml: {"));
+    gateway.reload();
+    irongate_testkit::eventually("the problem is told", || gateway.printed().contains("not reloaded"));
+    assert_eq!(gateway.get("/").status, 200);
+}
+
 fn named(name: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())
 }

@@ -324,6 +324,43 @@ fn what_comes_after_an_answer_is_never_used() {
 }
 
 #[test]
+fn a_body_where_none_may_be_is_never_the_next_answer() {
+    let cases = [
+        ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n"),
+        ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 38\r\n\r\n"),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
+    ];
+    for (method, head) in cases {
+        let origin = Origin::answering(format!("{head}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+        let gateway = gateway_to(&origin);
+        let mut client = gateway.connect();
+        for _ in 0..3 {
+            client.send(format!("{method} / HTTP/1.1\r\nHost: test\r\n\r\n"));
+            let answer = client.try_response(method).expect("an answer");
+            assert_eq!(answer.text(), "", "{method} {head:?}");
+        }
+        assert!(client.is_quiet());
+        assert_eq!(origin.records().len(), 3, "{method} {head:?}: the connection is not used again");
+    }
+}
+
+#[test]
+fn an_origin_that_speaks_first_is_not_believed_twice() {
+    let origin = Origin::start(|connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil".repeat(3))?;
+        connection.until_end()
+    });
+    let gateway = gateway_to(&origin);
+    let mut client = gateway.connect();
+    for n in 0..3 {
+        client.send(GET);
+        assert!([200, 502].contains(&client.response().status));
+        assert_eq!(origin.records().len(), n + 1, "each such connection is used once at most");
+    }
+}
+
+#[test]
 fn bytes_that_come_on_an_idle_connection_are_never_an_answer() {
     let origin = Origin::start(|connection| {
         connection.request()?;

@@ -1,5 +1,6 @@
 //! HTTP/2 in cleartext with prior knowledge, on either side and on both.
 
+mod bounds;
 mod peers;
 mod raw;
 
@@ -277,6 +278,48 @@ fn malformed_requests_never_reach_the_origin() {
     }
     assert_eq!(gateway.get("/after").status, 200);
     assert_eq!(origin.requests().len(), 2);
+}
+
+#[test]
+fn an_authority_that_says_the_same_as_host_is_fine() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    for (authority, host) in [("test", "test"), ("Test", "tEST"), ("test:8080", "test:8080")] {
+        let fields = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", authority),
+            (":path", "/"),
+            ("host", host),
+        ];
+        assert_eq!(
+            raw::outcome(gateway.address(), &fields, None),
+            raw::Outcome::Status(200),
+            "{authority} {host}"
+        );
+    }
+    let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), ("host", "test")];
+    assert_eq!(raw::outcome(gateway.address(), &fields, None), raw::Outcome::Status(200), "host alone");
+    for request in origin.requests() {
+        assert!(request.field("host").is_some_and(|host| host.starts_with("test")), "{request:?}");
+    }
+}
+
+#[test]
+fn an_origin_that_does_not_speak_http2_is_a_bad_gateway() {
+    let answers = ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ""];
+    for answer in answers {
+        let origin = Origin::start(move |connection| {
+            connection.exactly(24)?;
+            connection.send(answer)?;
+            Ok(())
+        });
+        let gateway = gateway(&Manifest::new().route(TO_ORIGIN).service_http2("origin", &[origin.address()]));
+        for _ in 0..2 {
+            let status = gateway.get("/").status;
+            assert!([502, 503].contains(&status), "{answer:?}: {status}");
+        }
+    }
 }
 
 #[test]

@@ -266,3 +266,13 @@ fn an_origin_that_closes_without_an_answer_is_a_bad_gateway() {
     assert_eq!(answer.expect("an answer").status, 502);
     assert_eq!(origin.requests().len(), 1);
 }
+
+#[test]
+fn a_connection_idle_for_a_second_carries_no_request_that_cannot_be_sent_again() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    assert_eq!(gateway.get("/").status, 200);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(gateway.exchange(post("body")).status, 200);
+    assert_eq!(origin.records().len(), 2);
+}

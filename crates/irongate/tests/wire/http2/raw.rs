@@ -4,14 +4,14 @@ use irongate_testkit::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const GOAWAY: u8 = 7;
+pub(super) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const END_HEADERS: u8 = 4;
 
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +34,11 @@ pub(super) fn outcome(address: SocketAddr, fields: &[(&str, &str)], body: Option
     if let Some(body) = body {
         connection.send(DATA, END_STREAM, 1, body);
     }
+    await_outcome(&mut connection)
+}
+
+/// Reads what becomes of stream 1.
+pub(super) fn await_outcome(connection: &mut Connection) -> Outcome {
     loop {
         let Some((kind, flags, stream, payload)) = connection.frame() else { return Outcome::Closed };
         let code = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("four bytes"));
@@ -68,12 +73,12 @@ pub(super) fn rapid_resets(address: SocketAddr, count: u32) -> bool {
     true
 }
 
-struct Connection {
-    stream: TcpStream,
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
 }
 
 impl Connection {
-    fn open(address: SocketAddr) -> Self {
+    pub(super) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the gateway accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
         let mut connection = Self { stream };
@@ -82,12 +87,12 @@ impl Connection {
         connection
     }
 
-    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let _ended_already = self.stream.write_all(&frame(kind, flags, stream, payload));
     }
 
     /// The next frame; `None`: the connection has ended.
-    fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+    pub(super) fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         if let Err(error) = self.stream.read_exact(&mut head) {
             let waited =
@@ -103,7 +108,7 @@ impl Connection {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend_from_slice(&stream.to_be_bytes());
@@ -112,7 +117,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// HPACK without a table: each field literal, never indexed, not compressed (RFC 7541 §6.2.2).
-fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);

@@ -1,0 +1,227 @@
+//! What one hostile HTTP/2 connection may cost: it is slowed down or ended, the gateway's memory stays bounded, and others
+//! are served.
+
+use super::peers::{Client, Http2Origin, LARGE, block_on};
+use super::raw::{self, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, encode, frame};
+use crate::{gateway, gateway_to};
+use irongate_testkit::{Gate, Gateway, Manifest, Origin};
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+/// Growth that is allowed: 2 MiB are promised; what a debug build and the allocator need on top is a guess.
+const GROWTH: usize = 8 << 20;
+
+/// How a flood ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Flood {
+    /// The gateway ended the connection.
+    Ended,
+    /// The gateway takes no more until its own bytes are read.
+    Held,
+    /// It took everything.
+    Taken,
+}
+
+/// Sends the bytes again and again and reads nothing.
+fn flood(connection: &mut Connection, bytes: &[u8], times: usize) -> Flood {
+    connection.stream.set_write_timeout(Some(Duration::from_millis(500))).expect("not zero");
+    for _ in 0..times {
+        match connection.stream.write_all(bytes) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Flood::Held;
+            }
+            Err(_) => return Flood::Ended,
+        }
+    }
+    Flood::Taken
+}
+
+#[track_caller]
+fn assert_well(gateway: &Gateway, before: usize, what: &str) {
+    let grown = gateway.resident().saturating_sub(before);
+    assert!(grown < GROWTH, "{what}: grown by {grown} bytes");
+    assert_eq!(gateway.get("/").status, 200, "{what}: others are served");
+}
+
+fn request(extra: &[(&str, &str)]) -> Vec<u8> {
+    let head = [(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", "/")];
+    encode(&[&head[..], extra].concat())
+}
+
+#[test]
+fn floods_of_control_frames() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    assert_eq!(gateway.get("/").status, 200);
+    let floods = [
+        ("PING", frame(PING, 0, 0, &[0; 8])),
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("SETTINGS of a table's size", frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 16, 0])),
+        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        ("an unknown kind", frame(0xfa, 0, 0, &[0; 64])),
+    ];
+    for (name, one) in floods {
+        let before = gateway.resident();
+        let mut connection = Connection::open(gateway.address());
+        flood(&mut connection, &one.repeat(1_000), 300);
+        assert_well(&gateway, before, name);
+    }
+}
+
+#[test]
+fn endless_heads() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    assert_eq!(gateway.get("/").status, 200);
+    let before = gateway.resident();
+    for (name, one) in [
+        ("empty CONTINUATION", frame(CONTINUATION, 0, 1, &[])),
+        ("CONTINUATION with fields", frame(CONTINUATION, 0, 1, &encode(&[("a", "b")]).repeat(1_000))),
+    ] {
+        let mut connection = Connection::open(gateway.address());
+        connection.send(HEADERS, END_STREAM, 1, &request(&[]));
+        assert_eq!(flood(&mut connection, &one.repeat(16), 5_000), Flood::Ended, "{name}");
+        assert_well(&gateway, before, name);
+    }
+    assert!(origin.requests().iter().all(|request| request.method() == "GET"));
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    let mut connection = Connection::open(gateway.address());
+    let field = encode(&[("a", &"b".repeat(100))]);
+    connection.send(HEADERS, END_STREAM, 1, &request(&[]));
+    // 132 bytes each as the list's size counts: 80 KiB in all.
+    connection.send(CONTINUATION, 0, 1, &field.repeat(155));
+    connection.send(CONTINUATION, 0, 1, &field.repeat(155));
+    connection.send(CONTINUATION, 0, 1, &field.repeat(155));
+    connection.send(CONTINUATION, END_HEADERS, 1, &field.repeat(155));
+    let outcome = raw::await_outcome(&mut connection);
+    let refused =
+        matches!(outcome, raw::Outcome::Status(431) | raw::Outcome::Reset(_) | raw::Outcome::GoAway(_));
+    assert!(refused, "{outcome:?}");
+    assert!(origin.bytes().is_empty());
+}
+
+#[test]
+fn empty_data_frames() {
+    let gate = Gate::new();
+    let origin = Origin::start({
+        let gate = gate.clone();
+        move |connection| {
+            let head = connection.head()?;
+            if head.start.starts_with("GET") {
+                connection.rest(head)?;
+                return connection.send(crate::OK);
+            }
+            connection.stuck(&gate);
+            connection.until_end()
+        }
+    });
+    let gateway = gateway_to(&origin);
+    let before = gateway.resident();
+    let mut connection = Connection::open(gateway.address());
+    connection.send(HEADERS, END_HEADERS, 1, &request(&[]));
+    flood(&mut connection, &frame(raw::DATA, 0, 1, &[]).repeat(1_000), 1_000);
+    assert_well(&gateway, before, "empty DATA");
+    gate.open();
+}
+
+#[test]
+fn more_streams_than_allowed_are_refused() {
+    let origin = Origin::start(|connection| connection.until_end());
+    let gateway = gateway_to(&origin);
+    let mut connection = Connection::open(gateway.address());
+    for number in 0..150 {
+        connection.send(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &request(&[]));
+    }
+    let mut refused = 0;
+    while refused < 50 {
+        match connection.frame() {
+            Some((3, ..)) => refused += 1,
+            Some((GOAWAY, ..)) | None => break,
+            Some(_) => {}
+        }
+    }
+    assert!(origin.records().len() <= 100, "{}", origin.records().len());
+}
+
+#[test]
+fn answers_of_http2_that_nobody_reads() {
+    let origin = Http2Origin::start();
+    let route = "- backendRefs: [{name: origin, port: 80}]";
+    leave_unread(&gateway(&Manifest::new().route(route).service_http2("origin", &[origin.address()])));
+}
+
+#[test]
+fn answers_of_http1_that_nobody_reads() {
+    let origin = Origin::start(|connection| {
+        loop {
+            let length = if connection.request()?.target() == "/large" { LARGE } else { 2 };
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"))?;
+            connection.send(vec![b'l'; length])?;
+        }
+    });
+    leave_unread(&gateway_to(&origin));
+}
+
+/// Asks for many large answers on one connection and opens no window.
+#[track_caller]
+fn leave_unread(gateway: &Gateway) {
+    assert_eq!(gateway.get("/").status, 200);
+    let before = gateway.resident();
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        let mut unread = Vec::new();
+        for _ in 0..90 {
+            // Its window is never opened again.
+            unread.push(client.begin("GET", "/large", &[], None).await.await.expect("a head"));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let grown = gateway.resident().saturating_sub(before);
+        assert!(grown < 2 * GROWTH, "grown by {grown} bytes");
+    });
+    assert_eq!(gateway.get("/").status, 200);
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_held_back() {
+    let gate = Gate::new();
+    let origin = Origin::start({
+        let gate = gate.clone();
+        move |connection| {
+            connection.head()?;
+            connection.stuck(&gate);
+            connection.until_end()
+        }
+    });
+    let gateway = gateway_to(&origin);
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        let mut stream = client.open("POST", "/", false);
+        let mut sent = 0;
+        loop {
+            stream.reserve_capacity(65_536);
+            let room = std::future::poll_fn(|cx| stream.poll_capacity(cx));
+            match tokio::time::timeout(Duration::from_millis(500), room).await {
+                Ok(Some(Ok(room))) => {
+                    stream.send_data(vec![b'a'; room].into(), false).expect("the stream is open");
+                    sent += room;
+                }
+                Ok(_) => break,
+                Err(_held_back) => break,
+            }
+            assert!(sent < 64 << 20, "the window never closes");
+        }
+        // What the kernel's buffers towards the origin take is part of it.
+        assert!(sent < 16 << 20, "{sent} bytes were taken for an origin that reads none");
+    });
+    gate.open();
+}
