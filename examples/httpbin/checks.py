@@ -20,6 +20,7 @@ class Setup:
     """What runs."""
 
     port: int
+    inner: int
     admin: int
     instances: list
     gateway: subprocess.Popen
@@ -179,14 +180,15 @@ def expect(what, got, wanted):
     assert got == wanted, f"{what} is {got!r}, not {wanted!r}"
 
 
-def curl(setup, host, path, *arguments, stdin=None):
+def curl(setup, host, path, *arguments, port=None, stdin=None):
     """One request by curl to the gateway, with the host in the URL."""
+    port = port or setup.port
     head, body = setup.folder / "head", setup.folder / "body"
     for file in (head, body):
         file.write_bytes(b"")
     process = subprocess.run(
         ["curl", "--silent", "--show-error", "--http1.1", "--max-time", "20", "--noproxy", "*", "--dump-header", head,
-         "--output", body, "--connect-to", f"::127.0.0.1:{setup.port}", *arguments, f"http://{host}:{setup.port}{path}"],
+         "--output", body, "--connect-to", f"::127.0.0.1:{port}", *arguments, f"http://{host}:{port}{path}"],
         input=stdin, capture_output=True)
     heads = [part for part in head.read_text("latin-1").replace("\r\n", "\n").split("\n\n") if part.strip()]
     if not heads:
@@ -260,6 +262,26 @@ def every_instance_has_a_share(setup):
     shares = lines_at_origins(setup, "share=")
     expect("requests in all", sum(shares), 60)
     assert all(shares), shares
+
+
+def round_robin_is_even(setup):
+    """Balancing: in turn, as a BackendPolicy says."""
+    for number in range(60):
+        expect("status", curl(setup, "all.example", f"/get?turn={number}", port=setup.inner).status, 200)
+    shares = lines_at_origins(setup, "turn=")
+    # Each of the two threads takes turns of its own.
+    assert sum(shares) == 60 and max(shares) - min(shares) <= 2, shares
+
+
+def parameters_of_a_gateway_hold(setup):
+    """GatewayParameters: a trusted client's fields are extended, it is told why a request failed; a bound of its own."""
+    answer = curl(setup, "all.example", "/anything?show_env=1", "-H", "X-Forwarded-For: 192.0.2.1", port=setup.inner)
+    expect("X-Forwarded-For at httpbin", answer.json()["headers"]["X-Forwarded-For"].replace(" ", ""), "192.0.2.1,127.0.0.1")
+    dead = curl(setup, "all.example", "/dead", port=setup.inner)
+    assert dead.status == 503 and dead.headers.get("x-irongate-reason"), dead
+    long = ("-H", f"X-Long: {'x' * 5000}")
+    expect("status of a long head", curl(setup, "all.example", "/get", *long, port=setup.inner).status, 431)
+    expect("status of a long head elsewhere", curl(setup, "all.example", "/get", *long).status, 200)
 
 
 def dead_instance_is_not_noticed(setup):
@@ -400,7 +422,8 @@ def drain_finishes_what_runs(setup):
 
 # The last one ends the gateway.
 FUNCTIONS = [
-    weights_are_kept, every_instance_has_a_share, dead_instance_is_not_noticed, killed_instance_is_not_noticed,
+    weights_are_kept, every_instance_has_a_share, round_robin_is_even, parameters_of_a_gateway_hold,
+    dead_instance_is_not_noticed, killed_instance_is_not_noticed,
     listed_codes_are_tried_again, bodies_come_back_whole, chunked_bodies_come_back_whole, chunked_answers_pass,
     downloads_are_whole, expect_is_answered, connections_are_kept, ambiguous_requests_end_here,
     metrics_have_what_happened, reload_follows_the_files, drain_finishes_what_runs,

@@ -47,5 +47,5 @@ fn the_configuration_in_the_readme_has_no_problem() {
 
 #[test]
 fn the_httpbin_example_has_only_the_problems_that_it_shows() {
-    check(&manifests("examples/httpbin/manifests"), 1, &["BackendNotFound", "NoEndpoints"]);
+    check(&manifests("examples/httpbin/manifests"), 2, &["BackendNotFound", "NoEndpoints"]);
 }
