@@ -8,6 +8,7 @@ pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
 pub(super) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
@@ -73,6 +74,29 @@ pub(super) fn rapid_resets(address: SocketAddr, count: u32) -> bool {
     true
 }
 
+/// Opens streams one after the other, and resets each once the gateway has seen it. The code of the GOAWAY that
+/// ends this.
+pub(super) fn slow_resets(address: SocketAddr, count: u32) -> Option<u32> {
+    let mut connection = Connection::open(address);
+    let fields =
+        encode(&[(":method", "GET"), (":scheme", "http"), (":authority", "test"), (":path", "/slow")]);
+    for number in 0..count {
+        let stream = 2 * number + 1;
+        connection.send(HEADERS, END_HEADERS | END_STREAM, stream, &fields);
+        connection.send(PING, 0, 0, &[0; 8]);
+        loop {
+            match connection.frame()? {
+                (PING, ACK, ..) => break,
+                (SETTINGS, 0, ..) => connection.send(SETTINGS, ACK, 0, &[]),
+                (GOAWAY, _, _, payload) => return payload[4..8].try_into().ok().map(u32::from_be_bytes),
+                _ => {}
+            }
+        }
+        connection.send(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+    }
+    None
+}
+
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
 }
@@ -81,6 +105,7 @@ impl Connection {
     pub(super) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the gateway accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
+        stream.set_nodelay(true).expect("a TCP socket has the option");
         let mut connection = Self { stream };
         connection.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the gateway takes it");
         connection.send(SETTINGS, 0, 0, &[]);
