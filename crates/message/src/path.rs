@@ -19,7 +19,7 @@ pub enum PathError {
     /// A `%` without two hexadecimal digits.
     #[error("holds a malformed percent-encoding")]
     Escape,
-    /// `%00`.
+    /// `%00`, or what becomes it when it is decoded.
     #[error("holds an encoded NUL")]
     Nul,
     /// A longer form of a character in UTF-8 than needed.
@@ -140,11 +140,14 @@ fn refuse_hidden(path: &[u8]) -> Result<(), PathError> {
     Ok(())
 }
 
-/// Looks for dot segments, with `\` as a separator too and parameters cut, and for overlong forms.
+/// Looks for dot segments, with `\` as a separator too and parameters cut, for NUL and for overlong forms.
 fn inspect(bytes: impl Iterator<Item = u8>) -> Result<(), PathError> {
     let mut segment = Segment::Dots(3);
     let mut previous = 0;
     for byte in bytes {
+        if byte == 0 {
+            return Err(PathError::Nul);
+        }
         if is_overlong(previous, byte) {
             return Err(PathError::Overlong);
         }

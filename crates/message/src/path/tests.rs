@@ -77,6 +77,8 @@ fn what_hides_something_is_refused() {
         ("/%%32e", Err(Escape)),
         ("/%+1", Err(Escape)),
         ("/a%00", Err(Nul)),
+        ("/a%2500.b", Err(Nul)),
+        ("/%25%30%30", Err(Nul)),
         ("/%c0%ae%c0%ae/x", Err(Overlong)),
         ("/%C1%81", Err(Overlong)),
         ("/%e0%80%af", Err(Overlong)),
