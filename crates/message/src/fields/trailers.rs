@@ -57,4 +57,8 @@ const FORBIDDEN: KnownSet = FORWARDING.and(CONNECTION).and(KnownSet::of(&[
     Known::Vary,
     Known::Date,
     Known::Origin,
+    Known::XApiKey,
+    Known::XRequestId,
+    Known::IfNoneMatch,
+    Known::IfModifiedSince,
 ]));
