@@ -1,6 +1,6 @@
 //! Field lines: one arena of bytes in HTTP/1 shape, and an index of 16 bytes a line.
 
-use crate::bytes::{NAME_CLASS, has_control, is_token, trim};
+use crate::bytes::{NAME_CLASS, UNDERSCORE, has_control, is_token, trim};
 use crate::error::HeadError;
 use crate::name::{FieldName, Known, KnownSet, is_lookalike};
 use std::fmt;
@@ -87,8 +87,8 @@ impl Fields {
         !self.lines.iter().any(|line| line.is_kept())
     }
 
-    /// Replaces all fields of that name by one. Framing names are left alone, and a value with control
-    /// characters is not taken; configurations are checked long before.
+    /// Replaces by one all fields that [`Fields::remove`] would remove. Framing names are left alone, and a value
+    /// with control characters is not taken; configurations are checked long before.
     pub fn set(&mut self, name: &FieldName, value: &[u8]) {
         if is_editable(name) && !has_control(value) {
             self.remove(name);
@@ -103,8 +103,15 @@ impl Fields {
         }
     }
 
-    /// Removes all fields of that name. Framing names: as with [`Fields::set`].
+    /// Removes all fields of that name, and those that a peer sent under a name that differs only by `_`: origins
+    /// that make variables of names (CGI and its heirs) would take them for it. Framing names: as with
+    /// [`Fields::set`].
     pub fn remove(&mut self, name: &FieldName) {
+        for line in 0..self.lines.len() {
+            if self.lines[line].is_underscored() && self.looks_like(line, name) {
+                self.drop_line(line);
+            }
+        }
         match name.known() {
             Known::Unknown => {
                 for index in 0..self.lines.len() {
@@ -171,8 +178,8 @@ impl Fields {
         let classes = name.iter().fold(0, |classes, &byte| classes | NAME_CLASS[usize::from(byte)]);
         let known = Known::from_text(name);
         self.append_line(name, known, &[trim(value)]);
-        if is_lookalike(name, classes) {
-            self.drop_line(self.lines.len() - 1);
+        if let (true, Some(line)) = (classes & UNDERSCORE != 0, self.lines.last_mut()) {
+            if is_lookalike(name, classes) { line.drop() } else { line.mark_underscored() }
         }
         Ok(known)
     }
@@ -296,6 +303,13 @@ impl Fields {
             }
             known => line.known == known,
         }
+    }
+
+    /// Whether a line's name is that name if `_` and `-` are the same.
+    #[cold]
+    fn looks_like(&self, line: usize, name: &FieldName) -> bool {
+        let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        self.bytes(self.lines[line].name()).iter().map(fold).eq(name.as_str().as_bytes().iter().map(fold))
     }
 
     /// Whether a line has that name, in any case.

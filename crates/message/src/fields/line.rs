@@ -1,6 +1,6 @@
 //! Where a field line lies in an arena, and how it is read.
 
-use crate::bytes::{scan_token, trim_range};
+use crate::bytes::{UNDERSCORE, scan_token, trim_range};
 use crate::error::HeadError;
 use crate::name::{Known, is_lookalike};
 use std::ops::Range;
@@ -48,6 +48,8 @@ const _: () = assert!(size_of::<Line>() == 16);
 const DROPPED: u8 = 1;
 /// The bytes in the arena must not be copied as they are: there is white space before the colon or after the value.
 const IRREGULAR: u8 = 2;
+/// The name came from a peer and has a `_` in it.
+const UNDERSCORED: u8 = 4;
 
 impl Line {
     /// A line that we wrote, at `start`: its name, `: `, its value.
@@ -69,6 +71,15 @@ impl Line {
     #[inline]
     pub(crate) fn drop(&mut self) {
         self.flags |= DROPPED;
+    }
+
+    #[inline]
+    pub(crate) fn is_underscored(self) -> bool {
+        self.flags & UNDERSCORED != 0
+    }
+
+    pub(crate) fn mark_underscored(&mut self) {
+        self.flags |= UNDERSCORED;
     }
 
     /// Where the whole line, its CRLF included, lies as it may be copied; `None` if it must be composed anew.
@@ -110,8 +121,8 @@ impl Line {
         if name_length > usize::from(u16::MAX) {
             return Err(HeadError::FieldName);
         }
-        if is_lookalike(name, classes) {
-            flags |= DROPPED;
+        if classes & UNDERSCORE != 0 {
+            flags |= if is_lookalike(name, classes) { DROPPED } else { UNDERSCORED };
         }
         // A known name is here when white space follows it.
         Ok(Self::new(text, offset, name_length, colon, Known::from_text(name), flags))

@@ -88,6 +88,7 @@ impl RequestHead {
         let mut size = limits.list_size();
         let mut framing = Framing::default();
         let mut host = None;
+        let mut welcomes_trailers = false;
         let mut cookies = Vec::new();
         for (name, value) in fields {
             if name == b"cookie" {
@@ -106,7 +107,10 @@ impl RequestHead {
                     host = Some(value);
                     self.fields.drop_last(Known::Host);
                 }
-                Known::Proxy => self.fields.drop_last(Known::Proxy),
+                known @ (Known::Proxy | Known::Http2Settings) => self.fields.drop_last(known),
+                Known::Te if std::mem::replace(&mut welcomes_trailers, true) => {
+                    self.fields.drop_last_repeated()
+                }
                 Known::Expect => self.take_expectation(value)?,
                 _ => {}
             }
@@ -121,6 +125,8 @@ impl RequestHead {
             None if end_of_stream => BodyLength::Empty,
             None => BodyLength::Chunked,
         };
+        self.forget_idle_expectation();
+        self.count_forward()?;
         self.fill_authority(authority, host)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{METHOD_BYTES, RequestHead};
 use crate::body::BodyLength;
-use crate::bytes::{has_bad_target_byte, list, scan_token};
+use crate::bytes::{has_bad_target_byte, list, parse_length, scan_token, write_decimal};
 use crate::connection::{CONNECTION, Connection, Framing};
 use crate::error::HeadError;
 use crate::fields::Span;
@@ -57,9 +57,10 @@ impl RequestHead {
             Some(length) => BodyLength::Length(length),
             None => BodyLength::Empty,
         };
+        self.forget_idle_expectation();
         self.keep_alive = found.connection.persists(self.version);
         if found.connection.upgrade && self.version == Version::Http11 {
-            self.upgrade = found.upgrade.and_then(|value| self.without_h2c(value));
+            self.upgrade = found.upgrade.and_then(|value| self.without_http(value));
         }
         found.connection.apply(&mut self.fields);
         if found.trailers {
@@ -70,7 +71,8 @@ impl RequestHead {
             None if self.version == Version::Http10 => {}
             None => return Err(HeadError::HostMissing),
         }
-        self.read_target()
+        self.read_target()?;
+        self.count_forward()
     }
 
     /// Reads the lines whose meaning is the connection's, the framing's or the target's, and drops most of them.
@@ -110,6 +112,15 @@ impl RequestHead {
         }
         self.fields.present = present;
         Ok(found)
+    }
+
+    /// Drops `Expect` where no content will come: nobody would say what it waits for, and RFC 9110 10.1.1 forbids
+    /// to send it on.
+    pub(crate) fn forget_idle_expectation(&mut self) {
+        if self.expects_continue && matches!(self.body, BodyLength::Empty | BodyLength::Length(0)) {
+            self.expects_continue = false;
+            self.fields.remove_all(KnownSet::of(&[Known::Expect]));
+        }
     }
 
     /// Takes the target apart, after `Host` was read: an authority in the target wins over it.
@@ -165,18 +176,43 @@ impl RequestHead {
         Ok(())
     }
 
-    /// The value of `Upgrade` without what would upgrade to HTTP/2 in cleartext (RFC 9113 3.1 dropped it, and
-    /// a request that is smuggled inside it would pass us by).
-    fn without_h2c(&mut self, value: Span) -> Option<Span> {
-        let is_h2c = |protocol: &[u8]| {
+    /// Counts `Max-Forwards` of `OPTIONS` and `TRACE` down (RFC 9110 7.6.2). At 0 the request is for us:
+    /// `OPTIONS` becomes `OPTIONS *`, and `TRACE` is refused, which we do not implement. Anything but a number is
+    /// left to the origin.
+    pub(crate) fn count_forward(&mut self) -> Result<(), HeadError> {
+        if !matches!(self.method, Method::Options | Method::Trace) {
+            return Ok(());
+        }
+        let Some(left) = self.fields.get(Known::MaxForwards).and_then(parse_length) else { return Ok(()) };
+        match (left.checked_sub(1), self.method) {
+            (Some(left), _) => {
+                let mut digits = Vec::new();
+                write_decimal(left, &mut digits);
+                self.fields.set(&Known::MaxForwards.into(), &digits);
+            }
+            (None, Method::Options) => {
+                self.path = self.fields.store(b"*");
+                self.query = None;
+            }
+            (None, _) => return Err(HeadError::Method),
+        }
+        Ok(())
+    }
+
+    /// The value of `Upgrade` without what would only change how HTTP is spoken: HTTP/2 in cleartext, which RFC
+    /// 9113 3.1 dropped, and TLS (RFC 2817), which would be this connection's. Requests inside such a tunnel would
+    /// pass us by.
+    fn without_http(&mut self, value: Span) -> Option<Span> {
+        let is_http = |protocol: &[u8]| {
             let name = protocol.split(|&byte| byte == b'/').next().unwrap_or_default();
-            name.eq_ignore_ascii_case(b"h2c") || name.eq_ignore_ascii_case(b"h2")
+            let is_draft = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"h2c-"));
+            is_draft || [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|of| name.eq_ignore_ascii_case(of))
         };
         let text = self.fields.bytes(value);
-        if !list(text).any(is_h2c) {
+        if !list(text).any(is_http) {
             return (list(text).next().is_some()).then_some(value);
         }
-        let kept: Vec<&[u8]> = list(text).filter(|protocol| !is_h2c(protocol)).collect();
+        let kept: Vec<&[u8]> = list(text).filter(|protocol| !is_http(protocol)).collect();
         let kept = kept.join(&b", "[..]);
         (!kept.is_empty()).then(|| self.fields.store(&kept))
     }

@@ -274,6 +274,7 @@ fn what_belongs_to_the_connection_stays_here() {
         "Connection: Authorization, cookie, X-Forwarded-For, Host\r\n",
         "Connection: upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n",
         "Connection: upgrade\r\nUpgrade: H2C, h2\r\n",
+        "Connection: upgrade\r\nUpgrade: TLS/1.0, HTTP/2.0, h2c-14\r\n",
         "Connection: upgrade\r\nUpgrade: \r\n",
         "Connection: upgrade\r\n",
     ] {
@@ -302,13 +303,36 @@ fn keep_alive_and_expectations() {
     check("1.0", "", false, false);
     check("1.0", "Connection: keep-alive\r\n", true, false);
     check("1.0", "Proxy-Connection: keep-alive\r\n", false, false);
-    check("1.1", "Expect: 100-Continue\r\n", true, true);
-    check("1.0", "Expect: 100-continue\r\n", false, false);
+    check("1.1", "Expect: 100-Continue\r\nContent-Length: 1\r\n", true, true);
+    check("1.0", "Expect: 100-continue\r\nContent-Length: 1\r\n", false, false);
     passes(
-        with("Expect: 100-continue\r\nExpect: 100-continue\r\nConnection: expect\r\n"),
-        &with("Expect: 100-continue\r\n"),
+        with(
+            "Expect: 100-continue\r\nExpect: 100-continue\r\nConnection: expect\r\nTransfer-Encoding: chunked\r\n",
+        ),
+        &with("Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n"),
     );
     refused(with("Expect: 200-ok\r\n"), HeadError::Expectation);
+    // Where no content will come there is nothing to wait for.
+    for length in ["", "Content-Length: 0\r\n"] {
+        let head = passes(with(&format!("Expect: 100-continue\r\n{length}")), &with(length));
+        assert!(!head.expects_continue());
+    }
+}
+
+#[test]
+fn max_forwards() {
+    let request = |method: &str, left: &str| {
+        format!("{method} /a?b HTTP/1.1\r\nHost: a\r\nMax-Forwards: {left}\r\n\r\n")
+    };
+    for method in ["OPTIONS", "TRACE"] {
+        let ours = request(method, "4").replace("Max-F", "max-f");
+        passes(request(method, "5"), &ours);
+        passes(request(method, "x"), &request(method, "x"));
+    }
+    passes(request("GET", "0"), &request("GET", "0"));
+    refused(request("TRACE", "0"), HeadError::Method);
+    let head = passes(request("OPTIONS", "0"), &request("OPTIONS", "0").replace("/a?b", "*"));
+    assert!(head.is_asterisk());
 }
 
 #[test]
@@ -359,6 +383,22 @@ fn edits_show_in_lookups_and_in_what_is_written() {
     assert_eq!(fields.push(b"a", b"\n"), Err(HeadError::FieldValue));
     assert_eq!(written(&head), with("C: 4\r\nb: 5\r\nd: 6\r\nuser-agent: 7\r\n"));
     assert_eq!(format!("{:?}", head.fields), r#"["C", "b", "d", "user-agent"]"#, "values may be secrets");
+}
+
+#[test]
+fn edits_also_remove_names_that_differ_by_underscores() {
+    let name = |text: &str| crate::FieldName::new(text).expect("a token");
+    let lines = "X_User: evil\r\nx_uSer-Name: evil\r\nUser_Agent: evil\r\nX_Users: b\r\nX-User: evil\r\n";
+    let mut head = passes(with(lines), &with(lines));
+    head.fields.push(b"x_user", b"evil").expect("a good field");
+    head.fields.set(&name("X-User"), b"us");
+    head.fields.remove(&name("x-user_name"));
+    head.fields.remove(&Known::UserAgent.into());
+    assert_eq!(written(&head), with("X_Users: b\r\nx-user: us\r\n"));
+    // Names that the configuration itself writes so are as good as others.
+    head.fields.set(&name("y_z"), b"1");
+    head.fields.set(&name("y-z"), b"2");
+    assert_eq!(written(&head), with("X_Users: b\r\nx-user: us\r\ny_z: 1\r\ny-z: 2\r\n"));
 }
 
 #[test]

@@ -56,6 +56,12 @@ fn the_same_shape() {
     let twice = [("expect", "100-continue"), ("expect", "100-Continue")];
     let head = read("PUT", Some("a"), "/", false, &twice).expect("a good request");
     assert!(head.expects_continue() && written(&head).matches("expect").count() == 1);
+    let head = read("PUT", Some("a"), "/", true, &twice).expect("a good request");
+    assert!(!head.expects_continue() && !written(&head).contains("expect"));
+    let head =
+        get(&[("te", "trailers"), ("http2-settings", "x"), ("te", "trailers")]).expect("a good request");
+    assert_eq!(written(&head), "GET / HTTP/1.1\r\nHost: a\r\nte: trailers\r\nConnection: TE\r\n\r\n");
+    assert_eq!(read("TRACE", Some("a"), "/", true, &[("max-forwards", "0")]).err(), Some(HeadError::Method));
     let head = read("OPTIONS", Some("a"), "*", true, &[]).expect("a good request");
     assert!(head.is_asterisk());
 }
