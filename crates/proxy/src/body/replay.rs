@@ -14,11 +14,13 @@ pub(crate) struct Replay {
     /// How much of `kept` the present attempt has consumed.
     position: usize,
     overflowed: bool,
+    /// The source gives its trailers once; another attempt sends them too.
+    trailers: Option<Fields>,
 }
 
 impl Replay {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { kept: Vec::new(), limit, position: 0, overflowed: false }
+        Self { kept: Vec::new(), limit, position: 0, overflowed: false, trailers: None }
     }
 
     /// Whether everything that was consumed so far can be given again.
@@ -83,7 +85,10 @@ impl<S: Source> Source for Replayed<'_, S> {
     }
 
     fn take_trailers(&mut self) -> Option<Fields> {
-        self.source.take_trailers()
+        if let Some(trailers) = self.source.take_trailers() {
+            self.replay.trailers = Some(trailers);
+        }
+        if self.replay.is_whole() { self.replay.trailers.clone() } else { self.replay.trailers.take() }
     }
 
     fn is_done(&self) -> bool {
