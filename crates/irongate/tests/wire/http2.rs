@@ -282,6 +282,47 @@ fn malformed_requests_never_reach_the_origin() {
 }
 
 #[test]
+fn an_origin_that_goes_away_now_and_then_is_not_noticed() {
+    let origin = Http2Origin::start();
+    let gateway = gateway(&Manifest::new().route(TO_ORIGIN).service_http2("origin", &[origin.address()]));
+    let mut client = gateway.connect();
+    for n in 0..40 {
+        let target = if n % 5 == 4 { "/goaway" } else { "/echo" };
+        client.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody"));
+        let answer = client.response();
+        assert_eq!((answer.status, answer.text()), (200, format!("POST {target} 4")), "request {n}");
+    }
+    assert!(origin.connections() > 4, "{}", origin.connections());
+}
+
+#[test]
+fn an_early_answer_of_http1_reaches_a_client_that_still_sends() {
+    let origin = Origin::start(|connection| {
+        connection.head()?;
+        connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")?;
+        connection.until_end()
+    });
+    let gateway = gateway_to(&origin);
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        let answer = client.ask("POST", "/", &[], Some(vec![b'a'; 4 << 20])).await;
+        assert_eq!((answer.status, answer.text().as_str()), (413, "big"));
+    });
+}
+
+#[test]
+fn timeouts_are_kept() {
+    let origin = Origin::start(|connection| connection.until_end());
+    let rules = "- timeouts: {request: 200ms}\n  backendRefs: [{name: origin, port: 80}]";
+    let gateway = gateway(&Manifest::new().route(rules).service("origin", &[origin.address()]));
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        assert_eq!(client.ask("GET", "/", &[], None).await.status, 504);
+        assert_eq!(client.ask("POST", "/", &[], Some(vec![b'a'])).await.status, 504);
+    });
+}
+
+#[test]
 fn an_authority_that_says_the_same_as_host_is_fine() {
     let origin = Origin::echoing();
     let gateway = gateway_to(&origin);

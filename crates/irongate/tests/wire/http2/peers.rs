@@ -190,6 +190,9 @@ async fn accept(listener: TcpListener, seen: Arc<Seen>) {
         tokio::spawn(async move {
             let Ok(mut connection) = h2::server::handshake(stream).await else { return };
             while let Some(Ok((request, respond))) = connection.accept().await {
+                if request.uri().path() == "/goaway" {
+                    connection.graceful_shutdown();
+                }
                 tokio::spawn(answer(request, respond, seen.clone()));
             }
         });
