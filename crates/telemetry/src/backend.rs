@@ -1,6 +1,6 @@
 //! The upstream side of a backend.
 
-use crate::series::{CoreTotals, Metrics};
+use crate::series::Metrics;
 use crate::{Counter, Gauge};
 use std::sync::Arc;
 
@@ -60,8 +60,9 @@ impl BackendMetrics {
 
 impl Metrics for BackendMetrics {
     type Labels = Arc<str>;
+    type Source = ();
 
-    fn new(_: &Arc<Arc<str>>, _: &Arc<CoreTotals>) -> Self {
+    fn new(_: &Arc<Arc<str>>, (): &(), _: usize) -> Self {
         Self::default()
     }
 }

@@ -5,7 +5,7 @@ use crate::histogram::HistogramReading;
 use crate::process::Process;
 use crate::request::RequestMetrics;
 use crate::status::StatusReading;
-use crate::{BackendMetrics, ListenerMetrics, Registry, Series};
+use crate::{BackendMetrics, ExchangeMetrics, ListenerMetrics, Registry, Series};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -16,15 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-/// The text for one scrape.
-pub(crate) fn encode(registry: &Arc<Registry>, process: Process) -> String {
+/// Writes the text for one scrape.
+pub(crate) fn encode(
+    registry: &Arc<Registry>,
+    process: Process,
+    writer: &mut impl fmt::Write,
+) -> fmt::Result {
     let mut exposition = Exposition::default();
     exposition.register_collector(Box::new(Scrape { registry: registry.clone(), process }));
-    let mut text = String::with_capacity(16 << 10);
-    // Writing to a string does not fail, and neither does anything that is written here.
-    let written = text::encode(&mut text, &exposition);
-    debug_assert!(written.is_ok());
-    text
+    text::encode(writer, &exposition)
 }
 
 /// One scrape under way.
@@ -39,6 +39,7 @@ impl Collector for Scrape {
         let mut writer = Writer { encoder };
         let now = self.registry.now();
         requests(&mut writer, &self.registry.requests.all(now))?;
+        exchanges(&mut writer, &self.registry.exchanges.all(now))?;
         failures(&mut writer, &self.registry)?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry.backends.all(now))?;
@@ -48,57 +49,46 @@ impl Collector for Scrape {
     }
 }
 
-/// The requests of a series, of which there were some, summed over the cores.
-struct Used<'a> {
-    labels: [(&'static str, Arc<str>); 3],
-    series: &'a Series<RequestMetrics>,
-    statuses: StatusReading,
-    durations: HistogramReading<0, 21>,
-    in_flight: i64,
-}
-
 fn requests(writer: &mut Writer<'_>, all: &[Arc<Series<RequestMetrics>>]) -> fmt::Result {
-    let labels = |series: &Series<RequestMetrics>| {
-        let labels = series.labels();
-        [
-            ("listener", labels.listener.clone()),
-            ("route", labels.route.clone()),
-            ("backend", labels.backend.clone()),
-        ]
-    };
-    // A route that was never asked for says nothing: thousands of them must not make every scrape long.
-    let mut used = Vec::new();
-    for series in all {
-        let (mut statuses, mut durations) = (StatusReading::default(), HistogramReading::default());
-        for part in series.parts() {
-            part.statuses.add_to(&mut statuses);
-            part.durations.add_to(&mut durations);
-        }
-        // A begin and an end may be read a moment apart.
-        let in_flight = series.parts().map(|part| part.in_flight.value()).sum::<i64>().max(0);
-        if in_flight > 0 || durations.count() > 0 {
-            used.push(Used { labels: labels(series), series, statuses, durations, in_flight });
-        }
-    }
-
     let help = "Requests that are over, by the status sent; the class where the status is a rare one.";
-    let codes = used.iter().flat_map(|used| {
-        let [listener, route, backend] = used.labels.clone();
-        used.statuses.codes().map(move |(code, count)| {
-            ([listener.clone(), route.clone(), backend.clone(), ("code", code.into())], count)
+    // There may be 10,000 series: each is read when its turn has come, and one that counted nothing says nothing.
+    let codes = all.iter().flat_map(|series| {
+        let mut statuses = StatusReading::default();
+        series.parts().for_each(|part| part.statuses.add_to(&mut statuses));
+        let labels = series.labels();
+        statuses.codes().map(move |(code, count)| {
+            let labels = [
+                ("listener", &*labels.listener),
+                ("route", &*labels.route),
+                ("backend", &*labels.backend),
+                ("code", code),
+            ];
+            (labels, count)
         })
     });
-    writer.counters("irongate_requests", help, None, codes)?;
+    writer.counters("irongate_requests", help, None, codes)
+}
+
+fn exchanges(writer: &mut Writer<'_>, all: &[Arc<Series<ExchangeMetrics>>]) -> fmt::Result {
+    let labels = |series: &Series<ExchangeMetrics>| {
+        [("listener", series.labels().listener.clone()), ("backend", series.labels().backend.clone())]
+    };
     let help = "From the first byte of a request to the last byte of its answer.";
-    let durations = used.iter().map(|used| (used.labels.clone(), &used.durations));
+    let durations = all.iter().map(|series| {
+        let mut durations = HistogramReading::default();
+        series.parts().for_each(|part| part.durations.add_to(&mut durations));
+        (labels(series), durations)
+    });
     writer.histograms("irongate_request_duration", help, durations)?;
     let help = "Requests under way.";
-    let in_flight = used.iter().map(|used| (used.labels.clone(), used.in_flight));
+    let in_flight = all.iter().map(|series| {
+        // A begin and an end may be read a moment apart.
+        (labels(series), series.parts().map(|part| part.in_flight.value()).sum::<i64>().max(0))
+    });
     writer.gauges("irongate_requests_in_flight", help, None, in_flight)?;
 
-    let sums = |count: fn(&RequestMetrics) -> u64| {
-        let sum = move |series: &Series<RequestMetrics>| series.parts().map(count).sum::<u64>();
-        used.iter().map(move |used| (used.labels.clone(), sum(used.series)))
+    let sums = |count: fn(&ExchangeMetrics) -> u64| {
+        all.iter().map(move |series| (labels(series), series.parts().map(count).sum::<u64>()))
     };
     let help = "Attempts after the first.";
     writer.counters("irongate_retries", help, None, sums(|part| part.retries.value()))?;
@@ -262,11 +252,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn histograms<'r, const SUB: u32, const BUCKETS: usize, L: EncodeLabelSet>(
+    fn histograms<const SUB: u32, const BUCKETS: usize, L: EncodeLabelSet>(
         &mut self,
         name: &str,
         help: &str,
-        series: impl IntoIterator<Item = (L, &'r HistogramReading<SUB, BUCKETS>)>,
+        series: impl IntoIterator<Item = (L, HistogramReading<SUB, BUCKETS>)>,
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         let mut family = self.encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;

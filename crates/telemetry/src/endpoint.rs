@@ -2,7 +2,7 @@
 
 use crate::Counter;
 use crate::histogram::{FineHistogram, HistogramReading};
-use crate::series::{CoreTotals, Metrics, Series};
+use crate::series::{Metrics, Series};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,8 +53,9 @@ impl AttemptRecord<'_> {
 
 impl Metrics for EndpointMetrics {
     type Labels = EndpointLabels;
+    type Source = ();
 
-    fn new(_: &Arc<EndpointLabels>, _: &Arc<CoreTotals>) -> Self {
+    fn new(_: &Arc<EndpointLabels>, (): &(), _: usize) -> Self {
         Self::default()
     }
 }

@@ -1,7 +1,7 @@
 //! The connections of a listener.
 
 use crate::reason::ReasonCounts;
-use crate::series::{CoreTotals, Metrics};
+use crate::series::Metrics;
 use crate::{Counter, Gauge, Reason};
 use std::sync::Arc;
 
@@ -37,8 +37,9 @@ impl ListenerMetrics {
 
 impl Metrics for ListenerMetrics {
     type Labels = Arc<str>;
+    type Source = ();
 
-    fn new(_: &Arc<Arc<str>>, _: &Arc<CoreTotals>) -> Self {
+    fn new(_: &Arc<Arc<str>>, (): &(), _: usize) -> Self {
         Self::default()
     }
 }

@@ -54,7 +54,9 @@ struct Slot {
 }
 
 impl ReasonCounts {
-    /// Counts one. Few reasons ever come, so they are looked for one after the other.
+    /// Counts one. Few reasons ever come, so they are looked for one after the other. Apart from its callers, so
+    /// that a request that went well saves no registers for it.
+    #[cold]
     pub(crate) fn record(&self, reason: Reason) {
         let slots = self.slots.get_or_init(|| (0..=Reason::LIMIT).map(|_| Slot::default()).collect());
         let Some((other, named)) = slots.split_last() else { return };

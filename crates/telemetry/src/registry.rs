@@ -2,8 +2,8 @@
 
 use crate::series::{CoreTotals, Family};
 use crate::{
-    BackendHealth, BackendMetrics, EndpointLabels, EndpointMetrics, EndpointReading, ListenerMetrics,
-    RequestLabels, RequestMetrics, Series, encode, process,
+    BackendHealth, BackendMetrics, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
+    ListenerMetrics, RequestLabels, RequestMetrics, Series, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +20,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) requests: Family<RequestMetrics>,
+    pub(crate) exchanges: Family<ExchangeMetrics>,
     pub(crate) listeners: Family<ListenerMetrics>,
     pub(crate) backends: Family<BackendMetrics>,
     pub(crate) endpoints: Family<EndpointMetrics>,
@@ -55,10 +56,11 @@ impl Registry {
     pub fn new(cores: usize) -> Arc<Self> {
         let totals: Arc<[_]> = (0..cores.max(1)).map(|_| Arc::<CoreTotals>::default()).collect();
         Arc::new(Self {
-            requests: Family::new(&totals),
-            listeners: Family::new(&totals),
-            backends: Family::new(&totals),
-            endpoints: Family::new(&totals),
+            requests: Family::new(cores),
+            exchanges: Family::new(cores),
+            listeners: Family::new(cores),
+            backends: Family::new(cores),
+            endpoints: Family::new(cores),
             totals,
             config: ConfigState::default(),
             started: SystemTime::now(),
@@ -67,28 +69,32 @@ impl Registry {
         })
     }
 
-    /// What is counted of the requests of one listener, route and backend, for all cores.
+    /// What is counted of the requests of one listener, route and backend, for all cores. It keeps what is counted
+    /// of that listener and backend together ([`ExchangeMetrics`]) for as long as it is kept itself.
     #[must_use]
     pub fn requests(&self, labels: &RequestLabels) -> Arc<Series<RequestMetrics>> {
-        self.requests.series(labels, self.now())
+        let now = self.now();
+        self.requests
+            .series(labels, now, || self.exchanges.series(&labels.exchange(), now, || self.totals.clone()))
     }
 
     /// What is counted of a listener's connections, for all cores; by its key as it is shown.
     #[must_use]
     pub fn listener(&self, listener: &str) -> Arc<Series<ListenerMetrics>> {
-        self.listeners.series(&listener.into(), self.now())
+        self.listeners.series(&listener.into(), self.now(), || ())
     }
 
     /// What is counted of the connections to a backend, for all cores; by its key as it is shown.
     #[must_use]
     pub fn backend(&self, backend: &str) -> Arc<Series<BackendMetrics>> {
-        self.backends.series(&backend.into(), self.now())
+        self.backends.series(&backend.into(), self.now(), || ())
     }
 
     /// What is counted of the attempts at an endpoint, for all cores.
     #[must_use]
     pub fn endpoint(&self, backend: &str, address: SocketAddr) -> Arc<Series<EndpointMetrics>> {
-        self.endpoints.series(&EndpointLabels { backend: backend.into(), address }, self.now())
+        let labels = EndpointLabels { backend: backend.into(), address };
+        self.endpoints.series(&labels, self.now(), || ())
     }
 
     /// The same handles for one core, from 0.
@@ -126,11 +132,24 @@ impl Registry {
         all.iter().map(|series| (series.labels().clone(), EndpointReading::of(series))).collect()
     }
 
-    /// Everything as OpenMetrics text ([`CONTENT_TYPE`]). Takes time in proportion to the number of series
-    /// that have counted something.
+    /// Everything as OpenMetrics text ([`CONTENT_TYPE`]), in many small writes. Takes time in proportion to the
+    /// number of series that have counted something, and little memory besides the writer's.
+    ///
+    /// # Errors
+    ///
+    /// The writer's own.
+    pub fn encode_to(self: &Arc<Self>, writer: &mut impl fmt::Write) -> fmt::Result {
+        encode::encode(self, process::read(), writer)
+    }
+
+    /// The same as one string, which may take twice the text's memory while it grows.
     #[must_use]
     pub fn encode(self: &Arc<Self>) -> String {
-        encode::encode(self, process::read())
+        let mut text = String::with_capacity(16 << 10);
+        // Writing to a string does not fail, and neither does anything that is written here.
+        let written = self.encode_to(&mut text);
+        debug_assert!(written.is_ok());
+        text
     }
 
     /// Time since the registry was made.

@@ -17,9 +17,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 pub trait Metrics: Debug + Send + Sync + Sized {
     /// What tells the thing from others of its kind.
     type Labels: Clone + Ord + Debug + Send + Sync;
+    /// What a series has besides its labels, for the parts of the cores to be made from.
+    type Source: Debug + Send + Sync;
 
-    /// Everything at zero. Called by the core that counts, at its first use, so that memory is its own.
-    fn new(labels: &Arc<Self::Labels>, totals: &Arc<CoreTotals>) -> Self;
+    /// Everything at zero. Called by the core that counts, at its first use, so that memory is its own; `core`
+    /// is below the registry's number of cores.
+    fn new(labels: &Arc<Self::Labels>, source: &Self::Source, core: usize) -> Self;
 }
 
 /// What one core counts of everything together.
@@ -33,7 +36,7 @@ pub struct CoreTotals {
 #[derive(Debug)]
 pub struct Series<T: Metrics> {
     labels: Arc<T::Labels>,
-    totals: Arc<[Arc<CoreTotals>]>,
+    source: T::Source,
     cores: Box<[OnceLock<Arc<T>>]>,
 }
 
@@ -50,7 +53,7 @@ impl<T: Metrics> Series<T> {
     #[must_use]
     pub fn core(&self, core: usize) -> &Arc<T> {
         let core = core.min(self.cores.len() - 1); // A registry has at least one core.
-        self.cores[core].get_or_init(|| Arc::new(T::new(&self.labels, &self.totals[core])))
+        self.cores[core].get_or_init(|| Arc::new(T::new(&self.labels, &self.source, core)))
     }
 
     /// The parts of the cores that have counted something.
@@ -68,7 +71,7 @@ impl<T: Metrics> Series<T> {
 /// All series of one kind.
 #[derive(Debug)]
 pub(crate) struct Family<T: Metrics> {
-    totals: Arc<[Arc<CoreTotals>]>,
+    cores: usize,
     kept: Mutex<Kept<T>>,
 }
 
@@ -86,14 +89,20 @@ struct Entry<T: Metrics> {
 }
 
 impl<T: Metrics> Family<T> {
-    pub(crate) fn new(totals: &Arc<[Arc<CoreTotals>]>) -> Self {
+    /// An empty one, for that many cores (at least one).
+    pub(crate) fn new(cores: usize) -> Self {
         let kept = Kept { entries: BTreeMap::new(), swept: Duration::ZERO };
-        Self { totals: totals.clone(), kept: Mutex::new(kept) }
+        Self { cores: cores.max(1), kept: Mutex::new(kept) }
     }
 
-    /// The series of these labels; the one that there is, or a new one. `now` is the time since the process
-    /// began.
-    pub(crate) fn series(&self, labels: &T::Labels, now: Duration) -> Arc<Series<T>> {
+    /// The series of these labels; the one that there is, or a new one with this source. `now` is the time since
+    /// the process began.
+    pub(crate) fn series(
+        &self,
+        labels: &T::Labels,
+        now: Duration,
+        source: impl FnOnce() -> T::Source,
+    ) -> Arc<Series<T>> {
         let mut kept = self.lock();
         if let Some(entry) = kept.entries.get_mut(labels) {
             entry.held = now;
@@ -103,8 +112,8 @@ impl<T: Metrics> Family<T> {
             kept.sweep(now);
         }
         let labels = Arc::new(labels.clone());
-        let cores = self.totals.iter().map(|_| OnceLock::new()).collect();
-        let series = Arc::new(Series { labels: labels.clone(), totals: self.totals.clone(), cores });
+        let cores = (0..self.cores).map(|_| OnceLock::new()).collect();
+        let series = Arc::new(Series { labels: labels.clone(), source: source(), cores });
         kept.entries.insert(labels, Entry { series: series.clone(), held: now });
         series
     }
@@ -144,14 +153,15 @@ mod tests {
 
     impl Metrics for Count {
         type Labels = u32;
+        type Source = ();
 
-        fn new(_: &Arc<u32>, _: &Arc<CoreTotals>) -> Self {
+        fn new(_: &Arc<u32>, (): &(), _: usize) -> Self {
             Self(Counter::default())
         }
     }
 
     fn family() -> Family<Count> {
-        Family::new(&(0..2).map(|_| Arc::default()).collect())
+        Family::new(2)
     }
 
     fn shown(family: &Family<Count>, now: Duration) -> Vec<(u32, u64)> {
@@ -162,27 +172,30 @@ mod tests {
     #[test]
     fn cores_count_apart_and_are_summed() {
         let family = family();
-        let series = family.series(&7, Duration::ZERO);
+        let series = family.series(&7, Duration::ZERO, || ());
         series.core(0).0.increment();
         series.core(1).0.add(2);
         series.core(9).0.add(3);
         assert_eq!(series.core(1).0.value(), 5);
-        assert!(Arc::ptr_eq(&series, &family.series(&7, Duration::ZERO)), "one series a set of labels");
+        assert!(
+            Arc::ptr_eq(&series, &family.series(&7, Duration::ZERO, || ())),
+            "one series a set of labels"
+        );
         assert_eq!(shown(&family, Duration::ZERO), [(7, 6)]);
     }
 
     #[test]
     fn what_nobody_holds_is_forgotten_after_a_while() {
         let (family, second) = (family(), Duration::from_secs(1));
-        let part = family.series(&1, Duration::ZERO).core(0).clone();
-        family.series(&2, Duration::ZERO).core(0).0.increment();
+        let part = family.series(&1, Duration::ZERO, || ()).core(0).clone();
+        family.series(&2, Duration::ZERO, || ()).core(0).0.increment();
         part.0.increment();
         assert_eq!(shown(&family, RETENTION - second), [(1, 1), (2, 1)]);
         assert_eq!(shown(&family, RETENTION), [(1, 1)], "a part alone keeps a series");
 
         drop(part);
         assert_eq!(shown(&family, 2 * RETENTION - second), [(1, 1)], "still in its time");
-        family.series(&1, 2 * RETENTION - second).core(0).0.increment();
+        family.series(&1, 2 * RETENTION - second, || ()).core(0).0.increment();
         assert_eq!(shown(&family, 3 * RETENTION - 2 * second), [(1, 2)], "taken up again, it goes on");
         assert_eq!(shown(&family, 3 * RETENTION), []);
     }
@@ -191,7 +204,7 @@ mod tests {
     fn adding_sweeps_too() {
         let family = family();
         for label in 0..100 {
-            family.series(&label, RETENTION * label);
+            family.series(&label, RETENTION * label, || ());
         }
         assert_eq!(family.lock().entries.len(), 1);
     }

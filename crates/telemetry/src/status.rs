@@ -1,24 +1,25 @@
 //! Answers counted by status.
 
 use crate::Counter;
+use std::sync::OnceLock;
 
-/// The statuses that are counted one by one; the rest is counted by class, so that a backend that makes up
-/// statuses cannot make up series.
+/// The statuses that are counted one by one, the [`FREQUENT`] ones first; the rest is counted by class, so that a
+/// backend that makes up statuses cannot make up series.
 const EXACT: [(u16, &str); 22] = [
-    (101, "101"),
     (200, "200"),
+    (204, "204"),
+    (304, "304"),
+    (404, "404"),
+    (101, "101"),
     (201, "201"),
     (202, "202"),
-    (204, "204"),
     (206, "206"),
     (301, "301"),
     (302, "302"),
-    (304, "304"),
     (307, "307"),
     (400, "400"),
     (401, "401"),
     (403, "403"),
-    (404, "404"),
     (408, "408"),
     (409, "409"),
     (413, "413"),
@@ -32,6 +33,9 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// No status was sent: the client left first, or the connection broke.
 const NONE: &str = "none";
 const SLOTS: usize = EXACT.len() + CLASSES.len() + 1;
+/// How many statuses have a counter from the start. Most routes never answer with any other, and there may be
+/// 10,000 routes.
+const FREQUENT: usize = 4;
 
 /// Where each status is counted; made once by the compiler.
 static SLOT_OF: [u8; 600] = slots();
@@ -53,18 +57,26 @@ const fn slots() -> [u8; 600] {
 
 /// Counts by status. Written by one thread at a time.
 #[derive(Debug, Default)]
-pub(crate) struct StatusCounts([Counter; SLOTS]);
+pub(crate) struct StatusCounts {
+    frequent: [Counter; FREQUENT],
+    /// Made when the first of them comes.
+    others: OnceLock<Box<[Counter; SLOTS - FREQUENT]>>,
+}
 
 impl StatusCounts {
     /// Counts one answer; 0, or anything outside 100 to 599, says that there was none.
     #[inline]
     pub(crate) fn record(&self, status: u16) {
         let slot = SLOT_OF.get(usize::from(status)).map_or(SLOTS - 1, |&slot| usize::from(slot));
-        self.0[slot.min(SLOTS - 1)].increment();
+        match self.frequent.get(slot) {
+            Some(count) => count.increment(),
+            None => self.others.get_or_init(Box::default)[slot.min(SLOTS - 1) - FREQUENT].increment(),
+        }
     }
 
     pub(crate) fn add_to(&self, reading: &mut StatusReading) {
-        for (sum, count) in reading.0.iter_mut().zip(&self.0) {
+        let others = self.others.get().into_iter().flat_map(|others| &**others);
+        for (sum, count) in reading.0.iter_mut().zip(self.frequent.iter().chain(others)) {
             *sum += count.value();
         }
     }
@@ -76,7 +88,7 @@ pub(crate) struct StatusReading([u64; SLOTS]);
 
 impl StatusReading {
     /// The counts that are not zero, with the value of their `code` label.
-    pub(crate) fn codes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn codes(self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = EXACT.iter().map(|&(_, name)| name).chain(CLASSES).chain([NONE]);
         names.zip(self.0).filter(|&(_, count)| count > 0)
     }

@@ -1,20 +1,33 @@
 use super::encode;
 use crate::process::Process;
-use crate::{AttemptRecord, BackendHealth, Reason, Registry, RequestLabels, RequestRecord};
+use crate::{
+    AttemptRecord, BackendHealth, ExchangeMetrics, RETENTION, Reason, Registry, RequestLabels,
+    RequestMetrics, RequestRecord, Series,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+const LISTENER: &str = "listener=\"default/web/http\"";
+const BACKEND: &str = "backend=\"Service default/shop:80\"";
+
 fn labels(route: &str) -> RequestLabels {
     RequestLabels {
         listener: "default/web/http".into(),
-        route: route.into(),
+        route: format!("HTTPRoute default/{route}").into(),
         backend: "Service default/shop:80".into(),
     }
 }
 
-fn serve(registry: &Arc<Registry>, core: usize, status: u16, duration_micros: u64, reason: Option<Reason>) {
-    let metrics = registry.core(core).requests(&labels("HTTPRoute default/shop"));
+fn serve(
+    registry: &Arc<Registry>,
+    route: &str,
+    core: usize,
+    status: u16,
+    duration_micros: u64,
+    reason: Option<Reason>,
+) {
+    let metrics = registry.core(core).requests(&labels(route));
     metrics.begin();
     RequestRecord {
         metrics: &metrics,
@@ -29,9 +42,15 @@ fn serve(registry: &Arc<Registry>, core: usize, status: u16, duration_micros: u6
     metrics.end();
 }
 
+fn text(registry: &Arc<Registry>, process: Process) -> String {
+    let mut text = String::new();
+    encode(registry, process, &mut text).expect("a string takes everything");
+    text
+}
+
 /// The samples of one family, without its descriptions.
 fn check(registry: &Arc<Registry>, family: &str, expected: &[&str]) {
-    let text = encode(registry, Process::default());
+    let text = text(registry, Process::default());
     let samples: Vec<&str> = text.lines().filter(|line| line.starts_with(family)).collect();
     assert_eq!(samples, expected, "{text}");
 }
@@ -39,56 +58,84 @@ fn check(registry: &Arc<Registry>, family: &str, expected: &[&str]) {
 #[test]
 fn requests_are_summed_over_the_cores() {
     let registry = Registry::new(2);
-    serve(&registry, 0, 200, 1_000, None);
-    serve(&registry, 1, 200, 300, None);
-    serve(&registry, 1, 503, 70_000_000, Some(Reason::new("no_endpoint")));
-    serve(&registry, 0, 418, 100, None);
-    let unused = registry.core(0).requests(&labels("HTTPRoute default/unused"));
-    let running = registry.core(1).requests(&labels("HTTPRoute default/running"));
+    serve(&registry, "shop", 0, 200, 1_000, None);
+    serve(&registry, "shop", 1, 200, 300, None);
+    serve(&registry, "cart", 1, 503, 70_000_000, Some(Reason::new("no_endpoint")));
+    serve(&registry, "shop", 0, 418, 100, None);
+    let unused = registry.core(0).requests(&labels("unused"));
+    let running = registry.core(1).requests(&labels("running"));
     running.begin();
 
-    let series = |route: &str| {
-        format!(
-            "listener=\"default/web/http\",route=\"HTTPRoute default/{route}\",backend=\"Service default/shop:80\""
-        )
+    let counted = |route: &str, code: &str, count: u64| {
+        let labels = format!("{LISTENER},route=\"HTTPRoute default/{route}\",{BACKEND},code=\"{code}\"");
+        format!("irongate_requests_total{{{labels}}} {count}")
     };
-    let (shop, run) = (series("shop"), series("running"));
     check(
         &registry,
         "irongate_requests_total",
-        &[
-            &format!("irongate_requests_total{{{shop},code=\"200\"}} 2"),
-            &format!("irongate_requests_total{{{shop},code=\"503\"}} 1"),
-            &format!("irongate_requests_total{{{shop},code=\"4xx\"}} 1"),
-        ],
-    );
-    check(
-        &registry,
-        "irongate_requests_in_flight",
-        &[
-            &format!("irongate_requests_in_flight{{{run}}} 1"),
-            &format!("irongate_requests_in_flight{{{shop}}} 0"),
-        ],
-    );
-    let name = "irongate_request_duration_seconds";
-    check(&registry, &format!("{name}_sum{{{shop}"), &[&format!("{name}_sum{{{shop}}} 70.0014")]);
-    check(&registry, &format!("{name}_count{{{shop}"), &[&format!("{name}_count{{{shop}}} 4")]);
-    for (bound, count) in
-        [("0.000128", 1), ("0.000256", 1), ("0.000512", 2), ("0.001024", 3), ("67.108864", 3), ("+Inf", 4)]
-    {
-        let line = format!("{name}_bucket{{le=\"{bound}\",{shop}}}");
-        check(&registry, &line, &[&format!("{line} {count}")]);
-    }
-    check(
-        &registry,
-        "irongate_retries_total",
-        &[&format!("irongate_retries_total{{{run}}} 0"), &format!("irongate_retries_total{{{shop}}} 1")],
+        &[&counted("cart", "503", 1), &counted("shop", "200", 2), &counted("shop", "4xx", 1)],
     );
     let failures = ["irongate_request_failures_total{reason=\"no_endpoint\"} 1"];
     check(&registry, "irongate_request_failures_total", &failures);
-    let name = "irongate_response_body_bytes_total";
-    check(&registry, &format!("{name}{{{shop}"), &[&format!("{name}{{{shop}}} 4096")]);
     drop(unused);
+}
+
+#[test]
+fn all_but_the_number_of_requests_is_counted_by_listener_and_backend() {
+    let registry = Registry::new(2);
+    serve(&registry, "shop", 0, 200, 1_000, None);
+    serve(&registry, "cart", 1, 200, 300, None);
+    serve(&registry, "cart", 0, 503, 70_000_000, None);
+    serve(&registry, "shop", 0, 418, 100, None);
+    let running = registry.core(1).requests(&labels("running"));
+    running.begin();
+
+    let one = |sample: &str, value: &str| {
+        let line = format!("{sample}{{{LISTENER},{BACKEND}}} {value}");
+        check(&registry, sample, &[&line]);
+    };
+    one("irongate_requests_in_flight", "1");
+    one("irongate_retries_total", "1");
+    one("irongate_request_body_bytes_total", "40");
+    one("irongate_response_body_bytes_total", "4096");
+    let name = "irongate_request_duration_seconds";
+    one(&format!("{name}_sum"), "70.0014");
+    one(&format!("{name}_count"), "4");
+    for (bound, count) in
+        [("0.000128", 1), ("0.000256", 1), ("0.000512", 2), ("0.001024", 3), ("67.108864", 3), ("+Inf", 4)]
+    {
+        let line = format!("{name}_bucket{{le=\"{bound}\",{LISTENER},{BACKEND}}}");
+        check(&registry, &line, &[&format!("{line} {count}")]);
+    }
+}
+
+#[test]
+fn a_route_that_is_forgotten_takes_nothing_from_its_listener_and_backend() {
+    let registry = Registry::new(1);
+    let shown = |now| {
+        let retries = |series: &Arc<Series<ExchangeMetrics>>| {
+            series.parts().map(|part| part.retries.value()).sum::<u64>()
+        };
+        let routes = registry.requests.all(now).len();
+        (routes, registry.exchanges.all(now).iter().map(retries).collect::<Vec<_>>())
+    };
+    serve(&registry, "gone", 0, 503, 1_000, None);
+    let kept = registry.core(0).requests(&labels("kept"));
+    serve(&registry, "kept", 0, 503, 1_000, None);
+    let (begun, moment) = (registry.now(), Duration::from_secs(1));
+    assert_eq!(shown(begun), (2, vec![2]));
+    assert_eq!(shown(begun + RETENTION), (1, vec![2]));
+
+    drop(kept);
+    assert_eq!(shown(begun + 2 * RETENTION - moment), (1, vec![2]), "still in its time");
+    assert_eq!(shown(begun + 2 * RETENTION), (0, vec![2]), "its own time begins when its last route is gone");
+    assert_eq!(shown(begun + 3 * RETENTION), (0, vec![]));
+}
+
+/// One core's part of one of 10,000 routes.
+#[test]
+fn a_route_takes_one_cache_line() {
+    assert_eq!(size_of::<RequestMetrics>(), 64);
 }
 
 #[test]
@@ -113,7 +160,7 @@ fn connections_and_backends_are_shown() {
             unreachable: 0,
         }]
     });
-    let (listener, backend) = ("listener=\"default/web/http\"", "backend=\"Service default/shop:80\"");
+    let (listener, backend) = (LISTENER, BACKEND);
     for (sample, value) in [
         (format!("irongate_connections_total{{{listener}}}"), 4),
         (format!("irongate_connections_active{{{listener}}}"), 2),
@@ -136,7 +183,7 @@ fn the_process_and_its_configuration_are_shown() {
     registry.config_applied(3, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000));
     registry.config_failed();
     let process = Process { resident_bytes: Some(4096), cpu_seconds: Some(1.5), ..Process::default() };
-    let text = encode(&registry, process);
+    let text = text(&registry, process);
     for line in [
         "irongate_config_version 3",
         "irongate_config_last_reload_successful 0",
@@ -160,8 +207,8 @@ fn the_process_and_its_configuration_are_shown() {
 #[test]
 fn the_text_is_well_formed() {
     let registry = Registry::new(2);
-    serve(&registry, 0, 200, 1_000, None);
-    serve(&registry, 1, 502, 1_000, Some(Reason::new("bad_answer")));
+    serve(&registry, "shop", 0, 200, 1_000, None);
+    serve(&registry, "shop", 1, 502, 1_000, Some(Reason::new("bad_answer")));
     registry.core(0).listener("a\"b\\c\n").accepted();
     registry.core(0).backend("b").opened();
     let text = registry.encode();
