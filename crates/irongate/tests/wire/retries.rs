@@ -2,8 +2,8 @@
 
 use crate::{GET, OK, gateway, gateway_to};
 use irongate_testkit::{Manifest, Origin, ReadError, SilentPort};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 fn post(body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -90,6 +90,35 @@ fn a_stale_pooled_connection_is_invisible_to_a_get() {
     for _ in 0..8 {
         assert_eq!(gateway.get("/").text(), "ok");
     }
+}
+
+#[test]
+fn many_stale_pooled_connections_are_invisible_to_a_get() {
+    const STALE: usize = 4;
+    let together = Barrier::new(STALE);
+    let origin = Origin::start(move |connection| {
+        connection.request()?;
+        if connection.number() < STALE {
+            // All of them are open at once, and so pooled later.
+            together.wait();
+            connection.send(OK)?;
+            connection.head()?;
+            connection.reset();
+            return Ok(());
+        }
+        connection.send(OK)
+    });
+    let gateway = gateway_to(&origin);
+    let mut clients: Vec<_> = (0..STALE).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(gateway.get("/again").text(), "ok");
+    let tries = String::from_utf8_lossy(&origin.bytes()).matches("GET /again").count();
+    assert_eq!(tries, 2, "one broken connection is enough to stop trusting the pool");
 }
 
 #[test]

@@ -38,6 +38,9 @@ struct Attempts<'a, D> {
     tried: SmallVec<[EndpointIndex; 4]>,
     tries: u32,
     idempotent: bool,
+    /// A connection broke under this request: it gets new ones from now on. What closed one idle connection has
+    /// most likely closed more, and too few tries are left to find out one by one.
+    only_new: bool,
     outcome: Outcome,
 }
 
@@ -84,6 +87,7 @@ pub(super) async fn forward<D: Downstream>(
         tried: SmallVec::new(),
         tries: 0,
         idempotent,
+        only_new: false,
         outcome: Outcome::default(),
     };
     let failure = attempts.run(begun).await;
@@ -136,6 +140,8 @@ impl<D: Downstream> Attempts<'_, D> {
         match decide(reason, &facts, policy, self.client.core.random()) {
             Decision::Again { wait, .. } if self.work.backend.try_retry(now) => {
                 self.replay.rewind();
+                self.only_new |=
+                    matches!(reason, AttemptFailure::StaleConnection | AttemptFailure::Reset { .. });
                 Some(wait)
             }
             _ => None,
@@ -180,7 +186,8 @@ impl<D: Downstream> Attempts<'_, D> {
         let core = &self.client.core;
         let backend = &self.work.backend;
         let index = load.index;
-        let pooled = backend.take_idle(index, now, !(self.idempotent && self.replay.is_whole()));
+        let careful = !(self.idempotent && self.replay.is_whole());
+        let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful) };
         let is_pooled = pooled.is_some();
         let transport = match pooled {
             Some(transport) => transport,
