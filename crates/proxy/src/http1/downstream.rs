@@ -128,7 +128,8 @@ impl Downstream for Http1Downstream {
         loop {
             match self.reader.poll_read(cx) {
                 Poll::Ready(Ok(0)) => {
-                    self.keep_alive = false;
+                    // What was pipelined before the end is still served.
+                    self.keep_alive &= !self.reader.buffered().is_empty();
                     return Poll::Ready(Closed::Half);
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Closed::Gone),
