@@ -10,19 +10,21 @@ use crate::transport::{MemoryStream, memory_pair};
 use irongate_config::{Config, Problem};
 use irongate_telemetry::Registry as Metrics;
 use irongate_traffic::PickRequest;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// What one direction of a stream holds, in bytes: about as much as a socket's buffer.
+/// What one direction of a stream holds, in bytes, unless told otherwise: about as much as a socket's buffer.
 const CAPACITY: usize = 256 << 10;
 
 /// A core that serves streams in memory; origins are other ends of pooled connections.
 pub struct MemoryGateway {
     core: Rc<Core>,
     metrics: Arc<Metrics>,
+    capacity: Cell<usize>,
     _probes: UnboundedReceiver<crate::live::ProbeRequest>,
 }
 
@@ -43,13 +45,18 @@ impl MemoryGateway {
         shared.version.store(1, Ordering::Release);
         let core = Core::new(0, shared);
         tokio::task::spawn_local(core.timers.clone().drive());
-        (Self { core, metrics, _probes: received }, problems)
+        (Self { core, metrics, capacity: Cell::new(CAPACITY), _probes: received }, problems)
+    }
+
+    /// What each direction of the streams that are made from now on holds, in bytes.
+    pub fn set_capacity(&self, bytes: usize) {
+        self.capacity.set(bytes);
     }
 
     /// A client's end of a new connection to a port.
     #[must_use]
     pub fn connect(&self, port: u16) -> MemoryStream {
-        let (client, ours) = memory_pair(CAPACITY);
+        let (client, ours) = memory_pair(self.capacity.get());
         let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
         connection::spawn(&self.core, PortId(port.into()), ours.into(), peer);
         client
@@ -62,7 +69,7 @@ impl MemoryGateway {
         let backend: &Rc<CoreBackend> = view.backends.first()?;
         let request = PickRequest { random: self.core.random(), tried: &[], replayable: true };
         let picked = backend.pick(self.core.now(), &request)?;
-        let (origin, ours) = memory_pair(CAPACITY);
+        let (origin, ours) = memory_pair(self.capacity.get());
         backend.metrics.opened();
         backend.give_idle(picked.index, Rc::new(ours.into()), self.core.now());
         Some(origin)
@@ -72,6 +79,19 @@ impl MemoryGateway {
     pub fn close_idle(&self) {
         self.core.draining.set(true);
         self.core.close_idle();
+    }
+
+    /// Requests under way to endpoints, as the balancers count them.
+    #[must_use]
+    pub fn pending(&self) -> u32 {
+        let report = self.core.report();
+        report.iter().flat_map(|(_, loads)| loads).map(|load| load.pending).sum()
+    }
+
+    /// Client connections, as they are counted for spreading them over the cores.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.core.shared.spread().total()
     }
 
     /// The metrics, as they are scraped.

@@ -62,6 +62,11 @@ impl MemoryStream {
         self.incoming.borrow_mut().piece = piece.max(1);
     }
 
+    /// Bounds what one read of the other end gives.
+    pub fn write_in_pieces(&self, piece: usize) {
+        self.outgoing.borrow_mut().piece = piece.max(1);
+    }
+
     /// Reads what there is; `Ok(0)` is the end.
     pub fn poll_read(&self, cx: &Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut pipe = self.incoming.borrow_mut();

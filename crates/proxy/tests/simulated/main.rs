@@ -1,0 +1,13 @@
+//! The proxy over streams in memory and a paused clock: nothing here waits for the wall clock or the network.
+//!
+//! The runtime has no IO driver: whoever would connect to an origin that the test did not put into the pool
+//! panics in its own task, and the test sees a connection that ends.
+
+mod counts;
+mod panics;
+mod pieces;
+mod pressure;
+mod retries;
+mod tails;
+mod timeouts;
+mod world;
