@@ -387,7 +387,8 @@ async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedRece
         match command {
             Command::Listen(port, socket) => listeners.listen(&core, port, socket),
             Command::Close(port) => listeners.close(port),
-            Command::Serve(port, stream, peer) => match tokio::net::TcpStream::from_std(stream) {
+            // The seat is given up once the connection counts itself.
+            Command::Serve(port, stream, peer, _seat) => match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => crate::connection::spawn(&core, port, stream.into(), peer),
                 Err(error) => tracing::warn!(%error, "a connection could not be registered"),
             },

@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
+/// Connections that are taken from the queue of a closing socket before others have their turn.
+const ACCEPTED_A_TURN: i32 = 64;
 
 /// The load of the endpoints that a core knows, by backend.
 pub(crate) type CoreReport = Vec<(Arc<LiveBackend>, Vec<EndpointLoad>)>;
@@ -33,8 +35,8 @@ pub(crate) enum Command {
     Listen(PortId, TcpListener),
     /// Accept what has come, then no more.
     Close(PortId),
-    /// A connection that another core accepted.
-    Serve(PortId, TcpStream, SocketAddr),
+    /// A connection that another core accepted; it is counted from then on.
+    Serve(PortId, TcpStream, SocketAddr, Seat),
     /// Answers end their connections from now on.
     Drain,
     /// Idle connections end now.
@@ -96,13 +98,35 @@ pub(crate) struct CoreHandle {
     pub(crate) connections: AtomicUsize,
 }
 
+/// A connection on its way to a core, counted there: so that a burst is spread evenly before the others have woken,
+/// the bound on connections holds, and a drain waits for it.
+pub(crate) struct Seat {
+    spread: Arc<Spread>,
+    core: usize,
+}
+
+impl Seat {
+    pub(crate) fn take(spread: &Arc<Spread>, core: usize) -> Self {
+        spread.cores[core].connections.fetch_add(1, Ordering::Relaxed);
+        Self { spread: spread.clone(), core }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.spread.cores[self.core].connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Spread {
     /// The core that should have a connection that `mine` accepted: itself, unless it clearly has more than the
     /// least loaded one. The kernel spreads by a hash that knows nothing of load.
     fn target(&self, mine: usize) -> usize {
         let count = |core: &CoreHandle| core.connections.load(Ordering::Relaxed);
         let own = count(&self.cores[mine]);
-        let least = self.cores.iter().enumerate().min_by_key(|(_, core)| count(core));
+        // A core that has ended would take everything, having nothing.
+        let running = self.cores.iter().enumerate().filter(|(_, core)| !core.commands.is_closed());
+        let least = running.min_by_key(|(_, core)| count(core));
         match least {
             Some((index, core)) if own > count(core) + 1 + count(core) / 8 => index,
             _ => mine,
@@ -153,42 +177,51 @@ impl Listeners {
     }
 }
 
-/// Accepts until it is told to close. Errors of one connection end that one; running out of descriptors or of
-/// connections makes it wait a little.
+/// Serves what a port's socket takes, here or on another core.
 async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener, closing: &Closing) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, "a listening socket could not be registered");
-            return;
+    let spread = core.shared.spread();
+    let is_full = || {
+        let full = spread.total() >= core.shared.most_connections;
+        if full {
+            core.shared.note_full();
+        }
+        full
+    };
+    let serve = |stream: tokio::net::TcpStream, peer| {
+        let target = spread.target(core.index);
+        if target == core.index {
+            connection::spawn(&core, port, stream.into(), peer);
+        } else {
+            hand_over(&spread, target, port, stream, peer);
         }
     };
-    let spread = core.shared.spread();
+    if let Err(error) = accept(listener, closing, is_full, serve).await {
+        tracing::error!(%error, "a listening socket could not be registered");
+    }
+}
+
+/// Accepts until it is told to close, and then what is in the queue. Errors of one connection end that one; running
+/// out of descriptors or of connections makes it wait a little.
+async fn accept(
+    listener: TcpListener,
+    closing: &Closing,
+    is_full: impl Fn() -> bool,
+    mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr),
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut closed = pin!(closing.notify.notified());
-    loop {
-        if spread.total() >= core.shared.most_connections {
-            core.shared.note_full();
+    while !closing.begun.get() {
+        if is_full() {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            if closing.begun.get() {
-                return;
-            }
             continue;
         }
         let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending if closing.begun.get() => Poll::Ready(None),
             Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
         });
         match accepted.await {
-            None => return,
-            Some(Ok((stream, peer))) => {
-                let target = spread.target(core.index);
-                if target == core.index {
-                    connection::spawn(&core, port, stream.into(), peer);
-                } else {
-                    hand_over(&spread.cores[target], port, stream, peer);
-                }
-            }
+            None => break,
+            Some(Ok((stream, peer))) => serve(stream, peer),
             Some(Err(error)) if is_of_the_connection(&error) => {}
             Some(Err(error)) => {
                 tracing::warn!(%error, "accepting failed; trying again");
@@ -196,12 +229,40 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener, closin
             }
         }
     }
+    empty(&listener.into_std()?, serve).await;
+    Ok(())
 }
 
-fn hand_over(core: &CoreHandle, port: PortId, stream: tokio::net::TcpStream, peer: SocketAddr) {
+/// Accepts what waits in the queue. The kernel is asked directly: a runtime that has not looked at the socket yet, or
+/// that makes a task take turns, says that nothing waits, and what is not accepted here is reset.
+async fn empty(listener: &TcpListener, mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr)) {
+    for count in 1..=BACKLOG {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((tokio::net::TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok((stream, peer)) => serve(stream, peer),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(_) => return,
+        }
+        if count % ACCEPTED_A_TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn hand_over(
+    spread: &Arc<Spread>,
+    target: usize,
+    port: PortId,
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+) {
     // Failing means that the core or the socket is gone, and the connection with it.
     if let Ok(stream) = stream.into_std() {
-        let _ = core.commands.send(Command::Serve(port, stream, peer));
+        let seat = Seat::take(spread, target);
+        let _ = spread.cores[target].commands.send(Command::Serve(port, stream, peer, seat));
     }
 }
 
@@ -211,4 +272,57 @@ fn is_of_the_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// More than a task may accept in one turn of tokio's.
+    const WAITING: usize = 300;
+
+    #[test]
+    fn a_socket_that_closes_takes_what_is_in_its_queue() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = open((Ipv4Addr::LOCALHOST, 0).into(), true).expect("a socket");
+            let address = listener.local_addr().expect("its address");
+            let clients: Vec<_> =
+                (0..WAITING).map(|_| TcpStream::connect(address).expect("the queue has room")).collect();
+            let closing = Closing::default();
+            closing.begin();
+            let mut accepted = 0;
+            accept(listener, &closing, || false, |_, _| accepted += 1).await.expect("it is registered");
+            assert_eq!(accepted, clients.len());
+        });
+    }
+
+    fn core() -> CoreHandle {
+        let (commands, receiver) = tokio::sync::mpsc::unbounded_channel();
+        // Kept: the core runs.
+        std::mem::forget(receiver);
+        CoreHandle { commands, connections: AtomicUsize::new(0) }
+    }
+
+    #[test]
+    fn connections_count_from_the_moment_they_are_handed_over() {
+        let spread = Arc::new(Spread { cores: vec![core(), core()] });
+        // A burst that one core accepts before the other has woken.
+        let seats: Vec<_> = (0..100).map(|_| Seat::take(&spread, spread.target(0))).collect();
+        let counts: Vec<_> =
+            spread.cores.iter().map(|core| core.connections.load(Ordering::Relaxed)).collect();
+        assert!(counts.iter().all(|count| (40..=60).contains(count)), "{counts:?}");
+        drop(seats);
+        assert_eq!(spread.total(), 0);
+    }
+
+    #[test]
+    fn a_core_that_has_ended_is_given_nothing() {
+        let (commands, _) = tokio::sync::mpsc::unbounded_channel();
+        let ended = CoreHandle { commands, connections: AtomicUsize::new(0) };
+        let spread = Arc::new(Spread { cores: vec![core(), ended] });
+        let _seats: Vec<_> = (0..10).map(|_| Seat::take(&spread, 0)).collect();
+        assert_eq!(spread.target(0), 0);
+    }
 }
