@@ -56,14 +56,25 @@ impl Transport {
     /// Reads what there is; `Ready(Ok(0))` is the end. After a read that did not fill `space` the next one waits
     /// for the peer without asking the kernel.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut into = ReadBuf::new(space);
+        ready!(self.poll_read_into(cx, &mut into))?;
+        Poll::Ready(Ok(into.filled().len()))
+    }
+
+    /// The same into a buffer that knows how much of it was ever written, so that the rest need not be cleared.
+    pub(crate) fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let mut into = ReadBuf::new(space);
-                ready!(Pin::new(&mut *stream.borrow_mut()).poll_read(cx, &mut into))?;
-                Poll::Ready(Ok(into.filled().len()))
-            }
+            Stream::Tcp(stream) => Pin::new(&mut *stream.borrow_mut()).poll_read(cx, into),
             #[cfg(feature = "memory")]
-            Stream::Memory(stream) => stream.poll_read(cx, space),
+            Stream::Memory(stream) => {
+                let length = ready!(stream.poll_read(cx, into.initialize_unfilled()))?;
+                into.advance(length);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
@@ -126,40 +137,5 @@ impl Transport {
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.reset(),
         }
-    }
-}
-
-/// For the `h2` crate, which wants tokio's traits.
-impl AsyncRead for Transport {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = ready!(Transport::poll_read(&self, cx, into.initialize_unfilled()))?;
-        into.advance(read);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Transport {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Transport::poll_write(&self, cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Transport::poll_write_vectored(&self, cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Transport::poll_shutdown(&self, cx)
     }
 }

@@ -30,6 +30,8 @@ use std::time::Duration;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 /// What may be handed to the crate for all streams together, when all of them have something waiting.
 const SEND_BUFFERS: usize = 1 << 20;
+/// After so long without a stream a connection gives back its memory.
+const QUIET: Duration = Duration::from_secs(1);
 /// How long a client that was told to go may take to say that it has heard.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long, and how much in bytes, a client's last frames are read so that it gets to read ours.
@@ -169,7 +171,8 @@ impl Server {
 
     fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         self.used = true;
-        tokio::task::spawn_local(serve_stream(self.shared.clone(), request, respond));
+        // Boxed, since the runtime moves what it is given several times, and this is several KiB.
+        tokio::task::spawn_local(Box::pin(serve_stream(self.shared.clone(), request, respond)));
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, timer: &Timer, now: Time) -> Poll<()> {
@@ -177,8 +180,6 @@ impl Server {
         let busy = !self.ended && self.connection.has_streams();
         if busy {
             self.active = now;
-        } else {
-            self.stream.release();
         }
         if self.stream.has_waiting() {
             let sent = self.stream.sent();
@@ -188,6 +189,7 @@ impl Server {
         self.waiting = None;
         let until = match self.leaving {
             Some(since) if !busy => since.max(self.active).after(GOODBYE),
+            None if !busy && self.stream.holds_memory() => self.active.after(QUIET),
             _ if !self.used => self.active.after(timeouts.head),
             _ => self.active.after(timeouts.http2_idle),
         };
@@ -195,7 +197,11 @@ impl Server {
         if self.leaving.is_some() {
             return Poll::Ready(());
         }
-        self.leave(now);
+        if self.stream.holds_memory() {
+            self.stream.release();
+        } else {
+            self.leave(now);
+        }
         // To send the GOAWAY, and to set the next deadline.
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -87,6 +87,11 @@ impl Stream {
         }
     }
 
+    /// Whether it holds memory that could be given back.
+    pub(super) fn holds_memory(&self) -> bool {
+        self.inner.outgoing.borrow().waiting.capacity() > 0
+    }
+
     /// Whether anything waits to be sent.
     pub(super) fn has_waiting(&self) -> bool {
         self.inner.outgoing.borrow().left() > 0
@@ -138,8 +143,9 @@ impl AsyncRead for Stream {
             }
             return Poll::Ready(Ok(()));
         }
-        let length = ready!(self.inner.transport.poll_read(cx, into.initialize_unfilled()))?;
-        into.advance(length);
+        let before = into.filled().len();
+        ready!(self.inner.transport.poll_read_into(cx, into))?;
+        let length = into.filled().len() - before;
         self.inner.received.set(self.inner.received.get() + length as u64);
         Poll::Ready(Ok(()))
     }
