@@ -1,12 +1,9 @@
 //! For tests only; never a normal dependency of anything.
 //!
-//! Two ways to test what waits:
-//!
-//! - [`network`]: streams in memory, for a proxy on a paused tokio clock. The test owns how many bytes one read
-//!   or write takes, and ends, breaks or blocks a stream when it likes.
-//! - [`Origin`], [`Client`], [`Gateway`]: real sockets on 127.0.0.1 and the gateway as a process of its own. An
-//!   origin records every byte that it gets; a client reads answers with a strict reader that shares no code
-//!   with the gateway's, so that the same mistake is not made on both sides.
+//! [`Origin`], [`Client`], [`Gateway`]: real sockets on 127.0.0.1 and the gateway as a process of its own. An origin
+//! records every byte that it gets; a client reads answers with a strict reader that shares no code with the
+//! gateway's, so that the same mistake is not made on both sides. (Streams in memory, for a paused clock, are the
+//! proxy's own: its feature `memory`.)
 //!
 //! These helpers are for tests, so they panic with a message where a test would only unwrap. Each wait has a
 //! deadline ([`PATIENCE`]), generous because it only bounds how long a failing test takes.
@@ -15,7 +12,6 @@ mod client;
 mod gateway;
 mod http;
 mod manifest;
-pub mod network;
 mod origin;
 mod peer;
 mod port;
