@@ -9,7 +9,7 @@ mod replay;
 pub(crate) use replay::Replay;
 
 use irongate_message::Fields;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Why a body did not come or could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub(crate) trait Sink {
     ) -> Poll<Result<(), BodyFailure>>;
 }
 
+/// Bytes that one pump moves before it lets others have the core.
+const TURN: usize = 1 << 20;
+
 /// Which side a pump failed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PumpFailure {
@@ -100,33 +103,20 @@ impl Pump {
         sink: &mut K,
     ) -> Poll<Result<(), PumpFailure>> {
         // A fast pair must not keep the core for itself: this much a turn, then the others.
-        let mut allowance = 1 << 20;
+        let mut allowance = TURN;
         self.waits_for_sink = true;
-        loop {
-            match self.state {
-                PumpState::Done => return Poll::Ready(Ok(())),
-                PumpState::Finishing => {
-                    return sink.poll_finish(cx, self.trailers.as_ref()).map(|result| {
-                        self.state = PumpState::Done;
-                        result.map_err(PumpFailure::Sink)
-                    });
-                }
-                PumpState::Moving => {}
-            }
+        while self.state == PumpState::Moving {
             match source.poll_fill(cx) {
-                Poll::Ready(Ok(true)) => match sink.poll_write(cx, source.data()) {
-                    Poll::Ready(Ok(taken)) => {
-                        source.consume(taken);
-                        self.moved += taken as u64;
-                        allowance -= taken.min(allowance);
-                        if allowance == 0 {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
+                Poll::Ready(Ok(true)) => {
+                    let taken = ready!(sink.poll_write(cx, source.data())).map_err(PumpFailure::Sink)?;
+                    source.consume(taken);
+                    self.moved += taken as u64;
+                    allowance = allowance.saturating_sub(taken);
+                    if allowance == 0 {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
-                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(PumpFailure::Sink(failure))),
-                    Poll::Pending => return Poll::Pending,
-                },
+                }
                 Poll::Ready(Ok(false)) => {
                     self.trailers = source.take_trailers();
                     self.state = PumpState::Finishing;
@@ -137,15 +127,17 @@ impl Pump {
                     return Poll::Ready(Err(PumpFailure::Source(failure)));
                 }
                 Poll::Pending => {
-                    return match sink.poll_flush(cx) {
-                        Poll::Ready(Err(failure)) => Poll::Ready(Err(PumpFailure::Sink(failure))),
-                        flushed => {
-                            self.waits_for_sink = flushed.is_pending();
-                            Poll::Pending
-                        }
-                    };
+                    let flushed = sink.poll_flush(cx);
+                    self.waits_for_sink = flushed.is_pending();
+                    ready!(flushed).map_err(PumpFailure::Sink)?;
+                    return Poll::Pending;
                 }
             }
         }
+        if self.state == PumpState::Finishing {
+            ready!(sink.poll_finish(cx, self.trailers.as_ref())).map_err(PumpFailure::Sink)?;
+            self.state = PumpState::Done;
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -4,8 +4,10 @@
 
 mod dns;
 mod probe;
+mod report;
 mod threads;
 
+pub use report::{BackendReport, EndpointReport};
 pub use threads::available_threads;
 
 use crate::core::Core;
@@ -14,7 +16,6 @@ use crate::live::Shared;
 use crate::snapshot::{PortId, Snapshot, compile};
 use irongate_config::{Config, ListenerKey, Problem, Severity};
 use irongate_telemetry::Registry as Metrics;
-use irongate_traffic::{Health, HealthReport};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +25,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::oneshot;
 
 /// How often idle connections to origins are looked through.
 const TIDY: Duration = Duration::from_secs(1);
@@ -65,32 +65,6 @@ struct Ports {
     /// Wanted, but they could not be opened; with whose they are.
     missing: BTreeMap<SocketAddr, ListenerKey>,
     version: u64,
-}
-
-/// A backend as it is now, for people.
-#[derive(Clone, Debug)]
-pub struct BackendReport {
-    /// Its key, as it is shown.
-    pub backend: Arc<str>,
-    /// Its endpoints, by address.
-    pub endpoints: Vec<EndpointReport>,
-}
-
-/// An endpoint as it is now, for people.
-#[derive(Clone, Debug)]
-pub struct EndpointReport {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its weight.
-    pub weight: u32,
-    /// What it is expected to take to answer: the mean over the cores.
-    pub estimate: Duration,
-    /// Requests under way, on all cores.
-    pub pending: u32,
-    /// Its health, which all cores share.
-    pub health: HealthReport,
-    /// How long its health has been what it is.
-    pub since: Duration,
 }
 
 impl Proxy {
@@ -179,71 +153,6 @@ impl Proxy {
         self.spread.total()
     }
 
-    /// Every backend's endpoints as they are now.
-    pub async fn backends(&self) -> Vec<BackendReport> {
-        let receivers: Vec<_> = self
-            .spread
-            .cores
-            .iter()
-            .filter_map(|core| {
-                let (sender, receiver) = oneshot::channel();
-                core.commands.send(Command::Report(sender)).ok().map(|()| receiver)
-            })
-            .collect();
-        let now = self.shared.clock.now();
-        let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
-        for live in self.shared.registry.all() {
-            let endpoints = found.entry(live.label.clone()).or_default();
-            for (state, weight) in live.endpoints().1 {
-                let health = state.report(now);
-                let report = EndpointReport {
-                    address: state.address(),
-                    weight,
-                    estimate: Duration::ZERO,
-                    pending: 0,
-                    health,
-                    since: now.saturating_since(health.since),
-                };
-                endpoints.insert(state.address(), (report, 0));
-            }
-        }
-        for receiver in receivers {
-            // A core that is busy with a stop does not answer.
-            let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else {
-                continue;
-            };
-            for (live, loads) in report {
-                let Some(endpoints) = found.get_mut(&live.label) else { continue };
-                for load in loads {
-                    if let Some((report, cores)) = endpoints.get_mut(&load.endpoint.address()) {
-                        report.estimate = (report.estimate * *cores + load.estimate) / (*cores + 1);
-                        report.pending += load.pending;
-                        *cores += 1;
-                    }
-                }
-            }
-        }
-        let reports = found.into_iter().map(|(backend, endpoints)| BackendReport {
-            backend,
-            endpoints: endpoints.into_values().map(|(report, _)| report).collect(),
-        });
-        reports.collect()
-    }
-
-    /// How many endpoints of each backend are ready, ejected and unreachable; cheap, for metrics.
-    #[must_use]
-    pub fn backend_health(&self) -> Vec<irongate_telemetry::BackendHealth> {
-        health_of(&self.shared)
-    }
-
-    /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.
-    pub fn health_source(
-        &self,
-    ) -> impl Fn() -> Vec<irongate_telemetry::BackendHealth> + Send + Sync + 'static {
-        let shared = Arc::downgrade(&self.shared);
-        move || shared.upgrade().map(|shared| health_of(&shared)).unwrap_or_default()
-    }
-
     /// Ends well: accepts for `delay` while every answer ends its connection, then closes the sockets, waits for what
     /// runs, and stops. True if everything had finished in time.
     pub async fn drain(&self, drain: Drain) -> bool {
@@ -305,27 +214,6 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn health_of(shared: &Shared) -> Vec<irongate_telemetry::BackendHealth> {
-    let now = shared.clock.now();
-    let count = |live: Arc<crate::live::LiveBackend>| {
-        let mut health = irongate_telemetry::BackendHealth {
-            backend: live.label.clone(),
-            ready: 0,
-            ejected: 0,
-            unreachable: 0,
-        };
-        for (state, _) in live.endpoints().1 {
-            match state.report(now).health {
-                Health::Ready | Health::Failing => health.ready += 1,
-                Health::Ejected { .. } | Health::Trial => health.ejected += 1,
-                Health::Unreachable { .. } => health.unreachable += 1,
-            }
-        }
-        health
-    };
-    shared.registry.all().into_iter().map(count).collect()
 }
 
 /// A socket that could not be opened is tried again, and nobody else waits for it.

@@ -6,11 +6,11 @@
 mod admit;
 mod attempt;
 mod await_head;
+mod duplex;
 mod relay;
 
 use crate::body::{BodyFailure, Sink, Source};
 use crate::connection::Client;
-use crate::core::Core;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::PortFacts;
@@ -21,7 +21,6 @@ use irongate_telemetry::{RequestMetrics, RequestRecord};
 use irongate_traffic::Time;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// The heads of an exchange; kept by the core between exchanges, so that their memory is used again.
 #[derive(Default)]
@@ -69,44 +68,6 @@ pub(crate) enum Closed {
     Half,
     /// It is gone.
     Gone,
-}
-
-/// What becomes of a request whose client may have left.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Presence {
-    #[default]
-    There,
-    /// It sends no more since then.
-    HalfClosed(Time),
-}
-
-/// How long a client that sends no more is still worked for while nothing moves. Some half-close after their request and
-/// read on; most of those who close are gone, and their requests should not load an origin.
-const HALF_CLOSED: Duration = Duration::from_secs(2);
-
-impl Presence {
-    /// Looks whether the client is there. False: it is gone.
-    fn look<D: Downstream>(&mut self, cx: &mut Context<'_>, core: &Core, downstream: &mut D) -> bool {
-        if matches!(self, Self::HalfClosed(_)) {
-            return true;
-        }
-        match downstream.poll_closed(cx) {
-            Poll::Ready(Closed::Gone) => false,
-            Poll::Ready(Closed::Half) => {
-                *self = Self::HalfClosed(core.now());
-                true
-            }
-            Poll::Pending => true,
-        }
-    }
-
-    /// By when something has to move, if the client may have left.
-    fn until(self, moved: Time) -> Time {
-        match self {
-            Self::There => Time::NEVER,
-            Self::HalfClosed(at) => at.max(moved).after(HALF_CLOSED),
-        }
-    }
 }
 
 /// The origin's side of an exchange.

@@ -28,6 +28,11 @@ impl Replay {
         !self.overflowed
     }
 
+    /// No other attempt will follow: nothing more is kept.
+    pub(crate) fn stop(&mut self) {
+        self.limit = 0;
+    }
+
     /// The next attempt begins with the first byte.
     pub(crate) fn rewind(&mut self) {
         debug_assert!(self.is_whole());

@@ -1,100 +1,84 @@
-//! From the head of an answer to its end, and tunnels: the duplex loop.
+//! From the head of an answer to its end, and tunnels.
 
-use super::await_head::{Motion, Upload};
-use super::{Downstream, Presence, Upstream};
-use crate::body::{BodyFailure, Pump, PumpFailure, Replay};
-use crate::core::Core;
+use super::duplex::{Duplex, Motion};
+use super::{Downstream, Upstream};
+use crate::body::{BodyFailure, Pump, PumpFailure};
 use crate::failure::Failure;
-use crate::timer::Timer;
-use irongate_config::Timeouts;
 use irongate_traffic::Time;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-/// What bounds a relay.
-pub(super) struct RelayBounds<'a> {
-    pub(super) timeouts: &'a Timeouts,
-    /// The request's own end; a tunnel has none.
-    pub(super) request: Time,
-    /// Both directions carry plain bytes until both have ended.
-    pub(super) tunnel: bool,
+/// What is relayed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relayed {
+    /// An answer; by when the whole request has to be over.
+    Answer(Time),
+    /// Plain bytes both ways, until both have ended.
+    Tunnel,
 }
 
-/// Moves the answer's body to the client, and what is left of the request's body to the origin.
-///
-/// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. A tunnel
-/// ends when both directions have.
-#[expect(clippy::too_many_arguments, reason = "the parts of an exchange, borrowed apart from each other")]
-pub(super) async fn relay<D: Downstream, U: Upstream>(
-    core: &Core,
-    timer: &Timer,
-    downstream: &mut D,
-    upstream: &mut U,
-    upload: &mut Upload,
-    replay: &mut Replay,
-    download: &mut Pump,
-    bounds: &RelayBounds<'_>,
-) -> Result<(), Failure> {
-    let mut motion = None;
-    let mut presence = Presence::default();
-    poll_fn(|cx| {
-        if upload.is_going() {
-            match upload.pump.poll(cx, &mut replay.source(downstream.source()), upstream.sink()) {
-                Poll::Ready(Err(PumpFailure::Source(failure))) => {
-                    return Poll::Ready(Err(Failure::of_request_body(failure)));
-                }
-                Poll::Ready(Err(PumpFailure::Sink(_))) => upload.refused = true,
-                Poll::Ready(Ok(())) | Poll::Pending => {}
+impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
+    /// Moves the answer's body to the client, and what is left of the request's body to the origin.
+    ///
+    /// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. A tunnel
+    /// ends when both directions have.
+    pub(super) async fn relay(&mut self, download: &mut Pump, what: Relayed) -> Result<(), Failure> {
+        let mut motion = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
+                return Poll::Ready(Err(failure));
             }
-        }
-        match poll_download(cx, downstream, upstream, download) {
-            Poll::Ready(Ok(())) if bounds.tunnel && upload.is_going() => {}
-            Poll::Ready(result) => return Poll::Ready(result),
-            Poll::Pending => {
-                if !bounds.tunnel && !upload.is_going() && !presence.look(cx, core, downstream) {
-                    return Poll::Ready(Err(Failure::ClientGone));
+            match self.poll_download(cx, download) {
+                Poll::Ready(Ok(())) if what == Relayed::Tunnel && self.upload.is_going() => {}
+                Poll::Ready(result) => return Poll::Ready(result),
+                Poll::Pending => {
+                    // While its body is read, the body tells whether the client is there.
+                    let silent = what != Relayed::Tunnel && !self.upload.is_going();
+                    if silent && !self.presence.look(cx, self.core, self.downstream) {
+                        return Poll::Ready(Err(Failure::ClientGone));
+                    }
                 }
             }
-        }
-        let now = core.now();
-        let motion = motion.get_or_insert_with(|| Motion::new(now));
-        motion.note(upload.pump.moved + download.moved, now);
-        let (mut until, mut failure) = nearest(bounds, upload, download, motion.at);
-        let left = presence.until(motion.at);
-        if left < until {
-            (until, failure) = (left, Failure::ClientGone);
-        }
-        timer.poll(cx, now, until).map(|()| Err(failure))
-    })
-    .await
-}
+            let now = self.core.now();
+            let motion = motion.get_or_insert_with(|| Motion::new(now));
+            motion.note(self.upload.pump.moved + download.moved, now);
+            let (until, failure) = self.nearest_to_end(download, what, motion.at);
+            self.timer.poll(cx, now, until).map(|()| Err(failure))
+        })
+        .await
+    }
 
-fn poll_download<D: Downstream, U: Upstream>(
-    cx: &mut Context<'_>,
-    downstream: &mut D,
-    upstream: &mut U,
-    download: &mut Pump,
-) -> Poll<Result<(), Failure>> {
-    download.poll(cx, upstream.source(), downstream.sink()).map_err(|failure| match failure {
-        PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => {
-            Failure::AnswerBroken("answer_truncated")
-        }
-        PumpFailure::Source(BodyFailure::Malformed(reason)) => Failure::AnswerBroken(reason),
-        PumpFailure::Sink(_) => Failure::ClientGone,
-    })
-}
+    fn poll_download(&mut self, cx: &mut Context<'_>, download: &mut Pump) -> Poll<Result<(), Failure>> {
+        let moved = download.poll(cx, self.upstream.source(), self.downstream.sink());
+        moved.map_err(|failure| match failure {
+            PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => {
+                Failure::AnswerBroken("answer_truncated")
+            }
+            PumpFailure::Source(BodyFailure::Malformed(reason)) => Failure::AnswerBroken(reason),
+            PumpFailure::Sink(_) => Failure::ClientGone,
+        })
+    }
 
-fn nearest(bounds: &RelayBounds<'_>, upload: &Upload, download: &Pump, moved: Time) -> (Time, Failure) {
-    let timeouts = bounds.timeouts;
-    let (patience, stalled) = if download.waits_for_sink() {
-        (timeouts.stalled_write, Failure::ClientStalled)
-    } else if bounds.tunnel && upload.pump.waits_for_sink() {
-        (timeouts.stalled_write, Failure::UpstreamStalled)
-    } else if bounds.tunnel {
-        (timeouts.tunnel_idle, Failure::UpstreamStalled)
-    } else {
-        (timeouts.stream_idle, Failure::UpstreamStalled)
-    };
-    let idle = moved.after(patience);
-    if bounds.request < idle { (bounds.request, Failure::RequestTimeout) } else { (idle, stalled) }
+    /// The nearest bound, and what it means when it is reached.
+    fn nearest_to_end(&self, download: &Pump, what: Relayed, moved: Time) -> (Time, Failure) {
+        let (patience, stalled) = if download.waits_for_sink() {
+            (self.timeouts.stalled_write, Failure::ClientStalled)
+        } else if what == Relayed::Tunnel && self.upload.pump.waits_for_sink() {
+            (self.timeouts.stalled_write, Failure::UpstreamStalled)
+        } else if what == Relayed::Tunnel {
+            (self.timeouts.tunnel_idle, Failure::UpstreamStalled)
+        } else {
+            (self.timeouts.stream_idle, Failure::UpstreamStalled)
+        };
+        let request = match what {
+            Relayed::Answer(until) => until,
+            Relayed::Tunnel => Time::NEVER,
+        };
+        let bounds = [
+            (moved.after(patience), stalled),
+            (request, Failure::RequestTimeout),
+            (self.presence.until(moved), Failure::ClientGone),
+        ];
+        bounds.into_iter().min_by_key(|(time, _)| *time).unwrap_or((request, stalled))
+    }
 }

@@ -1,0 +1,119 @@
+//! Backends and endpoints as they are now: for people and for metrics.
+
+use super::Proxy;
+use crate::listener::Command;
+use crate::live::{LiveBackend, Shared};
+use irongate_telemetry::BackendHealth;
+use irongate_traffic::{Health, HealthReport};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A backend as it is now, for people.
+#[derive(Clone, Debug)]
+pub struct BackendReport {
+    /// Its key, as it is shown.
+    pub backend: Arc<str>,
+    /// Its endpoints, by address.
+    pub endpoints: Vec<EndpointReport>,
+}
+
+/// An endpoint as it is now, for people.
+#[derive(Clone, Debug)]
+pub struct EndpointReport {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its weight.
+    pub weight: u32,
+    /// What it is expected to take to answer: the mean over the cores.
+    pub estimate: Duration,
+    /// Requests under way, on all cores.
+    pub pending: u32,
+    /// Its health, which all cores share.
+    pub health: HealthReport,
+    /// How long its health has been what it is.
+    pub since: Duration,
+}
+
+impl Proxy {
+    /// Every backend's endpoints as they are now.
+    pub async fn backends(&self) -> Vec<BackendReport> {
+        let receivers: Vec<_> = self
+            .spread
+            .cores
+            .iter()
+            .filter_map(|core| {
+                let (sender, receiver) = oneshot::channel();
+                core.commands.send(Command::Report(sender)).ok().map(|()| receiver)
+            })
+            .collect();
+        let now = self.shared.clock.now();
+        let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
+        for live in self.shared.registry.all() {
+            let endpoints = found.entry(live.label.clone()).or_default();
+            for (state, weight) in live.endpoints().1 {
+                let health = state.report(now);
+                let report = EndpointReport {
+                    address: state.address(),
+                    weight,
+                    estimate: Duration::ZERO,
+                    pending: 0,
+                    health,
+                    since: now.saturating_since(health.since),
+                };
+                endpoints.insert(state.address(), (report, 0));
+            }
+        }
+        for receiver in receivers {
+            // A core that is busy with a stop does not answer.
+            let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else {
+                continue;
+            };
+            for (live, loads) in report {
+                let Some(endpoints) = found.get_mut(&live.label) else { continue };
+                for load in loads {
+                    if let Some((report, cores)) = endpoints.get_mut(&load.endpoint.address()) {
+                        report.estimate = (report.estimate * *cores + load.estimate) / (*cores + 1);
+                        report.pending += load.pending;
+                        *cores += 1;
+                    }
+                }
+            }
+        }
+        let reports = found.into_iter().map(|(backend, endpoints)| BackendReport {
+            backend,
+            endpoints: endpoints.into_values().map(|(report, _)| report).collect(),
+        });
+        reports.collect()
+    }
+
+    /// How many endpoints of each backend are ready, ejected and unreachable; cheap, for metrics.
+    #[must_use]
+    pub fn backend_health(&self) -> Vec<BackendHealth> {
+        health_of(&self.shared)
+    }
+
+    /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.
+    pub fn health_source(&self) -> impl Fn() -> Vec<BackendHealth> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map(|shared| health_of(&shared)).unwrap_or_default()
+    }
+}
+
+fn health_of(shared: &Shared) -> Vec<BackendHealth> {
+    let now = shared.clock.now();
+    let count = |live: Arc<LiveBackend>| {
+        let mut health = BackendHealth { backend: live.label.clone(), ready: 0, ejected: 0, unreachable: 0 };
+        for (state, _) in live.endpoints().1 {
+            match state.report(now).health {
+                Health::Ready | Health::Failing => health.ready += 1,
+                Health::Ejected { .. } | Health::Trial => health.ejected += 1,
+                Health::Unreachable { .. } => health.unreachable += 1,
+            }
+        }
+        health
+    };
+    shared.registry.all().into_iter().map(count).collect()
+}

@@ -1,0 +1,156 @@
+//! Connections for attempts: pooled, fresh, or room on one that is shared.
+
+use super::{Attempts, End};
+use crate::backend::Load;
+use crate::buffer::Size;
+use crate::exchange::{Downstream, HeadFailure};
+use crate::failure::Failure;
+use crate::http1::upstream::Http1Upstream;
+use crate::http2::client::{Http2Upstream, Sender, Taken};
+use crate::transport::Transport;
+use irongate_message::HeadError;
+use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_timeout};
+use std::pin::pin;
+use std::rc::Rc;
+
+impl<D: Downstream> Attempts<'_, D> {
+    /// An attempt over HTTP/1.1.
+    pub(super) async fn once_http1(&mut self, load: Load, now: Time) -> End {
+        let core = &self.client.core;
+        let backend = &self.work.backend;
+        let index = load.index;
+        let careful = !(self.idempotent && self.replay.is_whole());
+        let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful) };
+        let is_pooled = pooled.is_some();
+        let transport = match pooled {
+            Some(transport) => transport,
+            None => match self.connect(&load, now).await {
+                Ok(transport) => transport,
+                Err(end) => {
+                    load.end(core.now(), end.1);
+                    return end.0;
+                }
+            },
+        };
+        let mut upstream = Http1Upstream::begin(
+            core,
+            transport,
+            &self.scratch.request,
+            self.facts.head_limits,
+            self.client.flow.get(),
+        );
+        let (end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
+        // A client that kept up with much is served from a large buffer at once the next time.
+        let flowed = Size::of_flow(self.outcome.response_bytes);
+        self.client.flow.set(if whole { flowed.min(upstream.buffer_size()) } else { Size::default() });
+        match upstream.end(core, whole && matches!(end, End::Over)) {
+            Some(transport) => backend.give_idle(index, transport, self.outcome.ended),
+            None => backend.metrics.closed(),
+        }
+        end
+    }
+
+    /// An attempt over HTTP/2.
+    pub(super) async fn once_http2(&mut self, load: Load, now: Time) -> End {
+        let core = &self.client.core;
+        let sender = match self.room(&load, now).await {
+            Ok(sender) => sender,
+            Err((end, outcome)) => {
+                load.end(core.now(), outcome);
+                return end;
+            }
+        };
+        match Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits) {
+            Ok(mut upstream) => self.through(&mut upstream, load, now, false).await.0,
+            Err(HeadFailure::Malformed(_)) => {
+                load.end(core.now(), LoadOutcome::Cancelled);
+                End::Final(Failure::Head(HeadError::Target))
+            }
+            Err(HeadFailure::Closed | HeadFailure::Refused) => {
+                load.end(core.now(), LoadOutcome::Cancelled);
+                End::Failed(AttemptFailure::Refused, Failure::UpstreamClosed)
+            }
+        }
+    }
+
+    /// Room on an HTTP/2 connection to the endpoint. Requests that come while one is being opened wait for it,
+    /// as long as they would wait for one of their own.
+    async fn room(&self, load: &Load, now: Time) -> Result<Sender, (End, LoadOutcome)> {
+        let backend = &self.work.backend;
+        let gone = (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
+        let Some(connections) = backend.http2(load.index) else { return Err(gone) };
+        loop {
+            match connections.take() {
+                Taken::Sender(sender) => return Ok(sender),
+                Taken::Open(opener) => match self.connect(load, now).await {
+                    Ok(transport) => {
+                        let Some(address) = backend.address(load.index) else { return Err(gone) };
+                        let limits = &self.facts.options.limits;
+                        let metrics = &backend.metrics;
+                        if !connections.open(&self.client.core, address, metrics, limits, transport).await {
+                            let end =
+                                End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
+                            return Err((end, LoadOutcome::Failed));
+                        }
+                    }
+                    Err(failed) => {
+                        if let End::Failed(_, failure) = failed.0 {
+                            opener.failed(failure);
+                        }
+                        return Err(failed);
+                    }
+                },
+                Taken::Wait(opening) => {
+                    let failure =
+                        match self.timer.within(self.connect_until(now), |cx| opening.poll(cx)).await {
+                            Ok(Ok(())) => continue,
+                            Ok(Err(failure)) => failure,
+                            Err(_) if self.client.core.now() >= self.deadlines.request => {
+                                return Err((End::Final(Failure::RequestTimeout), LoadOutcome::Cancelled));
+                            }
+                            Err(_) => Failure::ConnectTimeout,
+                        };
+                    // The endpoint is held to it once, by the one who opens.
+                    return Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::Cancelled));
+                }
+                Taken::Full => {
+                    let end = End::Failed(AttemptFailure::Refused, Failure::UpstreamFull);
+                    return Err((end, LoadOutcome::Cancelled));
+                }
+            }
+        }
+    }
+
+    /// Until when a connection may take to open.
+    fn connect_until(&self, now: Time) -> Time {
+        let backend = &self.work.backend;
+        let configured = backend.options().connect_timeout;
+        now.after(connect_timeout(configured, backend.has_other(&self.tried))).min(self.deadlines.request)
+    }
+
+    /// A new connection to the endpoint.
+    async fn connect(&self, load: &Load, now: Time) -> Result<Rc<Transport>, (End, LoadOutcome)> {
+        let backend = &self.work.backend;
+        let Some(address) = backend.address(load.index) else {
+            return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
+        };
+        let until = self.connect_until(now);
+        let mut connecting = pin!(Transport::connect(address));
+        let failed = |failure| {
+            backend.metrics.connect_failed();
+            Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::ConnectFailed))
+        };
+        match self.timer.within(until, |cx| connecting.as_mut().poll(cx)).await {
+            Ok(Ok(transport)) => {
+                backend.metrics.opened();
+                load.connected(self.client.core.now());
+                Ok(Rc::new(transport))
+            }
+            Ok(Err(_)) => failed(Failure::ConnectFailed),
+            Err(_) if until == self.deadlines.request => {
+                Err((End::Final(Failure::RequestTimeout), LoadOutcome::Cancelled))
+            }
+            Err(_) => failed(Failure::ConnectTimeout),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The two sides of an exchange, and what moves between them: the one duplex loop, for every pair of protocol
+//! versions. [`await_head`](Duplex::await_head) runs it until the answer's head is there,
+//! [`relay`](Duplex::relay) until the answer has ended.
+
+use super::{Closed, Downstream, Upstream};
+use crate::body::{Pump, PumpFailure, Replay};
+use crate::core::Core;
+use crate::failure::Failure;
+use crate::timer::Timer;
+use irongate_config::Timeouts;
+use irongate_traffic::Time;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Both sides, borrowed for an attempt.
+pub(super) struct Duplex<'a, D, U> {
+    pub(super) core: &'a Core,
+    pub(super) timer: &'a Timer,
+    pub(super) timeouts: &'a Timeouts,
+    pub(super) downstream: &'a mut D,
+    pub(super) upstream: &'a mut U,
+    pub(super) replay: &'a mut Replay,
+    pub(super) upload: Upload,
+    pub(super) presence: Presence,
+}
+
+impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
+    /// Moves the request's body. Ready with `Ok` when all of it has just been sent; an error is the client's.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if !self.upload.is_going() {
+            return Poll::Pending;
+        }
+        let mut source = self.replay.source(self.downstream.source());
+        match self.upload.pump.poll(cx, &mut source, self.upstream.sink()) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(PumpFailure::Source(failure))) => {
+                Poll::Ready(Err(Failure::of_request_body(failure)))
+            }
+            Poll::Ready(Err(PumpFailure::Sink(_))) => {
+                self.upload.refused = true;
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// The request's body on its way to the origin.
+#[derive(Default)]
+pub(super) struct Upload {
+    pub(super) pump: Pump,
+    /// The origin takes no more of it; it may have answered all the same.
+    refused: bool,
+    /// When all of it had been sent.
+    pub(super) sent: Option<Time>,
+}
+
+impl Upload {
+    /// Whether more of the body is to be sent.
+    pub(super) fn is_going(&self) -> bool {
+        !self.refused && !self.pump.is_done()
+    }
+}
+
+/// When something last moved.
+#[derive(Clone, Copy)]
+pub(super) struct Motion {
+    moved: u64,
+    pub(super) at: Time,
+}
+
+impl Motion {
+    pub(super) fn new(now: Time) -> Self {
+        Self { moved: 0, at: now }
+    }
+
+    /// Takes note of how much has moved in all.
+    pub(super) fn note(&mut self, moved: u64, now: Time) {
+        if moved != self.moved {
+            *self = Self { moved, at: now };
+        }
+    }
+}
+
+/// What becomes of a request whose client may have left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Presence {
+    #[default]
+    There,
+    /// It sends no more since then.
+    HalfClosed(Time),
+}
+
+/// How long a client that sends no more is still worked for while nothing moves. Some half-close after their request and
+/// read on; most of those who close are gone, and their requests should not load an origin.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
+
+impl Presence {
+    /// Looks whether the client is there. False: it is gone.
+    pub(super) fn look<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core,
+        downstream: &mut D,
+    ) -> bool {
+        if matches!(self, Self::HalfClosed(_)) {
+            return true;
+        }
+        match downstream.poll_closed(cx) {
+            Poll::Ready(Closed::Gone) => false,
+            Poll::Ready(Closed::Half) => {
+                *self = Self::HalfClosed(core.now());
+                true
+            }
+            Poll::Pending => true,
+        }
+    }
+
+    /// By when something has to move, if the client may have left.
+    pub(super) fn until(self, moved: Time) -> Time {
+        match self {
+            Self::There => Time::NEVER,
+            Self::HalfClosed(at) => at.max(moved).after(HALF_CLOSED),
+        }
+    }
+}
