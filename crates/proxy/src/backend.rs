@@ -210,6 +210,28 @@ impl CoreBackend {
     }
 }
 
+/// A connection that was taken for an exchange: counted as closed when it is dropped and was not given back.
+pub(crate) struct Held<'a>(Option<&'a BackendMetrics>);
+
+impl<'a> Held<'a> {
+    pub(crate) fn new(metrics: &'a BackendMetrics) -> Self {
+        Self(Some(metrics))
+    }
+
+    /// Somebody else counts it from now on.
+    pub(crate) fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.closed();
+        }
+    }
+}
+
 /// A request under way to an endpoint: counts as load until it is ended or dropped.
 pub(crate) struct Load {
     backend: Rc<CoreBackend>,

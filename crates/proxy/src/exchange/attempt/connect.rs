@@ -1,7 +1,7 @@
 //! Connections for attempts: pooled, fresh, or room on one that is shared.
 
 use super::{Attempts, End};
-use crate::backend::Load;
+use crate::backend::{Held, Load};
 use crate::buffer::Size;
 use crate::exchange::{Downstream, HeadFailure};
 use crate::failure::Failure;
@@ -32,6 +32,7 @@ impl<D: Downstream> Attempts<'_, D> {
                 }
             },
         };
+        let held = Held::new(&backend.metrics);
         let mut upstream = Http1Upstream::begin(
             core,
             transport,
@@ -43,9 +44,9 @@ impl<D: Downstream> Attempts<'_, D> {
         // A client that kept up with much is served from a large buffer at once the next time.
         let flowed = Size::of_flow(self.outcome.response_bytes);
         self.client.flow.set(if whole { flowed.min(upstream.buffer_size()) } else { Size::default() });
-        match upstream.end(core, whole && matches!(end, End::Over)) {
-            Some(transport) => backend.give_idle(index, transport, self.outcome.ended),
-            None => backend.metrics.closed(),
+        if let Some(transport) = upstream.end(core, whole && matches!(end, End::Over)) {
+            held.give_back();
+            backend.give_idle(index, transport, self.outcome.ended);
         }
         end
     }
