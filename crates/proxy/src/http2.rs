@@ -18,6 +18,7 @@ mod body;
 pub(crate) mod client;
 mod downstream;
 mod head;
+mod queue;
 mod resets;
 mod server;
 mod stream;

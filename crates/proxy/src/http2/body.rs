@@ -1,14 +1,16 @@
 //! Bodies over HTTP/2, for both sides.
 
 use super::head;
+use super::queue::{Piece, Queue, Total};
 use crate::body::{BodyFailure, Sink, Source};
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use irongate_message::{Fields, HeadLimits};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-/// The most that is handed to the crate in one piece.
-const PIECE: usize = 64 << 10;
+/// The most that is handed to the crate in one piece, so that room comes back piece by piece.
+const PIECE: usize = 32 << 10;
 
 /// A body that comes on a stream. What is consumed, and only that, the peer may send anew.
 pub(crate) struct Http2Source {
@@ -106,8 +108,9 @@ impl Source for Http2Source {
 /// the socket.
 pub(crate) struct Http2Sink {
     state: SinkState,
+    queue: Rc<Queue>,
     /// The piece that is kept back; the windows have room for it.
-    held: Bytes,
+    held: Option<Piece>,
 }
 
 enum SinkState {
@@ -116,29 +119,28 @@ enum SinkState {
     /// There is no stream to send on: it failed before the body began.
     Failed,
     /// A body goes out.
-    Open(SendStream<Bytes>),
+    Open(SendStream<Piece>),
     /// The end was handed over.
     Ended,
 }
 
 impl Http2Sink {
-    /// No body goes out yet.
-    pub(super) fn waiting() -> Self {
-        Self { state: SinkState::Waiting, held: Bytes::new() }
+    /// No body goes out yet. `total` is the connection's.
+    pub(super) fn new(total: Total) -> Self {
+        Self { state: SinkState::Waiting, queue: Queue::new(total), held: None }
     }
 
-    pub(super) fn failed() -> Self {
-        Self { state: SinkState::Failed, held: Bytes::new() }
-    }
-
-    /// A body goes out on this stream; `ended`: its head said that there is none.
-    pub(super) fn new(stream: SendStream<Bytes>, ended: bool) -> Self {
-        let state = if ended { SinkState::Ended } else { SinkState::Open(stream) };
-        Self { state, held: Bytes::new() }
+    /// A body goes out on this stream; `ended`: its head said that there is none. `None`: the stream is gone.
+    pub(super) fn begin(&mut self, stream: Option<SendStream<Piece>>, ended: bool) {
+        self.state = match stream {
+            Some(_) if ended => SinkState::Ended,
+            Some(stream) => SinkState::Open(stream),
+            None => SinkState::Failed,
+        };
     }
 
     /// The stream, while a body goes out on it.
-    pub(super) fn stream(&mut self) -> Option<&mut SendStream<Bytes>> {
+    pub(super) fn stream(&mut self) -> Option<&mut SendStream<Piece>> {
         match &mut self.state {
             SinkState::Open(stream) => Some(stream),
             SinkState::Waiting | SinkState::Failed | SinkState::Ended => None,
@@ -148,7 +150,7 @@ impl Http2Sink {
     /// Hands over what was kept back. False: the stream is gone.
     fn send_held(&mut self) -> bool {
         let SinkState::Open(stream) = &mut self.state else { return false };
-        self.held.is_empty() || stream.send_data(std::mem::take(&mut self.held), false).is_ok()
+        self.held.take().is_none_or(|held| stream.send_data(held, false).is_ok())
     }
 
     fn end(&mut self, trailers: Option<&Fields>) -> bool {
@@ -159,7 +161,10 @@ impl Http2Sink {
         let SinkState::Open(stream) = &mut self.state else { return false };
         let ended = match trailers {
             Some(trailers) => stream.send_trailers(trailers),
-            None => stream.send_data(std::mem::take(&mut self.held), true),
+            None => {
+                let last = self.held.take().unwrap_or_else(|| Piece::new(Bytes::new(), &self.queue));
+                stream.send_data(last, true)
+            }
         };
         self.state = SinkState::Ended;
         ended.is_ok()
@@ -175,7 +180,7 @@ impl Sink for Http2Sink {
             return Poll::Ready(Err(BodyFailure::Closed));
         }
         let SinkState::Open(stream) = &mut self.state else { return Poll::Ready(Err(BodyFailure::Closed)) };
-        let wanted = data.len().min(PIECE);
+        let wanted = ready!(self.queue.poll_room(cx)).min(data.len()).min(PIECE);
         let mut room = stream.capacity();
         if room < wanted {
             stream.reserve_capacity(wanted);
@@ -188,7 +193,7 @@ impl Sink for Http2Sink {
             };
         }
         let taken = room.min(wanted);
-        self.held = Bytes::copy_from_slice(&data[..taken]);
+        self.held = Some(Piece::new(Bytes::copy_from_slice(&data[..taken]), &self.queue));
         Poll::Ready(Ok(taken))
     }
 

@@ -2,9 +2,9 @@
 
 use super::body::{Http2Sink, Http2Source};
 use super::head;
+use super::queue::{Piece, Total};
 use crate::body::Source;
 use crate::exchange::{Closed, Downstream};
-use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use irongate_message::{BodyLength, HeadLimits, RequestHead, ResponseHead};
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Http2Downstream {
     source: Http2Source,
     sink: Http2Sink,
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Piece>,
     /// The final head was handed over.
     begun: bool,
     /// The request is a `HEAD`: its answer has no body, whatever its head says.
@@ -28,13 +28,14 @@ pub(super) struct Http2Downstream {
 impl Http2Downstream {
     pub(super) fn new(
         body: RecvStream,
-        respond: SendResponse<Bytes>,
+        respond: SendResponse<Piece>,
         is_head: bool,
         limits: HeadLimits,
+        total: Total,
     ) -> Self {
         let mut source = Http2Source::empty(limits);
         source.begin(body);
-        let sink = Http2Sink::waiting();
+        let sink = Http2Sink::new(total);
         Self { source, sink, respond, begun: false, is_head, awaits_continue: false, reset: false }
     }
 
@@ -108,10 +109,7 @@ impl Downstream for Http2Downstream {
         let ended = self.is_head || matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
         let stream =
             head::write_response(head).and_then(|response| self.respond.send_response(response, ended).ok());
-        self.sink = match stream {
-            Some(stream) => Http2Sink::new(stream, ended),
-            None => Http2Sink::failed(),
-        };
+        self.sink.begin(stream, ended);
     }
 
     fn start_tunnel(&mut self, _: &ResponseHead) {

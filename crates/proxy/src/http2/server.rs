@@ -3,6 +3,7 @@
 use super::STREAM_WINDOW;
 use super::downstream::Http2Downstream;
 use super::head;
+use super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::resets::Resets;
 use super::stream::Stream;
 use crate::connection::Client;
@@ -11,7 +12,6 @@ use crate::failure::Failure;
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use crate::transport::Transport;
-use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
@@ -28,8 +28,6 @@ use std::time::Duration;
 
 /// How much of its requests' bodies a client may send ahead on all streams together.
 const CONNECTION_WINDOW: u32 = 1 << 20;
-/// What may be handed to the crate for all streams together, when all of them have something waiting.
-const SEND_BUFFERS: usize = 1 << 20;
 /// After so long without a stream a connection gives back its memory.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a client that was told to go may take to say that it has heard.
@@ -66,14 +64,13 @@ pub(crate) async fn serve(client: Client, facts: Arc<PortFacts>, transport: Rc<T
 
 fn builder(limits: &Limits) -> Builder {
     let streams = limits.streams.max(1);
-    let buffer = SEND_BUFFERS / streams as usize;
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .max_send_buffer_size(buffer.clamp(16 << 10, 256 << 10))
+        .max_send_buffer_size(MOST_OF_STREAM)
         // Streams that we reset, remembered for frames that were under way.
         .max_concurrent_reset_streams(100)
         // Streams that were reset before we had looked at them, and resets that the client's errors cause.
@@ -87,12 +84,13 @@ struct Shared {
     client: Client,
     facts: Arc<PortFacts>,
     resets: RefCell<Resets>,
+    total: Total,
 }
 
 /// A connection, as its task sees it.
 struct Server {
     shared: Rc<Shared>,
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<Stream, Piece>,
     stream: Stream,
     /// When a stream was last seen open.
     active: Time,
@@ -112,13 +110,13 @@ impl Server {
     fn new(
         client: Client,
         facts: Arc<PortFacts>,
-        connection: Connection<Stream, Bytes>,
+        connection: Connection<Stream, Piece>,
         stream: Stream,
     ) -> Self {
         let now = client.core.now();
         let resets = RefCell::new(Resets::new(now));
         Self {
-            shared: Rc::new(Shared { client, facts, resets }),
+            shared: Rc::new(Shared { client, facts, resets, total: Total::default() }),
             connection,
             stream,
             active: now,
@@ -169,7 +167,7 @@ impl Server {
         self.connection.graceful_shutdown();
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Piece>) {
         self.used = true;
         // Boxed, since the runtime moves what it is given several times, and this is several KiB.
         tokio::task::spawn_local(Box::pin(serve_stream(self.shared.clone(), request, respond)));
@@ -209,12 +207,12 @@ impl Server {
 }
 
 /// Serves one stream.
-async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let Shared { client, facts, resets } = &*shared;
+async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Piece>) {
+    let Shared { client, facts, resets, total } = &*shared;
     let core = &client.core;
     let (head, body) = request.into_parts();
     let is_head = head.method == http::Method::HEAD;
-    let mut downstream = Http2Downstream::new(body, respond, is_head, facts.head_limits);
+    let mut downstream = Http2Downstream::new(body, respond, is_head, facts.head_limits, total.clone());
     if !downstream.is_reset_already() {
         let timer = core.timers.timer();
         let mut scratch = core.take_scratch();

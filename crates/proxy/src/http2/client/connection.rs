@@ -1,10 +1,10 @@
 //! One connection to an origin.
 
 use super::super::STREAM_WINDOW;
+use super::super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::super::stream::Stream;
 use crate::core::Core;
 use crate::transport::Transport;
-use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use h2::{Ping, PingPong};
 use irongate_config::Limits;
@@ -25,8 +25,6 @@ const STREAMS: usize = 256;
 /// How much of its answers an origin may send ahead on all streams together: as much as on each, so that answers
 /// which slow clients do not take hold up no other.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
-/// What may be handed to the crate of one request's body.
-const SEND_BUFFER: usize = 64 << 10;
 /// A connection without a request for so long is closed. Long, since the origin can end it without loss (GOAWAY).
 const IDLE: Duration = Duration::from_secs(300);
 /// An origin that owes an answer and has said nothing for so long is asked for a sign of life.
@@ -36,7 +34,7 @@ const DEAD: Duration = Duration::from_secs(60);
 
 /// A connection, as those see it who look for room.
 pub(super) struct Connection {
-    requests: SendRequest<Bytes>,
+    requests: SendRequest<Piece>,
     state: Rc<State>,
     task: AbortHandle,
     stream: Stream,
@@ -60,6 +58,8 @@ struct State {
     begun: Cell<u64>,
     /// The task has ended.
     over: Cell<bool>,
+    /// What is on its way of all requests' bodies.
+    total: Total,
 }
 
 impl Connection {
@@ -76,10 +76,11 @@ impl Connection {
             active: Cell::new(0),
             begun: Cell::new(0),
             over: Cell::new(false),
+            total: Total::default(),
         });
         let end = End { state: state.clone(), metrics };
         let stream = Stream::new(core.clone(), transport, Vec::new());
-        let (requests, mut connection) = builder(limits).handshake::<_, Bytes>(stream.clone()).await.ok()?;
+        let (requests, mut connection) = builder(limits).handshake::<_, Piece>(stream.clone()).await.ok()?;
         let pings = connection.ping_pong();
         let writes = stream.clone();
         let task = tokio::task::spawn_local(async move {
@@ -159,7 +160,7 @@ fn builder(limits: &Limits) -> Builder {
         // Until the origin has said how many it takes.
         .initial_max_send_streams(100)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .max_send_buffer_size(SEND_BUFFER)
+        .max_send_buffer_size(MOST_OF_STREAM)
         // Answers that we gave up, remembered for frames that were under way.
         .max_concurrent_reset_streams(STREAMS);
     builder
@@ -180,7 +181,7 @@ impl Drop for End {
 
 /// Room on a connection for one request.
 pub(crate) struct Sender {
-    pub(super) requests: SendRequest<Bytes>,
+    pub(super) requests: SendRequest<Piece>,
     pub(super) slot: Slot,
 }
 
@@ -194,6 +195,13 @@ impl Sender {
 /// A place among a connection's requests, until it is dropped.
 pub(super) struct Slot {
     state: Rc<State>,
+}
+
+impl Slot {
+    /// What is on its way of all of the connection's requests' bodies.
+    pub(super) fn total(&self) -> Total {
+        self.state.total.clone()
+    }
 }
 
 impl Drop for Slot {

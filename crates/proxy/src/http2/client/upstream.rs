@@ -36,10 +36,12 @@ impl Http2Upstream {
         let ended = matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
         let Sender { mut requests, slot } = sender;
         let (answer, stream) = requests.send_request(request, ended).map_err(|_| HeadFailure::Refused)?;
+        let mut sink = Http2Sink::new(slot.total());
+        sink.begin(Some(stream), ended);
         Ok(Self {
             answer,
             source: Http2Source::empty(limits),
-            sink: Http2Sink::new(stream, ended),
+            sink,
             method: head.method(),
             limits,
             interim: 0,
