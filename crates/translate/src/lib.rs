@@ -1,6 +1,6 @@
 //! Resources to Config and statuses: pure, every problem with its place.
 //!
-//! [`read`] turns YAML texts into [`Resources`]: typed objects, each valid in itself, each knowing where it came
+//! [`read()`] turns YAML texts into [`Resources`]: typed objects, each valid in itself, each knowing where it came
 //! from. [`translate`](translate()) decides what they mean together: who attaches to whom, which references
 //! resolve, which of two that collide wins. It works that out once, and gives it in three readings: the
 //! [`Config`](irongate_config::Config) that is to run, the [`Statuses`] that Gateway API gives each object, and
