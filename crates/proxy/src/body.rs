@@ -58,6 +58,8 @@ pub(crate) trait Sink {
 
 /// Bytes that one pump moves before it lets others have the core.
 const TURN: usize = 1 << 20;
+/// What a piece counts at least: a chunk of one byte is as much work as copying some hundred bytes.
+const PIECE: usize = 256;
 
 /// Which side a pump failed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Pump {
                     let taken = ready!(sink.poll_write(cx, source.data())).map_err(PumpFailure::Sink)?;
                     source.consume(taken);
                     self.moved += taken as u64;
-                    allowance = allowance.saturating_sub(taken);
+                    allowance = allowance.saturating_sub(taken.max(PIECE));
                     if allowance == 0 {
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
@@ -139,5 +141,62 @@ impl Pump {
             self.state = PumpState::Done;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// An endless body that comes a byte at a time, as one of tiny chunks does.
+    #[derive(Default)]
+    struct Drip {
+        asked: usize,
+    }
+
+    impl Source for Drip {
+        fn poll_fill(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, BodyFailure>> {
+            self.asked += 1;
+            Poll::Ready(Ok(true))
+        }
+
+        fn data(&self) -> &[u8] {
+            b"a"
+        }
+
+        fn consume(&mut self, _: usize) {}
+
+        fn take_trailers(&mut self) -> Option<Fields> {
+            None
+        }
+
+        fn is_done(&self) -> bool {
+            false
+        }
+    }
+
+    struct Drain;
+
+    impl Sink for Drain {
+        fn poll_write(&mut self, _: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, BodyFailure>> {
+            Poll::Ready(Ok(data.len()))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_finish(&mut self, _: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), BodyFailure>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn tiny_pieces_do_not_keep_the_core() {
+        let (mut pump, mut source) = (Pump::default(), Drip::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pump.poll(&mut cx, &mut source, &mut Drain).is_pending());
+        assert_eq!(source.asked, TURN / PIECE);
     }
 }

@@ -90,7 +90,9 @@ impl Transport {
     /// Whether nothing has come from the peer, as far as is known without a system call. An idle origin
     /// connection that is not quiet was closed, or has spoken out of turn.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending()
+        // A task that has used up its turn would be told that nothing has come.
+        let readable = tokio::task::coop::unconstrained(std::future::poll_fn(|cx| self.poll_readable(cx)));
+        std::pin::pin!(readable).poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
