@@ -144,10 +144,11 @@ async fn wait_for_request(
     deadline: Time,
 ) -> ControlFlow<()> {
     let ready = timer.within(deadline, |cx| {
-        if client.core.closes_idle() {
-            return Poll::Ready(ControlFlow::Break(()));
+        match transport.poll_readable(cx) {
+            // What has come already is still answered.
+            Poll::Pending if client.core.closes_idle() => Poll::Ready(ControlFlow::Break(())),
+            readable => readable.map(ControlFlow::Continue),
         }
-        transport.poll_readable(cx).map(ControlFlow::Continue)
     });
     ready.await.unwrap_or(ControlFlow::Break(()))
 }
@@ -167,8 +168,7 @@ async fn burst(
     let mut scratch = core.take_scratch();
     let next = requests(client, facts, timer, pace, &mut downstream, &mut scratch).await;
     core.give_scratch(scratch);
-    let Http1Downstream { writer, .. } = downstream;
-    core.give_memory(writer.into_memory());
+    core.give_memory(downstream.writer.take_memory());
     next
 }
 

@@ -175,6 +175,10 @@ async fn fail<D: Downstream>(
         downstream.break_off();
         return Outcome { failure: Some(failure), ended: client.core.now(), ..Outcome::default() };
     }
+    if matches!(failure, Failure::BadBody(_) | Failure::BodyStalled) {
+        // Where the next request would begin is not known, or it will not be reached.
+        downstream.end_after();
+    }
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
     let outcome = send(client, timer, facts, downstream, &scratch.response, reply).await;

@@ -199,3 +199,13 @@ impl Downstream for Http1Downstream {
         self.transport.reset_on_drop();
     }
 }
+
+impl Drop for Http1Downstream {
+    /// The exchange may have been ended half-way, by a stop or a panic: an answer that is delimited by the end of the
+    /// stream must not look whole then.
+    fn drop(&mut self) {
+        if self.writer.is_cut_off() {
+            self.transport.reset_on_drop();
+        }
+    }
+}

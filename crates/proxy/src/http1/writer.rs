@@ -91,10 +91,18 @@ impl Writer {
         self.framing != BodyLength::UntilClose
     }
 
-    /// Gives back the memory.
-    pub(crate) fn into_memory(mut self) -> Vec<u8> {
-        self.waiting.clear();
-        self.waiting
+    /// Whether ending the stream now would look like the end of a body that is not whole.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        !self.is_self_delimited() && !(self.finished && self.is_flushed())
+    }
+
+    /// Gives back the memory; what still waits in it is not sent.
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        self.finished &= self.is_flushed();
+        self.sent = 0;
+        let mut memory = std::mem::take(&mut self.waiting);
+        memory.clear();
+        memory
     }
 
     fn compact(&mut self) {
