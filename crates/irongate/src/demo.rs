@@ -49,7 +49,7 @@ async fn run(options: &DemoOptions) -> anyhow::Result<()> {
         irongate_translate::read(&[Source::new("demo.yaml", manifest(&origins, options.port))]);
     let translation = irongate_translate::translate(&resources);
     problems.extend(translation.problems);
-    problems.extend(gateway.apply(&translation.config));
+    problems.extend(gateway.apply(&translation.config).await);
     if let Some(problem) = problems.first() {
         bail!("{problem} (another port: irongate demo --port N)");
     }

@@ -72,8 +72,10 @@ impl Gateway {
     }
 
     /// Applies a configuration; gives what is wrong with it.
-    pub(crate) fn apply(&mut self, config: &Config) -> Vec<Problem> {
+    pub(crate) async fn apply(&mut self, config: &Config) -> Vec<Problem> {
+        let resolved = self.proxy.resolve(config).await;
         let problems = self.proxy.apply(config);
+        drop(resolved);
         self.version += 1;
         self.metrics.config_applied(self.version, SystemTime::now());
         problems
@@ -89,14 +91,14 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(threads, options.admin.0).await?;
     let (config, mut problems, _) = translate(&sources);
     drop(sources);
-    problems.extend(gateway.apply(&config));
+    problems.extend(gateway.apply(&config).await);
     problems.iter().for_each(show);
     announce(&gateway.proxy, &config);
     gateway.readiness.set(Phase::Ready);
     drop(config);
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&mut gateway, &options.paths),
+            _ = hangup.recv() => reload(&mut gateway, &options.paths).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -127,7 +129,7 @@ fn translate(sources: &[irongate_translate::Source]) -> (Config, Vec<Problem>, b
 }
 
 /// SIGHUP: reads everything anew. What cannot be read changes nothing: the running configuration stays.
-fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
+async fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
     let sources = match files::read(paths) {
         Ok(sources) => sources,
         Err(error) => {
@@ -143,7 +145,7 @@ fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
         tracing::error!("not reloaded, the running configuration stays: mend what cannot be read");
         return;
     }
-    problems.extend(gateway.apply(&config));
+    problems.extend(gateway.apply(&config).await);
     problems.iter().for_each(show);
     announce(&gateway.proxy, &config);
 }

@@ -167,8 +167,11 @@ impl CoreBackend {
         self.with_endpoint(index, |endpoint| endpoint.http2.get_or_insert_with(Rc::default).clone())
     }
 
-    /// Closes what was idle for too long, or is not quiet.
+    /// Closes what was idle for too long, is not quiet, or leads to an endpoint that is gone.
     pub(crate) fn tidy(&self, now: Time) {
+        if self.live.version() != self.seen.get() {
+            self.take_endpoints(now);
+        }
         let longest = self.options.borrow().pool.idle_timeout;
         for endpoint in &mut *self.endpoints.borrow_mut() {
             self.drop_idle(endpoint, |idle| {
@@ -228,6 +231,14 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(metrics) = self.0 {
             metrics.closed();
+        }
+    }
+}
+
+impl Drop for CoreBackend {
+    fn drop(&mut self) {
+        for mut endpoint in std::mem::take(self.endpoints.get_mut()) {
+            self.drop_idle(&mut endpoint, |_| false);
         }
     }
 }

@@ -10,9 +10,9 @@ mod threads;
 pub use report::{BackendReport, EndpointReport};
 pub use threads::available_threads;
 
-use crate::core::Core;
+use crate::core::{Core, supervised};
 use crate::listener::{self, Command, CoreHandle, Listeners, Spread};
-use crate::live::Shared;
+use crate::live::{LiveBackend, Shared};
 use crate::snapshot::{PortId, Snapshot, compile};
 use irongate_config::{Config, ListenerKey, Problem, Severity};
 use irongate_telemetry::Registry as Metrics;
@@ -67,6 +67,11 @@ struct Ports {
     version: u64,
 }
 
+/// Backends whose names were looked up, until a configuration is applied that has them.
+pub struct Resolved {
+    _backends: Vec<Arc<LiveBackend>>,
+}
+
 impl Proxy {
     /// Starts the threads. Has to be called within a tokio runtime, which becomes the control side.
     ///
@@ -101,6 +106,12 @@ impl Proxy {
         Ok(proxy)
     }
 
+    /// Looks up the names of backends that are new in a configuration, so that their first requests find endpoints.
+    /// To be called before [`apply`](Self::apply), and what it gives dropped after. Takes 2 seconds at most.
+    pub async fn resolve(&self, config: &Config) -> Resolved {
+        Resolved { _backends: dns::resolve(&self.shared, config).await }
+    }
+
     /// Compiles a configuration, publishes it, and opens and closes sockets as it says. What was good keeps running;
     /// what cannot be done is told. Returns when every new socket accepts.
     pub fn apply(&self, config: &Config) -> Vec<Problem> {
@@ -123,11 +134,6 @@ impl Proxy {
         }
         let gone: Vec<_> =
             ports.open.iter().filter(|address| !wanted.contains_key(address)).copied().collect();
-        for address in gone {
-            ports.open.remove(&address);
-            let id = ports.ids[&address];
-            self.tell_all(|| Command::Close(id));
-        }
         ports.missing.clear();
         for (address, listener) in wanted {
             if ports.open.contains(&address) {
@@ -137,6 +143,12 @@ impl Proxy {
                 problems.push(unbound(&listener, address, &error));
                 ports.missing.insert(address, listener);
             }
+        }
+        // After the new ones are open: a listener that moves from one interface to all keeps its port served.
+        for address in gone {
+            ports.open.remove(&address);
+            let id = ports.ids[&address];
+            self.tell_all(|| Command::Close(id));
         }
         problems
     }
@@ -158,10 +170,14 @@ impl Proxy {
     pub async fn drain(&self, drain: Drain) -> bool {
         self.tell_all(|| Command::Drain);
         tokio::time::sleep(drain.delay).await;
-        let open = std::mem::take(&mut self.ports.lock().unwrap_or_else(PoisonError::into_inner).open);
-        for address in open {
-            let id = self.ports.lock().unwrap_or_else(PoisonError::into_inner).ids[&address];
-            self.tell_all(|| Command::Close(id));
+        {
+            let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+            // What could not be opened before is not opened now.
+            ports.missing.clear();
+            for address in std::mem::take(&mut ports.open) {
+                let id = ports.ids[&address];
+                self.tell_all(|| Command::Close(id));
+            }
         }
         let done = async {
             let grace = tokio::time::Instant::now() + GRACE.min(drain.timeout);
@@ -192,7 +208,8 @@ impl Proxy {
     }
 
     fn open(&self, ports: &mut Ports, address: SocketAddr) -> io::Result<()> {
-        let sockets = listener::bind(address, self.spread.cores.len())?;
+        let is_ours = ports.open.iter().any(|open| open.port() == address.port());
+        let sockets = listener::bind(address, self.spread.cores.len(), is_ours)?;
         let id = ports.ids[&address];
         for (core, socket) in self.spread.cores.iter().zip(sockets) {
             // Failing means that the core has ended, and the process with it.
@@ -268,8 +285,10 @@ fn spawn_core(
 
 async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedReceiver<Command>) {
     let core = Core::new(index, shared);
-    tokio::task::spawn_local(core.timers.clone().drive());
-    tokio::task::spawn_local(tidy(core.clone()));
+    let timers = core.timers.clone();
+    tokio::task::spawn_local(supervised("the timers", move || timers.clone().drive()));
+    let tidied = core.clone();
+    tokio::task::spawn_local(supervised("the idle connections", move || tidy(tidied.clone())));
     let listeners = Listeners::default();
     while let Some(command) = commands.recv().await {
         match command {
@@ -295,6 +314,8 @@ async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedRece
 async fn tidy(core: Rc<Core>) {
     loop {
         tokio::time::sleep(TIDY).await;
+        // A core without requests would keep an old snapshot, and what only that one uses, for ever.
+        drop(core.view());
         let now = core.now();
         core.each_backend(|backend| backend.tidy(now));
     }

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// What one core has to itself.
 pub(crate) struct Core {
@@ -50,6 +51,22 @@ pub(crate) struct View {
 /// How many emptied vectors and scratches are kept for the next exchange, and how large a vector may be to be kept.
 const KEPT: usize = 128;
 const KEPT_CAPACITY: usize = 32 << 10;
+/// Before a task that panicked is started again, so that one that always does costs little.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs a task of a core; after a panic in it, again: everything on the core depends on it.
+pub(crate) async fn supervised<F>(what: &'static str, task: impl Fn() -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    while let Err(error) = tokio::task::spawn_local(task()).await {
+        if !error.is_panic() {
+            return;
+        }
+        tracing::error!(what, "a task of a core panicked and is started again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
 
 impl Core {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
@@ -102,9 +119,11 @@ impl Core {
 
     /// The newest Snapshot. Looked at once a request: one atomic load when nothing changed.
     pub(crate) fn view(&self) -> Rc<View> {
-        let view = self.view.borrow().clone();
-        if view.snapshot.version == self.shared.version.load(Ordering::Acquire) {
-            return view;
+        {
+            let view = self.view.borrow();
+            if view.snapshot.version == self.shared.version.load(Ordering::Acquire) {
+                return view.clone();
+            }
         }
         self.renew()
     }
@@ -188,5 +207,74 @@ impl View {
             *slot = Some(metrics.clone());
         }
         metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::{CoreHandle, Spread};
+    use crate::snapshot::compile;
+    use irongate_config::{Backend, BackendKind, Config, Endpoint, Endpoints};
+    use irongate_telemetry::Registry;
+    use irongate_traffic::PickRequest;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::net::{TcpListener, TcpStream};
+
+    fn config() -> Config {
+        let name = irongate_config::ObjectName::new("default", "origin").expect("a name");
+        let key = BackendKey { kind: BackendKind::Service, name, port: 80 };
+        let endpoint = Endpoint { address: ([127, 0, 0, 1], 1).into(), weight: 1 };
+        let backend = Backend {
+            key: key.clone(),
+            endpoints: Endpoints::Static(vec![endpoint]),
+            protocol: irongate_config::BackendProtocol::Http1,
+            options: Arc::default(),
+        };
+        Config { backends: [(key, backend.into())].into(), ..Config::default() }
+    }
+
+    fn publish(shared: &Shared, config: &Config, version: u64) {
+        let (snapshot, _) = compile(config, &shared.registry, version, |_| PortId(0));
+        shared.snapshot.store(Arc::new(snapshot));
+        shared.version.store(version, Ordering::Release);
+    }
+
+    /// The idle connections to origins, as they are scraped.
+    fn idle(metrics: &Arc<Registry>) -> f64 {
+        let text = metrics.encode();
+        let line = text.lines().find(|line| line.starts_with("irongate_upstream_connections_idle{"));
+        line.and_then(|line| line.split_whitespace().last()?.parse().ok()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_snapshot_no_longer_has_is_given_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let metrics = Registry::new(1);
+            let (probes, _received) = tokio::sync::mpsc::unbounded_channel();
+            let (discard, discarded) = std::sync::mpsc::channel();
+            let shared = Shared::new(metrics.clone(), probes, 1, discard);
+            let (commands, _) = tokio::sync::mpsc::unbounded_channel();
+            let handle = CoreHandle { commands, connections: AtomicUsize::new(0) };
+            shared.set_spread(Arc::new(Spread { cores: vec![handle] }));
+            publish(&shared, &config(), 1);
+            let core = Core::new(0, shared.clone());
+            let view = core.view();
+            let request = PickRequest { random: 0, tried: &[], replayable: true };
+            let picked = view.backends[0].pick(core.now(), &request).expect("an endpoint");
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+            let stream = TcpStream::connect(listener.local_addr().expect("its address")).await;
+            view.backends[0].metrics.opened();
+            view.backends[0].give_idle(picked.index, Rc::new(stream.expect("open").into()), core.now());
+            drop(view);
+            assert_eq!(idle(&metrics), 1.0);
+            discarded.try_iter().for_each(drop);
+            publish(&shared, &Config::default(), 2);
+            drop(core.view());
+            assert_eq!(idle(&metrics), 0.0, "the backend's connections were closed and counted");
+            let version = discarded.try_recv().map(|snapshot| snapshot.version);
+            assert_eq!(version, Ok(1), "the old snapshot is taken apart elsewhere");
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Listening sockets, one a core for each address, and how connections are spread over the cores.
 
 use crate::connection;
-use crate::core::Core;
+use crate::core::{Core, supervised};
 use crate::live::LiveBackend;
 use crate::snapshot::PortId;
 use irongate_traffic::EndpointLoad;
@@ -47,16 +47,18 @@ pub(crate) enum Command {
     Report(oneshot::Sender<CoreReport>),
 }
 
-/// Opens one socket a core for an address. Another process that listens there is an error.
+/// Opens one socket a core for an address. Another process that listens there is an error; `is_ours`: that we have
+/// the port already, on other interfaces, is none.
 ///
 /// # Errors
 /// What the system says; nothing stays open then.
-pub(crate) fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
-    // Without SO_REUSEPORT first: with it we would share the port with another process of the same user.
-    let address = match open(address, false) {
+pub(crate) fn bind(address: SocketAddr, cores: usize, is_ours: bool) -> io::Result<Vec<TcpListener>> {
+    // Without SO_REUSEPORT first: with it we would share the port with another process of the same user. Only bound:
+    // a client that came to a socket that is closed again would be reset.
+    let address = match bound(address, is_ours) {
         Err(error) if error.raw_os_error() == Some(NO_IPV6) && address.ip().is_unspecified() => {
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            open(address, false)?;
+            bound(address, is_ours)?;
             address
         }
         opened => {
@@ -64,13 +66,19 @@ pub(crate) fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListe
             address
         }
     };
-    (0..cores).map(|_| open(address, true)).collect()
+    (0..cores).map(|_| open(address)).collect()
 }
 
 /// EAFNOSUPPORT: the kernel has no IPv6. All interfaces are then those of IPv4.
 const NO_IPV6: i32 = 97;
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address, true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bound(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // `[::]` takes IPv4 clients too; a listener on 0.0.0.0 beside it would collide.
@@ -82,8 +90,7 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// How connections are spread: what each core has, and a way to it.
@@ -166,7 +173,11 @@ impl Listeners {
             old.begin();
         }
         let core = core.clone();
-        tokio::task::spawn_local(async move { accept_loop(core, port, listener, &closing).await });
+        tokio::task::spawn_local(async move {
+            let accepting = || accept_loop(core.clone(), port, listener.try_clone(), closing.clone());
+            supervised("an accept loop", accepting).await;
+            empty(&listener, |stream, peer| serve(&core, port, stream, peer)).await;
+        });
     }
 
     /// Ends the port's accept loop, once it has taken what is in its queue.
@@ -177,8 +188,8 @@ impl Listeners {
     }
 }
 
-/// Serves what a port's socket takes, here or on another core.
-async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener, closing: &Closing) {
+/// Serves what a port's socket takes, until it is told to close.
+async fn accept_loop(core: Rc<Core>, port: PortId, listener: io::Result<TcpListener>, closing: Rc<Closing>) {
     let spread = core.shared.spread();
     let is_full = || {
         let full = spread.total() >= core.shared.most_connections;
@@ -187,28 +198,33 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: TcpListener, closin
         }
         full
     };
-    let serve = |stream: tokio::net::TcpStream, peer| {
-        let target = spread.target(core.index);
-        if target == core.index {
-            connection::spawn(&core, port, stream.into(), peer);
-        } else {
-            hand_over(&spread, target, port, stream, peer);
+    match listener.and_then(tokio::net::TcpListener::from_std) {
+        Ok(listener) => {
+            accept(&listener, &closing, is_full, |stream, peer| serve(&core, port, stream, peer)).await;
         }
-    };
-    if let Err(error) = accept(listener, closing, is_full, serve).await {
-        tracing::error!(%error, "a listening socket could not be registered");
+        Err(error) => tracing::error!(%error, "a listening socket could not be registered"),
     }
 }
 
-/// Accepts until it is told to close, and then what is in the queue. Errors of one connection end that one; running
-/// out of descriptors or of connections makes it wait a little.
+/// Serves a connection, here or on another core.
+fn serve(core: &Rc<Core>, port: PortId, stream: tokio::net::TcpStream, peer: SocketAddr) {
+    let spread = core.shared.spread();
+    let target = spread.target(core.index);
+    if target == core.index {
+        connection::spawn(core, port, stream.into(), peer);
+    } else {
+        hand_over(&spread, target, port, stream, peer);
+    }
+}
+
+/// Accepts until it is told to close. Errors of one connection end that one; running out of descriptors or of
+/// connections makes it wait a little.
 async fn accept(
-    listener: TcpListener,
+    listener: &tokio::net::TcpListener,
     closing: &Closing,
     is_full: impl Fn() -> bool,
     mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr),
-) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+) {
     let mut closed = pin!(closing.notify.notified());
     while !closing.begun.get() {
         if is_full() {
@@ -220,7 +236,7 @@ async fn accept(
             Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
         });
         match accepted.await {
-            None => break,
+            None => return,
             Some(Ok((stream, peer))) => serve(stream, peer),
             Some(Err(error)) if is_of_the_connection(&error) => {}
             Some(Err(error)) => {
@@ -229,8 +245,6 @@ async fn accept(
             }
         }
     }
-    empty(&listener.into_std()?, serve).await;
-    Ok(())
 }
 
 /// Accepts what waits in the queue. The kernel is asked directly: a runtime that has not looked at the socket yet, or
@@ -286,16 +300,23 @@ mod tests {
     fn a_socket_that_closes_takes_what_is_in_its_queue() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let listener = open((Ipv4Addr::LOCALHOST, 0).into(), true).expect("a socket");
+            let listener = open((Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
             let address = listener.local_addr().expect("its address");
             let clients: Vec<_> =
                 (0..WAITING).map(|_| TcpStream::connect(address).expect("the queue has room")).collect();
-            let closing = Closing::default();
-            closing.begin();
             let mut accepted = 0;
-            accept(listener, &closing, || false, |_, _| accepted += 1).await.expect("it is registered");
+            empty(&listener, |_, _| accepted += 1).await;
             assert_eq!(accepted, clients.len());
         });
+    }
+
+    #[test]
+    fn a_port_is_shared_with_ourselves_only() {
+        let listener = open((Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
+        let port = listener.local_addr().expect("its address").port();
+        let all = (Ipv4Addr::UNSPECIFIED, port).into();
+        assert_eq!(bind(all, 2, false).expect_err("it is taken").kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(bind(all, 2, true).expect("both are ours").len(), 2);
     }
 
     fn core() -> CoreHandle {

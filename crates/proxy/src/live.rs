@@ -10,7 +10,7 @@ use irongate_telemetry::Registry as Metrics;
 use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -102,6 +102,8 @@ pub(crate) struct LiveBackend {
     pub(crate) state: Arc<BackendState>,
     /// Where the endpoints come from, if it is a name.
     pub(crate) name: Mutex<Option<(Arc<str>, u16)>>,
+    /// Somebody looks that name up again and again.
+    pub(crate) followed: AtomicBool,
     version: AtomicU64,
     endpoints: Mutex<Vec<(Arc<EndpointState>, u32)>>,
     probes: UnboundedSender<ProbeRequest>,
@@ -119,6 +121,7 @@ impl Registry {
                 label: backend.key.to_string().into(),
                 state: BackendState::new(&backend.options),
                 name: Mutex::default(),
+                followed: AtomicBool::new(false),
                 version: AtomicU64::new(1),
                 endpoints: Mutex::default(),
                 probes: self.probes.clone(),

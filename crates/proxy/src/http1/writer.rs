@@ -93,7 +93,8 @@ impl Writer {
 
     /// Whether ending the stream now would look like the end of a body that is not whole.
     pub(crate) fn is_cut_off(&self) -> bool {
-        !self.is_self_delimited() && !(self.finished && self.is_flushed())
+        let is_ended = self.finished && self.is_flushed();
+        !self.is_self_delimited() && !is_ended
     }
 
     /// Gives back the memory; what still waits in it is not sent.
