@@ -2,7 +2,7 @@
 //!
 //! Percent-encoded unreserved characters are decoded and dot segments resolved (RFC 3986 6.2.2.2, 5.2.4).
 //! Everything else stays as it came: `//`, `%2F` and `%5C` are data, and never separators. Refused are paths
-//! in which some origin might see more than that: `%00`, overlong UTF-8, malformed escapes, and dot segments
+//! in which some origin might see more than that: `%00` and `%2500`, overlong UTF-8, malformed escapes, and dot segments
 //! that would show after decoding `%2F` or `%5C`, after decoding twice, or after cutting `;parameters`.
 
 use memchr::{memchr, memmem};

@@ -123,14 +123,14 @@ impl RequestHead {
         self.keep_alive
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body. The field stays among the kept
+    /// Whether the client waits for `100 Continue` before it sends a body that is not empty. The field stays among the kept
     /// ones and goes upstream; who answers it himself removes [`Known::Expect`].
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// What the client would upgrade to: the value of `Upgrade` without `h2c`, if `Connection` has `upgrade` and
+    /// What the client would upgrade to: the value of `Upgrade` without HTTP and TLS, if `Connection` has `upgrade` and
     /// the version is HTTP/1.1 (RFC 9110 7.8). [`RequestHead::write_http1`] passes it on.
     #[must_use]
     pub fn upgrade(&self) -> Option<&[u8]> {
