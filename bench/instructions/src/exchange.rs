@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "exchange_get_1_kib", times: 1000, prepare: || prepare(1024) },
-    Case { name: "exchange_get_64_kib", times: 200, prepare: || prepare(64 << 10) },
+    Case { name: "exchange/get/1-kib", times: 1000, prepare: || prepare(1024) },
+    Case { name: "exchange/get/64-kib", times: 200, prepare: || prepare(64 << 10) },
 ];
 
 const PORT: u16 = 80;
@@ -37,15 +37,29 @@ fn prepare(body: usize) -> Box<dyn FnMut()> {
     let mut answer =
         format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body}\r\n\r\n").into_bytes();
     answer.resize(answer.len() + body, b'x');
+    let (mut client, mut origin) = (End::new(client), End::new(origin));
     Box::new(move || {
         let _alive = &gateway;
         runtime.block_on(async {
-            write(&client, REQUEST).await;
-            read_until(&origin, |text| text.ends_with(b"\r\n\r\n")).await;
-            write(&origin, &answer).await;
-            read_until(&client, |text| text.len() > body && text.ends_with(b"x")).await;
+            write(&client.stream, REQUEST).await;
+            read_until(&mut origin, |text| text.ends_with(b"\r\n\r\n")).await;
+            write(&origin.stream, &answer).await;
+            read_until(&mut client, |text| text.len() > body && text.ends_with(b"x")).await;
         });
     })
+}
+
+/// A peer of the proxy, with memory of its own that is used again, so that it costs little itself.
+struct End {
+    stream: MemoryStream,
+    text: Vec<u8>,
+    space: Vec<u8>,
+}
+
+impl End {
+    fn new(stream: MemoryStream) -> Self {
+        Self { stream, text: Vec::with_capacity(128 << 10), space: vec![0; 128 << 10] }
+    }
 }
 
 async fn write(stream: &MemoryStream, mut bytes: &[u8]) {
@@ -55,11 +69,11 @@ async fn write(stream: &MemoryStream, mut bytes: &[u8]) {
     }
 }
 
-async fn read_until(stream: &MemoryStream, is_whole: impl Fn(&[u8]) -> bool) {
-    let mut text = Vec::with_capacity(128 << 10);
-    let mut space = vec![0; 16 << 10];
-    while !is_whole(&text) {
-        let read = poll_fn(|cx| stream.poll_read(cx, &mut space)).await.expect("the other end is open");
+async fn read_until(end: &mut End, is_whole: impl Fn(&[u8]) -> bool) {
+    let End { stream, text, space } = end;
+    text.clear();
+    while !is_whole(text) {
+        let read = poll_fn(|cx| stream.poll_read(cx, space)).await.expect("the other end is open");
         assert!(read > 0, "the stream ended");
         text.extend_from_slice(&space[..read]);
     }
