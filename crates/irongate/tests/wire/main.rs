@@ -11,6 +11,7 @@ mod forwarding;
 mod framing;
 mod http1_0;
 mod http2;
+mod interrupted;
 mod mutations;
 mod paths;
 mod pipelining;
