@@ -42,7 +42,7 @@ fn a_reload_that_brings_a_name_has_its_addresses_from_the_first_request_on() {
     let gateway = gateway_to(&before);
     let port = after.address().port();
     let named = "apiVersion: irongate.dev/v1alpha1\nkind: Backend\nmetadata: {name: named}\nspec: {dns: {name: localhost, port: PORT}}\n";
-    let rule = "[{backendRefs: [{group: irongate.dev, kind: Backend, name: named}]}]";
+    let rule = "- backendRefs: [{group: irongate.dev, kind: Backend, name: named}]";
     let manifest = Manifest::new().route(rule).document(&named.replace("PORT", &port.to_string()));
     gateway.configure(&manifest);
     gateway.reload();
