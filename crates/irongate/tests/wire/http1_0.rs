@@ -39,6 +39,16 @@ fn a_client_keeps_its_connection_only_if_it_asks() {
 }
 
 #[test]
+fn an_origin_is_named_by_its_address_where_the_client_names_nobody() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    assert_eq!(gateway.exchange("GET /a HTTP/1.0\r\n\r\n").text(), "GET /a 0");
+    let requests = origin.requests();
+    let hosts: Vec<_> = requests.iter().map(|request| request.head.field("host")).collect();
+    assert_eq!(hosts, [Some(origin.address().to_string().as_str())]);
+}
+
+#[test]
 fn a_body_of_a_client() {
     let origin = Origin::echoing();
     let gateway = gateway_to(&origin);

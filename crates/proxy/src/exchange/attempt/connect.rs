@@ -33,6 +33,12 @@ impl<D: Downstream> Attempts<'_, D> {
             },
         };
         let held = Held::new(&backend.metrics);
+        if self.scratch.request.authority().is_empty()
+            && let Some(address) = backend.address(index)
+        {
+            // HTTP/1.0 without Host: many origins refuse an empty one (RFC 9112 §3.2), so it is named by its address.
+            self.scratch.request.set_authority(address.to_string().as_bytes());
+        }
         let mut upstream = Http1Upstream::begin(
             core,
             transport,
