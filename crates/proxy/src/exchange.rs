@@ -126,9 +126,10 @@ pub(crate) async fn serve<D: Downstream>(
     let begun = core.now();
     let view = core.view();
     let Some(plan) = view.port(client.port) else {
-        // The listener was closed since the connection was opened.
-        downstream.break_off();
-        return begun;
+        // The listener was closed since the connection was opened: it is told so, once.
+        drop(view);
+        downstream.end_after();
+        return fail(client, timer, facts, downstream, scratch, Failure::NoRoute).await.ended;
     };
     if !Arc::ptr_eq(facts, &plan.facts) {
         *facts = plan.facts.clone();
