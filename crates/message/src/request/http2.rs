@@ -119,12 +119,7 @@ impl RequestHead {
             size.add(b"cookie", b"")?;
             self.fields.append_line(b"cookie", Known::Cookie, &[&cookies]);
         }
-        self.body = match framing.length {
-            Some(1..) if end_of_stream => return Err(HeadError::Malformed),
-            Some(length) => BodyLength::Length(length),
-            None if end_of_stream => BodyLength::Empty,
-            None => BodyLength::Chunked,
-        };
+        self.body = length_of_body(framing.length, end_of_stream)?;
         self.forget_idle_expectation();
         self.count_forward()?;
         self.fill_authority(authority, host)
@@ -171,6 +166,16 @@ fn normal(raw: &[u8]) -> Result<Vec<u8>, HeadError> {
     let mut out = Vec::new();
     parse_authority(raw)?.write(raw, &mut out);
     Ok(out)
+}
+
+/// How long the body is, by `content-length` and by whether the head ended the stream (RFC 9113 8.1.1).
+fn length_of_body(length: Option<u64>, end_of_stream: bool) -> Result<BodyLength, HeadError> {
+    match length {
+        Some(1..) if end_of_stream => Err(HeadError::Malformed),
+        Some(length) => Ok(BodyLength::Length(length)),
+        None if end_of_stream => Ok(BodyLength::Empty),
+        None => Ok(BodyLength::Chunked),
+    }
 }
 
 #[cfg(test)]
