@@ -75,6 +75,11 @@ impl Buffer {
         &self.bytes[self.start..self.end]
     }
 
+    /// Whether it holds no memory.
+    pub(crate) fn is_released(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }

@@ -38,6 +38,9 @@ pub(crate) struct Core {
     #[expect(clippy::vec_box, reason = "a scratch is moved twice a request: as a pointer, not as 400 bytes")]
     scratch: RefCell<Vec<Box<Scratch>>>,
     memory: RefCell<Vec<Vec<u8>>>,
+    /// What the next connections to origins are, in place of sockets.
+    #[cfg(feature = "memory")]
+    pub(crate) fresh: RefCell<std::collections::VecDeque<crate::transport::Transport>>,
 }
 
 /// The published Snapshot as this core sees it, with the core's own handles beside it.
@@ -88,6 +91,8 @@ impl Core {
             random: RefCell::new(fastrand::Rng::new()),
             scratch: RefCell::default(),
             memory: RefCell::default(),
+            #[cfg(feature = "memory")]
+            fresh: RefCell::default(),
             shared,
         })
     }

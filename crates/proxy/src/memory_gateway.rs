@@ -62,6 +62,14 @@ impl MemoryGateway {
         client
     }
 
+    /// An origin's end of the connection that is opened next.
+    #[must_use]
+    pub fn fresh(&self) -> MemoryStream {
+        let (origin, ours) = memory_pair(self.capacity.get());
+        self.core.fresh.borrow_mut().push_back(ours.into());
+        origin
+    }
+
     /// An origin's end of a new pooled connection to an endpoint of the first backend.
     #[must_use]
     pub fn origin(&self) -> Option<MemoryStream> {

@@ -125,6 +125,8 @@ impl Downstream for Http1Downstream {
         if !self.reader.is_done() || self.reader.is_full() {
             return Poll::Pending;
         }
+        // The request has been read: many that wait for slow origins should not hold a buffer each.
+        self.reader.release();
         loop {
             match self.reader.poll_read(cx) {
                 Poll::Ready(Ok(0)) => {

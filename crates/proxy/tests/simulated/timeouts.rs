@@ -173,8 +173,8 @@ fn answers_that_stop() {
 fn bodies_that_stop() {
     let setup = Setup::default();
     let stalled = [Client(POST_10), Client("01234")];
-    check("the client sends no more", &setup, &stalled, &[(300, "408"), (305, "Closed")]);
-    check("the client sends nothing", &setup, &[Client(POST_10)], &[(300, "408"), (305, "Closed")]);
+    check("the client sends no more", &setup, &stalled, &[(300, "408"), (300, "Closed")]);
+    check("the client sends nothing", &setup, &[Client(POST_10)], &[(300, "408"), (300, "Closed")]);
     let slow = [Client(POST_10), Slowly("012345678", 200)];
     check("a slow body that stops", &setup, &slow, &[(2100, "408")]);
     let timed = route(Some(5), None);

@@ -114,6 +114,11 @@ impl World {
         Peer::new(self.gateway.origin().expect("the backend has an endpoint that is ready"))
     }
 
+    /// An origin on the connection that is opened next.
+    pub(crate) fn fresh_origin(&self) -> Peer {
+        Peer::new(self.gateway.fresh())
+    }
+
     /// How long the world has been there.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()

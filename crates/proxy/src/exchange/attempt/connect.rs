@@ -141,6 +141,11 @@ impl<D: Downstream> Attempts<'_, D> {
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
         };
+        #[cfg(feature = "memory")]
+        if let Some(transport) = self.client.core.fresh.borrow_mut().pop_front() {
+            backend.metrics.opened();
+            return Ok(Rc::new(transport));
+        }
         let until = self.connect_until(now);
         let mut connecting = pin!(Transport::connect(address));
         let failed = |failure| {
