@@ -23,7 +23,7 @@ pub(crate) struct Writer {
     /// Bytes of the present chunk, or of the whole body of known length, that are still to come.
     left: u64,
     finished: bool,
-    /// The end of the body is the end of our direction of the stream (tunnels, close-delimited answers).
+    /// The end of the body is the end of our direction of the stream: in tunnels.
     ends_stream: bool,
     /// Whether anything of the present message has reached the kernel.
     touched: bool,
