@@ -12,6 +12,7 @@ mod name;
 mod options;
 mod problem;
 mod route;
+mod secret;
 
 pub use backend::{
     Algorithm, Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, Ejection, Endpoint,
@@ -27,6 +28,7 @@ pub use route::{
     Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
     Scheme, ValueMatch,
 };
+pub use secret::SecretBytes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

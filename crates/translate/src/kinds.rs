@@ -7,6 +7,8 @@
 
 mod backend;
 mod backend_policy;
+mod config_map;
+mod data;
 mod duration;
 mod endpoint_slice;
 mod gateway;
@@ -19,6 +21,7 @@ mod namespace;
 mod quantity;
 mod reference_grant;
 mod references;
+mod secret;
 mod selector;
 mod service;
 
@@ -26,6 +29,7 @@ pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, Bac
 pub use backend_policy::{
     AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
 };
+pub use config_map::ConfigMap;
 pub use duration::GatewayDuration;
 pub(crate) use endpoint_slice::SERVICE_LABEL;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
@@ -49,6 +53,7 @@ pub use namespace::Namespace;
 pub use quantity::Bytes;
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
 pub use references::{ParametersReference, ParentReference, PolicyTargetReference};
+pub use secret::Secret;
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 pub use service::{PortReference, Service, ServicePort, ServiceSpec};
 
@@ -68,7 +73,7 @@ pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 pub const IRONGATE_GROUP: &str = "irongate.dev";
 /// The group of `EndpointSlice`.
 pub const DISCOVERY_GROUP: &str = "discovery.k8s.io";
-/// The group of `Service` and `Namespace`.
+/// The group of `Service`, `Namespace`, `Secret` and `ConfigMap`.
 pub const CORE_GROUP: &str = "";
 /// The controller name of the `GatewayClass`es that are ours.
 pub const CONTROLLER_NAME: &str = "irongate.dev/gateway";
@@ -80,6 +85,8 @@ pub(crate) trait Kind: DeserializeOwned {
     const KIND: &'static str;
     const GROUP: &'static str;
     const VERSIONS: &'static [&'static str];
+    /// Problems of it quote no values.
+    const IS_SECRET: bool = false;
     /// [`ObjectName`], or a plain name for kinds without a namespace.
     type Name: KindName;
 

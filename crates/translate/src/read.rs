@@ -2,9 +2,9 @@
 
 use crate::checks::{Checks, Finding};
 use crate::kinds::{
-    Backend, BackendPolicy, CORE_GROUP, EndpointSlice, GATEWAY_GROUP, Gateway, GatewayClass,
+    Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, GATEWAY_GROUP, Gateway, GatewayClass,
     GatewayParameters, HttpRoute, IRONGATE_GROUP, Kind, KindName, Metadata, Namespace, ReferenceGrant,
-    Service,
+    Secret, Service,
 };
 use crate::nearest::advice;
 use crate::problems::Problems;
@@ -55,13 +55,12 @@ const KINDS: &[(&str, &str)] = &[
     (Service::GROUP, Service::KIND),
     (EndpointSlice::GROUP, EndpointSlice::KIND),
     (Namespace::GROUP, Namespace::KIND),
+    (Secret::GROUP, Secret::KIND),
+    (ConfigMap::GROUP, ConfigMap::KIND),
     (Backend::GROUP, Backend::KIND),
     (BackendPolicy::GROUP, BackendPolicy::KIND),
     (GatewayParameters::GROUP, GatewayParameters::KIND),
 ];
-
-/// Kinds that often stand in the same files and are no part of what is served: nothing is wrong with them.
-const SILENT_KINDS: &[(&str, &str)] = &[(CORE_GROUP, "Secret"), (CORE_GROUP, "ConfigMap")];
 
 #[derive(Default)]
 struct Reader {
@@ -168,12 +167,13 @@ impl Reader {
             (Service::GROUP, Service::KIND) => self.take::<Service>(item, version),
             (EndpointSlice::GROUP, EndpointSlice::KIND) => self.take::<EndpointSlice>(item, version),
             (Namespace::GROUP, Namespace::KIND) => self.take::<Namespace>(item, version),
+            (Secret::GROUP, Secret::KIND) => self.take::<Secret>(item, version),
+            (ConfigMap::GROUP, ConfigMap::KIND) => self.take::<ConfigMap>(item, version),
             (Backend::GROUP, Backend::KIND) => self.take::<Backend>(item, version),
             (BackendPolicy::GROUP, BackendPolicy::KIND) => self.take::<BackendPolicy>(item, version),
             (GatewayParameters::GROUP, GatewayParameters::KIND) => {
                 self.take::<GatewayParameters>(item, version)
             }
-            known if SILENT_KINDS.contains(&known) => {}
             _ => self.unknown_kind(&item, group, kind),
         }
     }
@@ -231,7 +231,7 @@ impl Reader {
                 }
             };
         item.resource = format!("{} {name}", K::KIND);
-        let (body, unknown) = decode::<K>(item.node, &At::Root, ENVELOPE);
+        let (body, unknown) = decode::<K>(item.node, &At::Root, ENVELOPE, K::IS_SECRET);
         self.unknown_fields(&item, unknown);
         let body = match body {
             Ok(body) => body,
@@ -271,7 +271,7 @@ impl Reader {
             self.invalid(item, &at, "is required, and missing", "Write metadata: {name: …}.");
             return None;
         };
-        let (metadata, unknown) = decode::<Metadata>(node, &at, &[]);
+        let (metadata, unknown) = decode::<Metadata>(node, &at, &[], false);
         self.unknown_fields(item, unknown);
         match metadata {
             Ok(metadata) if metadata.name.is_some() => Some(metadata),

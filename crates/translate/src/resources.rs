@@ -1,13 +1,14 @@
 //! What was written: typed objects, each with the place it came from.
 
 use crate::kinds::{
-    Backend, BackendPolicy, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute, Namespace,
-    ReferenceGrant, Service, Text, Timestamp,
+    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
+    Namespace, ReferenceGrant, Secret, Service, Text, Timestamp,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark};
 use irongate_config::{ObjectName, Position};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Everything that was written and could be understood.
@@ -30,6 +31,10 @@ pub struct Resources {
     pub endpoint_slices: Vec<Object<EndpointSlice>>,
     /// Namespaces.
     pub namespaces: Vec<Object<Namespace, Text>>,
+    /// Secrets.
+    pub secrets: Vec<Object<Secret>>,
+    /// `ConfigMap`s.
+    pub config_maps: Vec<Object<ConfigMap>>,
     /// Our Backends.
     pub backends: Vec<Object<Backend>>,
     /// Our `BackendPolicy`s.
@@ -77,12 +82,19 @@ pub(crate) struct Origin {
 }
 
 /// Where a document is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct DocumentPlace {
     pub(crate) file: Arc<str>,
     pub(crate) text: Arc<str>,
     pub(crate) offset: usize,
     pub(crate) line: u32,
+}
+
+impl fmt::Debug for DocumentPlace {
+    /// Without the text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DocumentPlace({}:{})", self.file, self.line)
+    }
 }
 
 impl DocumentPlace {

@@ -1,17 +1,25 @@
 //! What is read: the text of a file and its name.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// One file's text.
 ///
 /// Both parts are shared, not copied: [`Resources`](crate::Resources) keep the text to find the line of a
 /// problem only when there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The file, as the user named it.
     pub name: Arc<str>,
     /// What is in it: YAML (or JSON, which is YAML too), any number of documents.
     pub text: Arc<str>,
+}
+
+impl fmt::Debug for Source {
+    /// Without the text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({}, {} bytes)", self.name, self.text.len())
+    }
 }
 
 impl Source {

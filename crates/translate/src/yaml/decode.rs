@@ -73,8 +73,11 @@ impl fmt::Display for DecodeError {
 impl std::error::Error for DecodeError {}
 
 impl serde::de::Error for DecodeError {
+    /// A message, and advice after a line end.
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string(), "")
+        let text = message.to_string();
+        let (message, advice) = text.split_once('\n').unwrap_or((&text, ""));
+        Self::new(message, advice)
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -95,7 +98,7 @@ impl serde::de::Error for DecodeError {
     }
 }
 
-/// Decodes a mapping, but for the keys in `skip`, which were looked at before.
+/// Decodes a mapping, but for the keys in `skip`, which were looked at before. What is secret is not quoted in errors.
 ///
 /// # Errors
 /// The first value that does not fit, with its place.
@@ -103,8 +106,9 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(
     node: &'de Node<'de>,
     at: &At<'_>,
     skip: &'static [&'static str],
+    is_secret: bool,
 ) -> (Result<T, DecodeError>, Vec<UnknownField>) {
-    let context = Context { unknown: RefCell::default() };
+    let context = Context { unknown: RefCell::default(), is_secret };
     let decoder = Decoder { node, at, context: &context, skip };
     let result = T::deserialize(decoder).map_err(|error| error.at(at, node.mark));
     (result, context.unknown.into_inner())
@@ -112,6 +116,7 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(
 
 struct Context {
     unknown: RefCell<Vec<UnknownField>>,
+    is_secret: bool,
 }
 
 /// Decodes one node.
@@ -129,6 +134,13 @@ impl<'de> Decoder<'de, '_> {
         match &self.node.value {
             Value::Sequence(_) => "a list".into(),
             Value::Mapping(_) => "a mapping".into(),
+            Value::Scalar { plain: false, .. } if self.context.is_secret => "a text".into(),
+            Value::Scalar { text, .. } if self.context.is_secret => match scalar::resolve(text) {
+                Plain::Null => "empty".into(),
+                Plain::Bool(_) => "a boolean".into(),
+                Plain::Integer(_) | Plain::Float(_) => "a number".into(),
+                Plain::Text(_) => "a text".into(),
+            },
             Value::Scalar { text, plain: false } => format!("the text \"{}\"", shorten(text)),
             Value::Scalar { text, plain: true } => match scalar::resolve(text) {
                 Plain::Null => "empty".into(),
@@ -149,6 +161,9 @@ impl<'de> Decoder<'de, '_> {
             Value::Scalar { text, plain: true } => match scalar::resolve(text) {
                 Plain::Text(text) => Ok(text),
                 Plain::Null => Err(self.mismatch("a text")),
+                _ if self.context.is_secret => {
+                    Err(DecodeError { advice: "Put it in quotes.".into(), ..self.mismatch("a text") })
+                }
                 _ => {
                     let advice = format!("Put it in quotes: \"{}\".", shorten(text));
                     Err(DecodeError { advice, ..self.mismatch("a text") })

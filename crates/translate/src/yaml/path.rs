@@ -84,12 +84,16 @@ impl FieldPath {
     }
 }
 
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.steps.iter().enumerate() {
             match step {
-                // A key that holds the path's own signs, as labels do, is set in brackets.
-                Step::Field(name) if name.contains(['.', '[', ']']) => write!(f, "[\"{name}\"]")?,
+                // A key that is no plain name, as those of labels often are, is set in brackets.
+                Step::Field(name) if !is_plain(name) => write!(f, "[\"{}\"]", name.escape_debug())?,
                 Step::Field(name) if index == 0 => f.write_str(name)?,
                 Step::Field(name) => write!(f, ".{name}")?,
                 Step::Index(item) => write!(f, "[{item}]")?,

@@ -78,8 +78,10 @@ fn check_tag(tag: Option<&Tag>, mark: Mark) -> Result<bool, YamlError> {
         Some(tag) if tag.is_yaml_core_schema() => Ok(tag.is_yaml_core_schema_tag("str")),
         // `!` alone: "not a plain scalar".
         Some(tag) if tag.original() == "!" => Ok(true),
-        Some(tag) => {
-            Err(YamlError { mark, message: format!("the tag `{}` means nothing here", tag.original()) })
+        Some(_) => {
+            // The tag is not quoted: it may be a password that begins with `!` and has no quotes.
+            let message = "the tag means nothing here; a text that begins with `!` needs quotes".into();
+            Err(YamlError { mark, message })
         }
     }
 }
