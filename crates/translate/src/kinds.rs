@@ -16,6 +16,7 @@ mod gateway_class;
 mod gateway_parameters;
 mod http_route;
 mod http_route_filter;
+mod ignored;
 mod metadata;
 mod namespace;
 mod quantity;
@@ -48,6 +49,7 @@ pub use http_route_filter::{
     FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType, RequestRedirect,
     UrlRewrite,
 };
+pub use ignored::IgnoredAny;
 pub use metadata::{Metadata, Timestamp};
 pub use namespace::Namespace;
 pub use quantity::Bytes;
@@ -61,6 +63,7 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -81,7 +84,7 @@ pub const CONTROLLER_NAME: &str = "irongate.dev/gateway";
 pub const DEFAULT_CLASS: &str = "irongate";
 
 /// What reading needs to know of a kind.
-pub(crate) trait Kind: DeserializeOwned {
+pub(crate) trait Kind: DeserializeOwned + JsonSchema {
     const KIND: &'static str;
     const GROUP: &'static str;
     const VERSIONS: &'static [&'static str];

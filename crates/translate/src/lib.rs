@@ -14,6 +14,7 @@ mod nearest;
 mod problems;
 mod read;
 mod resources;
+pub mod schema;
 mod source;
 mod status;
 mod translate;

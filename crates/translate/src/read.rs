@@ -47,7 +47,7 @@ fn object_node<'n, 'a>(root: &'n Node<'a>, origin: Origin) -> &'n Node<'a> {
 const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
 
 /// The kinds that are read, for suggestions.
-const KINDS: &[(&str, &str)] = &[
+pub(crate) const KINDS: &[(&str, &str)] = &[
     (GatewayClass::GROUP, GatewayClass::KIND),
     (Gateway::GROUP, Gateway::KIND),
     (HttpRoute::GROUP, HttpRoute::KIND),

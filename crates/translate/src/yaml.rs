@@ -7,7 +7,7 @@
 pub(crate) mod decode;
 mod merge;
 pub(crate) mod path;
-mod scalar;
+pub(crate) mod scalar;
 mod token;
 
 use granit_parser::{Parser, StrInput, options};

@@ -5,20 +5,22 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::{HostPattern, ObjectName};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A Backend.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Backend {
     /// What is wanted.
     pub spec: BackendSpec,
 }
 
 /// What is wanted of a Backend: its `endpoints` or its `dns` name, one of them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct BackendSpec {
     /// The instances, by address.
     pub endpoints: Option<Vec<BackendEndpoint>>,
@@ -30,7 +32,7 @@ pub struct BackendSpec {
 }
 
 /// What is spoken to a Backend's instances.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum BackendProtocolName {
     /// HTTP/1.1.
     #[default]
@@ -42,11 +44,12 @@ pub enum BackendProtocolName {
 }
 
 /// A name that is looked up (A and AAAA records).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct BackendDns {
     /// The name.
     pub name: Text,
     /// The port of every instance.
+    #[schemars(range(min = 1))]
     pub port: u16,
 }
 
@@ -84,19 +87,39 @@ impl BackendEndpoint {
     }
 }
 
+/// One instance, field by field.
+#[derive(Deserialize, JsonSchema)]
+struct EndpointFields {
+    /// An IP address, `localhost`, or either with a port: `10.0.0.1:8080`.
+    address: Text,
+    /// The port, where `address` has none.
+    #[schemars(range(min = 1))]
+    port: Option<u16>,
+    /// Its share relative to the others'.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl JsonSchema for BackendEndpoint {
+    fn schema_name() -> Cow<'static, str> {
+        "BackendEndpoint".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "One instance: `10.0.0.1:8080`, or `{address: 10.0.0.1, port: 8080, weight: 2}`.",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<EndpointFields>()],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for BackendEndpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Fields {
-            address: Text,
-            port: Option<u16>,
-            #[serde(default = "one")]
-            weight: u32,
-        }
-        fn one() -> u32 {
-            1
-        }
-
         struct TextOrFields;
         impl<'de> Visitor<'de> for TextOrFields {
             type Value = BackendEndpoint;
@@ -110,7 +133,8 @@ impl<'de> Deserialize<'de> for BackendEndpoint {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEndpoint, A::Error> {
-                let Fields { address, port, weight } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                let EndpointFields { address, port, weight } =
+                    EndpointFields::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(BackendEndpoint { address, port, weight })
             }
         }

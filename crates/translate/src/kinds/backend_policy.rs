@@ -5,11 +5,12 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::{Algorithm, ObjectName};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
 /// A `BackendPolicy`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct BackendPolicy {
     /// What is wanted.
     pub spec: BackendPolicySpec,
@@ -17,7 +18,7 @@ pub struct BackendPolicy {
 
 /// What is wanted of a `BackendPolicy`. What is not written is left to less specific and younger policies, and
 /// then to the defaults of [`irongate_config::BackendOptions`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendPolicySpec {
     /// The Services and Backends that it is for; a Service's port by `sectionName`.
@@ -38,7 +39,7 @@ pub struct BackendPolicySpec {
 }
 
 /// How an instance is chosen.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum AlgorithmName {
     /// Power of two choices by peak EWMA of latency times load.
     PeakEwma,
@@ -62,7 +63,7 @@ impl From<AlgorithmName> for Algorithm {
 }
 
 /// `pool`: see [`irongate_config::Pool`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PoolFields {
     /// How long a connection may be idle.
@@ -72,7 +73,7 @@ pub struct PoolFields {
 }
 
 /// `ejection`: see [`irongate_config::Ejection`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EjectionFields {
     /// How many failures in a row; 0 switches ejection off.
@@ -82,14 +83,16 @@ pub struct EjectionFields {
     /// The longest time out.
     pub max_time: Option<GatewayDuration>,
     /// At most this share of a backend is out at once, in per cent.
+    #[schemars(range(max = 100))]
     pub max_percent: Option<u8>,
 }
 
 /// `retryBudget`: see [`irongate_config::RetryBudget`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetryBudgetFields {
     /// Share of the requests, in per cent.
+    #[schemars(range(max = 100))]
     pub percent: Option<u8>,
     /// Over how long.
     pub interval: Option<GatewayDuration>,

@@ -6,16 +6,19 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// A `ConfigMap`.
-#[derive(Clone, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Default, Deserialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConfigMap {
     /// Its texts.
     pub data: BTreeMap<Text, Text>,
+    /// Its bytes, in base64.
+    #[schemars(with = "BTreeMap<Text, Text>")]
     binary_data: BTreeMap<Text, Base64>,
     /// Whether it never changes.
     pub immutable: bool,

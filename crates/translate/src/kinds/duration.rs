@@ -1,7 +1,9 @@
 //! Durations as Gateway API writes them (GEP-2257).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A duration: one to four numbers of at most five digits, each with its unit (`h`, `m`, `s`, `ms`).
@@ -38,9 +40,27 @@ impl GatewayDuration {
     }
 }
 
+impl JsonSchema for GatewayDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$",
+            "examples": ["10s", "1h30m", "500ms"],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for GatewayDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             D::Error::custom("must be a duration such as 10s, 1h30m or 500ms (units h, m, s, ms)")
         })

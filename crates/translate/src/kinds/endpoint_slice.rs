@@ -1,19 +1,19 @@
 //! `EndpointSlice`: some of the instances of a Service.
 
-use super::{DISCOVERY_GROUP, Kind, Text};
+use super::{DISCOVERY_GROUP, IgnoredAny, Kind, Text};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The label that names the Service of a slice.
 pub(crate) const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// An `EndpointSlice`; its label `kubernetes.io/service-name` says whose.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSlice {
     /// What its addresses are.
@@ -27,7 +27,7 @@ pub struct EndpointSlice {
 }
 
 /// What the addresses of a slice are.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum AddressType {
     /// IPv4 addresses.
     IPv4,
@@ -39,7 +39,7 @@ pub enum AddressType {
 }
 
 /// One instance.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "fields of the API that mean nothing here are named so that they are known")]
 pub struct SliceEndpoint {
@@ -57,7 +57,7 @@ pub struct SliceEndpoint {
 }
 
 /// How an instance is. What is not said is the good case.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct EndpointConditions {
     /// It takes requests, and is not about to go.
@@ -83,12 +83,13 @@ impl EndpointConditions {
 }
 
 /// One port of the instances.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointPort {
     /// The name of the Service's port; none for a Service's only port without a name.
     pub name: Option<Text>,
     /// The number; the Service's target port where none is written.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// `TCP` where none is written.
     pub protocol: Option<Text>,

@@ -1,23 +1,23 @@
 //! `Gateway`: where to listen, and which routes may attach there.
 
-use super::{GATEWAY_GROUP, Kind, LabelSelector, ParametersReference, SelectorOperator, Text};
+use super::{GATEWAY_GROUP, IgnoredAny, Kind, LabelSelector, ParametersReference, SelectorOperator, Text};
 use crate::checks::{Checks, section_name};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::{HostPattern, ObjectName};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::net::IpAddr;
 
 /// A Gateway.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Gateway {
     /// What is wanted.
     pub spec: GatewaySpec,
 }
 
 /// What is wanted of a Gateway.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewaySpec {
     /// Its class.
@@ -39,7 +39,7 @@ pub struct GatewaySpec {
 }
 
 /// An address of a Gateway.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GatewayAddress {
     /// `IPAddress` where none is written.
     #[serde(rename = "type")]
@@ -57,7 +57,7 @@ impl GatewayAddress {
 }
 
 /// `infrastructure` of a Gateway.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Infrastructure {
     /// Its `GatewayParameters`, in its own namespace.
@@ -69,7 +69,7 @@ pub struct Infrastructure {
 }
 
 /// One listener.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listener {
     /// Its name, unique in the Gateway.
@@ -77,6 +77,7 @@ pub struct Listener {
     /// The hosts that it is for; all where none is written.
     pub hostname: Option<Text>,
     /// Its port.
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// What is spoken: `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or one of an implementation's own.
     pub protocol: Text,
@@ -87,7 +88,7 @@ pub struct Listener {
 }
 
 /// Which routes may attach to a listener.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct AllowedRoutes {
     /// From which namespaces; the Gateway's own where none is written.
     pub namespaces: Option<RouteNamespaces>,
@@ -97,7 +98,7 @@ pub struct AllowedRoutes {
 }
 
 /// From which namespaces routes may attach.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RouteNamespaces {
     /// How they are chosen.
@@ -107,7 +108,7 @@ pub struct RouteNamespaces {
 }
 
 /// How namespaces are chosen.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum NamespacesFrom {
     /// Every namespace.
     All,
@@ -121,7 +122,7 @@ pub enum NamespacesFrom {
 }
 
 /// A kind of route.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub struct RouteGroupKind {
     /// Its group; Gateway API's own where none is written.
     pub group: Option<Text>,

@@ -1,19 +1,19 @@
 //! `GatewayClass`: which controller its Gateways belong to.
 
-use super::{GATEWAY_GROUP, Kind, ParametersReference, Text};
+use super::{GATEWAY_GROUP, IgnoredAny, Kind, ParametersReference, Text};
 use crate::resources::{Object, Resources};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// A `GatewayClass`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GatewayClass {
     /// What is wanted.
     pub spec: GatewayClassSpec,
 }
 
 /// What is wanted of a `GatewayClass`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayClassSpec {
     /// Ours is [`CONTROLLER_NAME`](super::CONTROLLER_NAME).

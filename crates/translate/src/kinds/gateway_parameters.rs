@@ -6,12 +6,13 @@ use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use ipnet::IpNet;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// A `GatewayParameters`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GatewayParameters {
     /// What is wanted.
     #[serde(default)]
@@ -20,7 +21,7 @@ pub struct GatewayParameters {
 
 /// What is wanted of a `GatewayParameters`. What is not written is left to those of the `GatewayClass`, and then to
 /// the defaults of [`irongate_config::ProxyOptions`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewayParametersSpec {
     /// Addresses and networks of peers whose forwarding fields are believed.
@@ -32,7 +33,7 @@ pub struct GatewayParametersSpec {
 }
 
 /// `limits`: see [`irongate_config::Limits`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LimitFields {
     /// The head of a message, and trailers. From 1Ki to 1Mi.
@@ -50,7 +51,7 @@ pub struct LimitFields {
 }
 
 /// `timeouts`: see [`irongate_config::Timeouts`]. None may be zero.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TimeoutFields {
     /// For a head, from its first byte.

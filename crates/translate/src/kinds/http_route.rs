@@ -3,23 +3,23 @@
 mod check;
 
 use super::http_route_filter::HttpRouteFilter;
-use super::{CORE_GROUP, GATEWAY_GROUP, GatewayDuration, Kind, ParentReference, Text};
+use super::{CORE_GROUP, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, Text};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// An `HTTPRoute`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct HttpRoute {
     /// What is wanted.
     pub spec: HttpRouteSpec,
 }
 
 /// What is wanted of an `HTTPRoute`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteSpec {
     /// Where it attaches.
@@ -40,7 +40,7 @@ fn default_rules() -> Vec<HttpRouteRule> {
 }
 
 /// One rule.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpRouteRule {
     /// Its name, unique in the route.
@@ -60,7 +60,7 @@ pub struct HttpRouteRule {
 }
 
 /// Conditions on a request.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpRouteMatch {
     /// On the path; prefix `/` where none is written.
@@ -74,7 +74,7 @@ pub struct HttpRouteMatch {
 }
 
 /// A condition on the path.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PathMatch {
     /// How it is compared.
@@ -85,7 +85,7 @@ pub struct PathMatch {
 }
 
 /// How a path is compared.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum PathMatchType {
     /// The whole path.
     Exact,
@@ -97,7 +97,7 @@ pub enum PathMatchType {
 }
 
 /// A condition on a header field.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct HeaderMatch {
     /// How its value is compared.
     #[serde(rename = "type", default)]
@@ -109,7 +109,7 @@ pub struct HeaderMatch {
 }
 
 /// A condition on a query parameter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct QueryParamMatch {
     /// How its value is compared.
     #[serde(rename = "type", default)]
@@ -121,7 +121,7 @@ pub struct QueryParamMatch {
 }
 
 /// How a value is compared.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum ValueMatchType {
     /// The whole value.
     #[default]
@@ -131,7 +131,7 @@ pub enum ValueMatchType {
 }
 
 /// A method that can be matched.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "RFC 9110 section 9.3 and RFC 5789 say what each is")]
 pub enum HttpMethod {
@@ -165,7 +165,7 @@ impl HttpMethod {
 }
 
 /// One of a rule's backends.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct HttpBackendRef {
     /// The group of what is named; the core one where none is written.
     pub group: Option<Text>,
@@ -176,9 +176,11 @@ pub struct HttpBackendRef {
     /// Its name.
     pub name: Text,
     /// Its port; required for a Service.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// Its share is this over the sum.
     #[serde(default = "default_weight")]
+    #[schemars(range(max = 1_000_000))]
     pub weight: u32,
     /// What is done only to what this one gets.
     #[serde(default)]
@@ -198,7 +200,7 @@ impl HttpBackendRef {
 }
 
 /// A rule's timeouts; zero switches one off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteTimeouts {
     /// For the whole exchange.
@@ -208,7 +210,7 @@ pub struct HttpRouteTimeouts {
 }
 
 /// What is tried again (GEP-1731).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Retry {
     /// Statuses.
     #[serde(default)]

@@ -1,15 +1,15 @@
 //! Filters of an `HTTPRoute`: of a rule, or of one of its backends.
 
-use super::Text;
+use super::{IgnoredAny, Text};
 use crate::checks::{Checks, header_name};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// One filter; the field that goes with its type is there, and no other.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteFilter {
     /// What it does.
@@ -34,7 +34,7 @@ pub struct HttpRouteFilter {
 }
 
 /// What a filter does.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum FilterType {
     /// Edits the request's header.
     RequestHeaderModifier,
@@ -79,7 +79,7 @@ impl FilterType {
 }
 
 /// Edits of a header: set, then add, then remove.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HeaderModifier {
     /// Replaced, or added.
@@ -91,7 +91,7 @@ pub struct HeaderModifier {
 }
 
 /// A header field.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Header {
     /// Its name.
     pub name: Text,
@@ -100,7 +100,7 @@ pub struct Header {
 }
 
 /// `requestRedirect`: what is not written stays as the request had it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestRedirect {
     /// `http` or `https`.
@@ -110,13 +110,14 @@ pub struct RequestRedirect {
     /// The path.
     pub path: Option<PathModifier>,
     /// The port.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// 302 where none is written.
     pub status_code: Option<u16>,
 }
 
 /// `urlRewrite`: what is not written stays as the request had it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct UrlRewrite {
     /// The host that the backend sees.
     pub hostname: Option<Text>,
@@ -125,7 +126,7 @@ pub struct UrlRewrite {
 }
 
 /// A new path.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PathModifier {
     /// What is replaced.
@@ -138,7 +139,7 @@ pub struct PathModifier {
 }
 
 /// What of a path is replaced.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum PathModifierType {
     /// All of it.
     ReplaceFullPath,

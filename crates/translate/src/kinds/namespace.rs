@@ -1,12 +1,12 @@
 //! `Namespace`: its labels decide which routes may attach where.
 
-use super::{CORE_GROUP, Kind, Text};
+use super::{CORE_GROUP, IgnoredAny, Kind, Text};
 use crate::resources::{Object, Resources};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// A Namespace; its labels are in its metadata.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Namespace {
     #[expect(dead_code, reason = "named so that it is known")]
     spec: Option<IgnoredAny>,

@@ -1,6 +1,8 @@
 //! Numbers of bytes, as Kubernetes writes quantities.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A number of bytes: `65536`, or with a unit: `64Ki`, `1Mi`, `64k`.
@@ -24,6 +26,25 @@ impl Bytes {
             _ => return None,
         };
         number.parse::<u64>().ok()?.checked_mul(unit).map(Self)
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "pattern": "^[0-9]+(k|M|G|Ki|Mi|Gi)?$",
+            "examples": [65536, "64Ki", "1Mi"],
+        })
     }
 }
 

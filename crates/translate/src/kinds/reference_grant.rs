@@ -5,17 +5,18 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A `ReferenceGrant`; what it grants lies in its own namespace.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ReferenceGrant {
     /// What is granted.
     pub spec: ReferenceGrantSpec,
 }
 
 /// What is granted: each of `from` may refer to each of `to`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ReferenceGrantSpec {
     /// Who may refer.
     pub from: Vec<GrantFrom>,
@@ -24,7 +25,7 @@ pub struct ReferenceGrantSpec {
 }
 
 /// Who may refer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GrantFrom {
     /// The group of who refers.
     pub group: Text,
@@ -35,7 +36,7 @@ pub struct GrantFrom {
 }
 
 /// What may be referred to.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GrantTo {
     /// The group of what is referred to.
     pub group: Text,

@@ -1,10 +1,11 @@
 //! References from one object to another.
 
 use super::Text;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `parentRefs[]` of a route.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentReference {
     /// The parent's group; Gateway API's own where none is written.
@@ -18,11 +19,12 @@ pub struct ParentReference {
     /// Only this listener.
     pub section_name: Option<Text>,
     /// Only listeners on this port.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
 }
 
 /// `parametersRef` of a `GatewayClass` or of a Gateway's `infrastructure`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ParametersReference {
     /// The group of what is named.
     pub group: Text,
@@ -35,7 +37,7 @@ pub struct ParametersReference {
 }
 
 /// `targetRefs[]` of a policy: always in the policy's own namespace.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyTargetReference {
     /// The target's group.

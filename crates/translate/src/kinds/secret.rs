@@ -6,6 +6,7 @@ use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::{ObjectName, SecretBytes};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::Deserializer;
 use std::borrow::Cow;
@@ -37,19 +38,35 @@ impl Secret {
 }
 
 /// A Secret as it is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct SecretFields {
+    /// What it is for; `Opaque` where nothing is written. Some types ask for certain keys.
     #[serde(rename = "type")]
     kind: Text,
+    /// Its values, in base64.
+    #[schemars(with = "BTreeMap<Text, Text>")]
     data: BTreeMap<Text, Encoded>,
+    /// Values as they are; each counts before the one of `data` that has the same key.
+    #[schemars(with = "BTreeMap<Text, Text>")]
     string_data: BTreeMap<Text, Plain>,
+    /// Whether it never changes.
     immutable: bool,
 }
 
 impl Default for SecretFields {
     fn default() -> Self {
         Self { kind: "Opaque".into(), data: BTreeMap::new(), string_data: BTreeMap::new(), immutable: false }
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretFields::json_schema(generator)
     }
 }
 

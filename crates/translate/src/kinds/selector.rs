@@ -1,11 +1,12 @@
 //! Label selectors.
 
 use super::Text;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A choice of objects by their labels: all conditions must hold, and none at all choose everything.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
     /// Labels with these values.
@@ -15,7 +16,7 @@ pub struct LabelSelector {
 }
 
 /// One condition on a label.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct SelectorRequirement {
     /// The label.
     pub key: Text,
@@ -27,7 +28,7 @@ pub struct SelectorRequirement {
 }
 
 /// What must hold of a label.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
 pub enum SelectorOperator {
     /// It is there, with one of the values.
     In,

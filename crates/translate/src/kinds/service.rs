@@ -1,23 +1,25 @@
 //! `Service`: the name and the ports of a backend; its instances are in `EndpointSlice`s.
 
-use super::{CORE_GROUP, Kind, Text};
+use super::{CORE_GROUP, IgnoredAny, Kind, Text};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::{HostPattern, ObjectName};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A Service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Service {
     /// What is wanted.
     pub spec: ServiceSpec,
 }
 
 /// What is wanted of a Service.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
     /// `ClusterIP` where none is written; `ExternalName` is a DNS name.
@@ -59,12 +61,13 @@ impl ServiceSpec {
 }
 
 /// One port of a Service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServicePort {
     /// Its name: `EndpointSlice`s give the instances' ports under it. May be missing where there is only one.
     pub name: Option<Text>,
     /// The port that routes name.
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// The instances' port, as a number or by name.
     pub target_port: Option<PortReference>,
@@ -91,6 +94,20 @@ pub enum PortReference {
     Number(u16),
     /// The name of a container's port; only `EndpointSlice`s know its number.
     Name(Text),
+}
+
+impl JsonSchema for PortReference {
+    fn schema_name() -> Cow<'static, str> {
+        "PortReference".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string"], "minimum": 1, "maximum": 65535 })
+    }
 }
 
 impl<'de> Deserialize<'de> for PortReference {

@@ -2,7 +2,7 @@
 
 /// A plain scalar's meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Plain<'a> {
+pub(crate) enum Plain<'a> {
     Null,
     Bool(bool),
     Integer(i128),
@@ -10,11 +10,11 @@ pub(super) enum Plain<'a> {
     Text(&'a str),
 }
 
-pub(super) fn is_null(text: &str) -> bool {
+pub(crate) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-pub(super) fn resolve(text: &str) -> Plain<'_> {
+pub(crate) fn resolve(text: &str) -> Plain<'_> {
     match text {
         _ if is_null(text) => return Plain::Null,
         "true" | "True" | "TRUE" => return Plain::Bool(true),
