@@ -12,11 +12,19 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 256, fields: 8, target: 0 };
 /// The body, the bytes that were used, and the trailers as written.
 type Decoded = (Vec<u8>, usize, Vec<u8>);
 
+/// Whatever comes after an error gives the same error.
+fn stays_failed(decoder: &mut BodyDecoder, error: BodyError) -> BodyError {
+    assert_eq!(decoder.decode(b"0\r\n\r\n"), Err(error));
+    assert_eq!(decoder.end_of_input(), Err(error));
+    error
+}
+
 fn decode(input: &[u8], step: usize, take: usize) -> Result<Decoded, BodyError> {
     let mut decoder = BodyDecoder::with_limits(BodyLength::Chunked, LIMITS);
     let (mut body, mut read, mut visible) = (Vec::new(), 0, step.min(input.len()));
     loop {
-        match decoder.decode(&input[read..visible])? {
+        let decoded = decoder.decode(&input[read..visible]);
+        match decoded.map_err(|error| stays_failed(&mut decoder, error))? {
             Piece::Data { skip, length } => {
                 read += skip;
                 let taken = length.min(take);
@@ -29,7 +37,8 @@ fn decode(input: &[u8], step: usize, take: usize) -> Result<Decoded, BodyError> 
                 read += skip;
                 if visible == input.len() {
                     assert!(!decoder.is_done());
-                    decoder.end_of_input()?;
+                    let ended = decoder.end_of_input();
+                    ended.map_err(|error| stays_failed(&mut decoder, error))?;
                 }
                 visible = (visible + step).min(input.len());
             }

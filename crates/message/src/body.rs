@@ -44,6 +44,8 @@ enum State {
     UntilClose,
     /// `UntilClose`, and the peer closed.
     Closed,
+    /// The framing was broken.
+    Failed(BodyError),
 }
 
 /// What the next bytes are. `skip` bytes are framing: the decoder has taken them, and the caller must.
@@ -92,7 +94,7 @@ impl BodyDecoder {
     /// [`BodyDecoder::advance`], then without what was skipped.
     ///
     /// # Errors
-    /// [`BodyError`] if the framing is broken; no later call makes sense then.
+    /// [`BodyError`] if the framing is broken; every later call gives the same.
     pub fn decode(&mut self, input: &[u8]) -> Result<Piece, BodyError> {
         match &mut self.state {
             State::Length(0) | State::Closed => Ok(Piece::End { skip: 0 }),
@@ -102,7 +104,14 @@ impl BodyDecoder {
                 length: usize::try_from(*left).unwrap_or(usize::MAX).min(input.len()),
             }),
             State::UntilClose => Ok(Piece::Data { skip: 0, length: input.len() }),
-            State::Chunked(chunked) => chunked.decode(input, &self.limits),
+            State::Chunked(chunked) => {
+                let decoded = chunked.decode(input, &self.limits);
+                if let Err(error) = decoded {
+                    self.state = State::Failed(error);
+                }
+                decoded
+            }
+            State::Failed(error) => Err(*error),
         }
     }
 
@@ -115,19 +124,24 @@ impl BodyDecoder {
                 *left = left.saturating_sub(length);
             }
             State::Chunked(chunked) => chunked.advance(length),
-            State::UntilClose | State::Closed => {}
+            State::UntilClose | State::Closed | State::Failed(_) => {}
         }
     }
 
     /// The peer closed its side, and nothing unread is left.
     ///
     /// # Errors
-    /// [`BodyError::Truncated`] unless the body was whole, or this is how it ends.
+    /// [`BodyError::Truncated`] unless the body was whole, or this is how it ends; what
+    /// [`decode`](BodyDecoder::decode) gave, if it failed. Every later call gives the same.
     pub fn end_of_input(&mut self) -> Result<(), BodyError> {
         match self.state {
             State::UntilClose => self.state = State::Closed,
+            State::Failed(error) => return Err(error),
             _ if self.is_done() => {}
-            _ => return Err(BodyError::Truncated),
+            _ => {
+                self.state = State::Failed(BodyError::Truncated);
+                return Err(BodyError::Truncated);
+            }
         }
         Ok(())
     }
@@ -138,7 +152,7 @@ impl BodyDecoder {
         match &self.state {
             State::Length(left) => *left == 0,
             State::Chunked(chunked) => chunked.is_done(),
-            State::UntilClose => false,
+            State::UntilClose | State::Failed(_) => false,
             State::Closed => true,
         }
     }

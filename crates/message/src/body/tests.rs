@@ -5,12 +5,23 @@ use proptest::prelude::*;
 /// The body, the framing left out; what follows it; and its trailers as written.
 type Decoded = (Vec<u8>, Vec<u8>, Option<String>);
 
+/// A decoder that has failed gives the same error for whatever comes, and never an end.
+fn stays_failed(decoder: &mut BodyDecoder, error: BodyError) -> BodyError {
+    for input in [&b""[..], b"0\r\n\r\n", b"\r\n0\r\n\r\n", b"\n", b"a"] {
+        assert_eq!(decoder.decode(input), Err(error));
+        assert_eq!(decoder.end_of_input(), Err(error));
+    }
+    assert!(!decoder.is_done() && decoder.take_trailers().is_none());
+    error
+}
+
 /// Reads a body that comes in steps of `step` bytes, of which at most `take` body bytes are taken at once.
 fn decode(length: BodyLength, input: &[u8], step: usize, take: usize) -> Result<Decoded, BodyError> {
     let mut decoder = BodyDecoder::with_limits(length, HeadLimits { bytes: 64, fields: 3, target: 0 });
     let (mut body, mut read, mut visible) = (Vec::new(), 0, 0);
     loop {
-        match decoder.decode(&input[read..visible])? {
+        let decoded = decoder.decode(&input[read..visible]);
+        match decoded.map_err(|error| stays_failed(&mut decoder, error))? {
             Piece::Data { skip, length } => {
                 read += skip;
                 assert!(length > 0 && read + length <= visible);
@@ -22,7 +33,8 @@ fn decode(length: BodyLength, input: &[u8], step: usize, take: usize) -> Result<
             Piece::More { skip } => {
                 read += skip;
                 if visible == input.len() {
-                    decoder.end_of_input()?;
+                    let ended = decoder.end_of_input();
+                    ended.map_err(|error| stays_failed(&mut decoder, error))?;
                 } else {
                     visible = (visible + step).min(input.len());
                 }
