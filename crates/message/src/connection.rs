@@ -105,6 +105,9 @@ impl Connection {
                     fields.drop_line(index);
                 }
             }
+            if known != Known::Unknown {
+                fields.present.remove(KnownSet::of(&[known]));
+            }
         }
     }
 

@@ -86,6 +86,16 @@ impl ResponseHead {
         }
     }
 
+    /// Adds `Date` unless the answer has one (RFC 9110 6.6.1: who has a clock and passes an answer on does so).
+    /// `now` is the time as an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`. An answer that has one, as most have,
+    /// costs a look at a flag.
+    #[inline]
+    pub fn complete_date(&mut self, now: &[u8; 29]) {
+        if !self.fields.present.has(Known::Date) {
+            self.fields.append_ours(b"Date: ", Known::Date, now);
+        }
+    }
+
     /// The origin's version.
     #[must_use]
     pub fn version(&self) -> Version {

@@ -23,10 +23,10 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// How often idle connections to origins are looked through.
+/// How often idle connections to origins are looked through, and the date is renewed.
 const TIDY: Duration = Duration::from_secs(1);
 /// How long idle clients have, after the sockets were closed, for a request that is already on its way.
 const GRACE: Duration = Duration::from_secs(1);
@@ -310,10 +310,11 @@ async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedRece
     }
 }
 
-/// Closes connections to origins that were idle for too long.
+/// Closes connections to origins that were idle for too long, and renews the date.
 async fn tidy(core: Rc<Core>) {
     loop {
         tokio::time::sleep(TIDY).await;
+        core.date.set(SystemTime::now());
         // A core without requests would keep an old snapshot, and what only that one uses, for ever.
         drop(core.view());
         let now = core.now();

@@ -5,7 +5,7 @@
 
 use crate::backend::CoreBackend;
 use crate::buffer::BufferPool;
-use crate::clock::Clock;
+use crate::clock::{Clock, Date};
 use crate::exchange::Scratch;
 use crate::listener::CoreReport;
 use crate::live::Shared;
@@ -19,13 +19,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What one core has to itself.
 pub(crate) struct Core {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
+    /// The time of day for answers without one; renewed each second.
+    pub(crate) date: Date,
     pub(crate) timers: Rc<Timers>,
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) metrics: CoreMetrics,
@@ -77,6 +79,7 @@ impl Core {
         Rc::new(Self {
             index,
             clock,
+            date: Date::new(SystemTime::now()),
             timers: Timers::new(clock),
             buffers: Rc::default(),
             metrics: shared.registry.metrics.core(index),

@@ -142,7 +142,7 @@ pub(crate) async fn serve<D: Downstream>(
         Admitted::Forward(work) => {
             attempt::forward(client, timer, facts, downstream, scratch, work, begun).await
         }
-        Admitted::Reply(reply) => send(client, timer, facts, downstream, &scratch.response, reply).await,
+        Admitted::Reply(reply) => send(client, timer, facts, downstream, &mut scratch.response, reply).await,
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
     in_flight.record(&outcome, begun);
@@ -160,7 +160,7 @@ pub(crate) async fn refuse<D: Downstream>(
 ) {
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, None, trusted, &mut scratch.response);
-    send(client, timer, facts, downstream, &scratch.response, reply).await;
+    send(client, timer, facts, downstream, &mut scratch.response, reply).await;
 }
 
 /// Answers with a failure, if it can still be told.
@@ -182,7 +182,7 @@ async fn fail<D: Downstream>(
     }
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
-    let outcome = send(client, timer, facts, downstream, &scratch.response, reply).await;
+    let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
     Outcome { failure: outcome.failure.or(Some(failure)), ..outcome }
 }
 
@@ -192,7 +192,7 @@ async fn send<D: Downstream>(
     timer: &Timer,
     facts: &PortFacts,
     downstream: &mut D,
-    head: &ResponseHead,
+    head: &mut ResponseHead,
     reply: Reply,
 ) -> Outcome {
     if client.core.draining.get() {
@@ -200,6 +200,7 @@ async fn send<D: Downstream>(
     }
     // Our own answers do not wait for the body: whoever sends a long one is told that the connection ends.
     downstream.end_after_long_body();
+    head.complete_date(&client.core.date.get());
     downstream.start(head);
     let mut outcome = Outcome { status: head.status(), ..Outcome::default() };
     let deadline = client.core.now().after(facts.options.timeouts.stalled_write);

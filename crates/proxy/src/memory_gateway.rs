@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// What one direction of a stream holds, in bytes, unless told otherwise: about as much as a socket's buffer.
@@ -51,6 +52,11 @@ impl MemoryGateway {
     /// What each direction of the streams that are made from now on holds, in bytes.
     pub fn set_capacity(&self, bytes: usize) {
         self.capacity.set(bytes);
+    }
+
+    /// What answers without a `Date` get from now on; as it was when the gateway was made unless told.
+    pub fn set_time_of_day(&self, now: SystemTime) {
+        self.core.date.set(now);
     }
 
     /// A client's end of a new connection to a port.

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod load;
-mod peers;
+pub(super) mod peers;
 mod raw;
 
 use crate::{OK, gateway, gateway_to};

@@ -4,6 +4,7 @@
 //! expectations come from the RFCs and from what the project promises.
 
 mod balancing;
+mod dates;
 mod drain;
 mod early_answers;
 mod filters;

@@ -208,3 +208,20 @@ fn answers_over_http2() {
     assert_eq!(read(200, false, Method::Get, &[("A", "x")]), Err(HeadError::FieldName));
     assert_eq!(read(200, false, Method::Get, &[("a", "x\r\nb: c")]), Err(HeadError::FieldValue));
 }
+
+#[test]
+fn answers_without_a_date_get_one() {
+    let now = b"Sun, 22 Nov 2026 17:30:00 GMT";
+    let completed = |fields: &str| {
+        let mut head = read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), Method::Head);
+        head.complete_date(now);
+        written(&head, Version::Http11, ConnectionOption::KeepAlive)
+    };
+    let ours = "HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 17:30:00 GMT\r\n\r\n";
+    assert_eq!(completed(""), ours);
+    // Only this connection's, says the origin: it is not passed on.
+    assert_eq!(completed("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: date\r\n"), ours);
+    for theirs in ["date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "Date: soon\r\n", "DATE: \r\n"] {
+        assert_eq!(completed(theirs), format!("HTTP/1.1 200 OK\r\n{theirs}\r\n"));
+    }
+}

@@ -282,6 +282,8 @@ impl<D: Downstream> Attempts<'_, D> {
     /// Queues the answer's head for the client.
     fn start<U: Upstream>(&mut self, upstream: &mut U) {
         let response = &mut self.scratch.response;
+        // Before the filters, which may remove it.
+        response.complete_date(&self.client.core.date.get());
         if let Some(filters) = self.rule.backend_filters(self.work.drawn) {
             filters.response(response);
         }

@@ -4,6 +4,7 @@
 //! panics in its own task, and the test sees a connection that ends.
 
 mod counts;
+mod dates;
 mod panics;
 mod pieces;
 mod pressure;

@@ -14,22 +14,22 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// The length of `/large`: far more than any window.
-pub(super) const LARGE: usize = 2 << 20;
+pub(crate) const LARGE: usize = 2 << 20;
 
 /// Runs a future on a runtime of its own, with a deadline.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async { timeout(2 * PATIENCE, future).await.expect("an end") })
 }
 
 /// A client connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     requests: SendRequest<Bytes>,
     driver: JoinHandle<()>,
 }
 
 impl Client {
-    pub(super) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the gateway accepts");
         let (requests, connection) = h2::client::handshake(stream).await.expect("a handshake");
         let driver = tokio::spawn(async {
@@ -47,13 +47,13 @@ impl Client {
     }
 
     /// Sends a request without an end, unless told.
-    pub(super) fn open(&mut self, method: &str, path: &str, end: bool) -> SendStream<Bytes> {
+    pub(crate) fn open(&mut self, method: &str, path: &str, end: bool) -> SendStream<Bytes> {
         let request = Self::request(method, path, &[]);
         self.requests.send_request(request, end).expect("room for a stream").1
     }
 
     /// Sends a whole request; its answer is still to come.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &mut self,
         method: &str,
         path: &str,
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Sends a whole request and reads its answer.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &mut self,
         method: &str,
         path: &str,
@@ -82,22 +82,22 @@ impl Client {
     }
 
     /// Waits until the gateway has closed the connection.
-    pub(super) async fn wait_closed(self) {
+    pub(crate) async fn wait_closed(self) {
         drop(self.requests);
         timeout(PATIENCE, self.driver).await.expect("the connection ends").expect("no panic");
     }
 }
 
 /// An answer, whole.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     fields: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) trailers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 impl Answer {
-    pub(super) async fn read(answer: ResponseFuture) -> Result<Self, h2::Error> {
+    pub(crate) async fn read(answer: ResponseFuture) -> Result<Self, h2::Error> {
         timeout(PATIENCE, async {
             let (head, mut body) = answer.await?.into_parts();
             let bytes = read_body(&mut body).await?;
@@ -108,11 +108,11 @@ impl Answer {
         .expect("an answer in time")
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(|value| value.to_str().expect("ASCII"))
     }
 }
@@ -140,7 +140,7 @@ struct Seen {
 }
 
 /// An origin whose answers depend on the path; see `answer`.
-pub(super) struct Http2Origin {
+pub(crate) struct Http2Origin {
     address: SocketAddr,
     seen: Arc<Seen>,
     // Dropped, it ends the origin's thread.
@@ -148,7 +148,7 @@ pub(super) struct Http2Origin {
 }
 
 impl Http2Origin {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -169,16 +169,16 @@ impl Http2Origin {
         Self { address, seen, _stop: stop }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Every field of every request so far.
-    pub(super) fn fields(&self) -> Vec<(String, String)> {
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
         self.seen.fields.lock().expect("no holder panics").clone()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::Relaxed)
     }
 }
