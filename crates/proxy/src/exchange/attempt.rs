@@ -20,6 +20,7 @@ use irongate_traffic::{
     RequestFacts, Time, Verdict, decide,
 };
 use smallvec::SmallVec;
+use std::time::Duration;
 use verdict::{blame, is_agreed, no_head};
 
 /// Everything an attempt needs, for as long as the request lasts.
@@ -113,19 +114,15 @@ impl<D: Downstream> Attempts<'_, D> {
                 End::Failed(reason, failure) => {
                     now = self.client.core.now();
                     let Some(wait) = self.again(reason, false, now) else { return Some(failure) };
-                    if !self.pause(now, wait).await {
-                        return Some(Failure::RequestTimeout);
-                    }
-                    if !wait.is_zero() {
-                        now = self.client.core.now();
-                    }
+                    now = self.pause(now, wait).await;
                 }
             }
         }
     }
 
-    /// Whether another attempt follows this failure, and after what wait. Takes it from the budget.
-    fn again(&mut self, reason: AttemptFailure, doubted: bool, now: Time) -> Option<std::time::Duration> {
+    /// Whether another attempt follows this failure, and after what wait. Takes it from the budget. One that could
+    /// only begin when the request's time is over does not: what has come is told instead.
+    fn again(&mut self, reason: AttemptFailure, doubted: bool, now: Time) -> Option<Duration> {
         let facts = RequestFacts {
             idempotent: self.idempotent,
             replayable: self.replay.is_whole(),
@@ -136,7 +133,9 @@ impl<D: Downstream> Attempts<'_, D> {
         };
         let policy: Option<&RetryPolicy> = self.rule.retry.as_ref();
         match decide(reason, &facts, policy, self.client.core.random()) {
-            Decision::Again { wait, .. } if self.work.backend.try_retry(now) => {
+            Decision::Again { wait, .. }
+                if now.after(wait) < self.deadlines.request && self.work.backend.try_retry(now) =>
+            {
                 self.replay.rewind();
                 self.only_new |=
                     matches!(reason, AttemptFailure::StaleConnection | AttemptFailure::Reset { .. });
@@ -146,17 +145,13 @@ impl<D: Downstream> Attempts<'_, D> {
         }
     }
 
-    /// Waits before another attempt; false if the request's own time is over by then.
-    async fn pause(&self, now: Time, wait: std::time::Duration) -> bool {
+    /// Waits before another attempt; gives the time after that.
+    async fn pause(&self, now: Time, wait: Duration) -> Time {
         if wait.is_zero() {
-            return true;
+            return now;
         }
-        let until = now.after(wait);
-        if until >= self.deadlines.request {
-            return false;
-        }
-        self.timer.sleep_until(until).await;
-        true
+        self.timer.sleep_until(now.after(wait)).await;
+        self.client.core.now()
     }
 
     /// One attempt.
@@ -223,9 +218,7 @@ impl<D: Downstream> Attempts<'_, D> {
         if is_worth_asking && let Some(wait) = self.again(AttemptFailure::Status(status), elsewhere, now) {
             load.end(now, LoadOutcome::Complete);
             // What is left of this answer nobody will read: the connection is not used again.
-            if !self.pause(now, wait).await {
-                return (End::Final(Failure::RequestTimeout), false);
-            }
+            self.pause(now, wait).await;
             return (End::Retry, false);
         }
         self.deliver(upstream, upload, presence, load).await

@@ -1,6 +1,8 @@
 //! What is sent again, to whom, and that it is the same.
 
 use crate::world::{Message, Peer, Setup, pattern};
+use irongate_config::{RetryPolicy, RouteTimeouts};
+use std::time::Duration;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -190,4 +192,49 @@ fn tries_are_bounded() {
         assert!(client.message().await.expect("an answer").is("502"));
         assert!(spare.is_quiet().await);
     });
+}
+
+/// What an origin does before a retry that would begin too late.
+#[derive(Clone, Copy)]
+enum Fails {
+    Answers,
+    Closes,
+}
+
+/// A route that waits 10 s before it tries again, for a request that has 5 s (or as long as it likes).
+fn late(name: &str, limit: Option<Duration>, fails: Fails, expected: &str) {
+    let retry = RetryPolicy { attempts: 3, codes: vec![503], backoff: Some(Duration::from_secs(10)) };
+    let timeouts = RouteTimeouts { request: limit, backend_request: None };
+    Setup { retry: Some(retry), timeouts, ..Setup::default() }.run(async |world| {
+        // Both on new connections: an idle one that ends has a reason of its own.
+        let (first, second, client) = (world.fresh_origin(), world.fresh_origin(), world.client());
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        first.head().await.expect("a request");
+        match fails {
+            Fails::Answers => first.send("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy").await,
+            Fails::Closes => drop(first),
+        }
+        let retried = expected == "200";
+        if retried {
+            second.head().await.expect("the request again");
+            second.send(OK).await;
+        }
+        let answer = client.message().await.expect("an answer");
+        assert!(answer.is(expected), "{name}: {}", answer.head);
+        if let (Fails::Answers, false) = (fails, retried) {
+            assert_eq!(answer.body, b"busy", "{name}: the origin's own answer");
+        }
+        assert_eq!(world.elapsed() < Duration::from_secs(1), !retried, "{name}: nobody waits in vain");
+        assert_eq!(world.metric("irongate_retries_total"), f64::from(u8::from(retried)), "{name}");
+    });
+}
+
+#[test]
+fn a_retry_that_would_come_too_late_gives_the_answer_that_there_is() {
+    let limit = Duration::from_secs(5);
+    late("an answer", Some(limit), Fails::Answers, "503");
+    late("an answer, and time enough", None, Fails::Answers, "200");
+    late("an answer, and more time", Some(4 * limit), Fails::Answers, "200");
+    // Alone, an endpoint that reset a connection has a moment before it is asked again.
+    late("an end", Some(Duration::from_millis(20)), Fails::Closes, "502");
 }

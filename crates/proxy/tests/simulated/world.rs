@@ -3,7 +3,7 @@
 use irongate_config::{
     AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config,
     Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ObjectName, PathMatch,
-    ProxyOptions, Redirect, RequestMatch, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
+    ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
 use std::cell::RefCell;
@@ -23,6 +23,7 @@ const PORT: u16 = 80;
 pub(crate) struct Setup {
     pub(crate) options: ProxyOptions,
     pub(crate) timeouts: RouteTimeouts,
+    pub(crate) retry: Option<RetryPolicy>,
     /// What each direction of a stream holds, in bytes; 0: as it comes.
     pub(crate) capacity: usize,
 }
@@ -70,6 +71,7 @@ impl Setup {
                 filters: Vec::new(),
             }],
             timeouts: self.timeouts,
+            retry: self.retry.clone(),
             ..RouteRule::default()
         };
         let redirect = Redirect { scheme: None, hostname: None, path: None, port: Some(8080), status: 302 };
