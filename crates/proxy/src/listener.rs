@@ -200,7 +200,9 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: io::Result<TcpListe
     };
     match listener.and_then(tokio::net::TcpListener::from_std) {
         Ok(listener) => {
-            accept(&listener, &closing, is_full, |stream, peer| serve(&core, port, stream, peer)).await;
+            let failed = |error: &io::Error| core.shared.note_unaccepted(error);
+            accept(&listener, &closing, is_full, failed, |stream, peer| serve(&core, port, stream, peer))
+                .await;
         }
         Err(error) => tracing::error!(%error, "a listening socket could not be registered"),
     }
@@ -223,6 +225,7 @@ async fn accept(
     listener: &tokio::net::TcpListener,
     closing: &Closing,
     is_full: impl Fn() -> bool,
+    failed: impl Fn(&io::Error),
     mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr),
 ) {
     let mut closed = pin!(closing.notify.notified());
@@ -240,7 +243,7 @@ async fn accept(
             Some(Ok((stream, peer))) => serve(stream, peer),
             Some(Err(error)) if is_of_the_connection(&error) => {}
             Some(Err(error)) => {
-                tracing::warn!(%error, "accepting failed; trying again");
+                failed(&error);
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -280,6 +283,23 @@ fn hand_over(
     }
 }
 
+/// What to do where accepting fails for want of something (accept(2)).
+pub(crate) fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(EMFILE) => {
+            "raise the limit on the process's open files: `ulimit -n`, or LimitNOFILE= of its service"
+        }
+        Some(ENFILE) => "raise the limit on the system's open files: `sysctl fs.file-max`",
+        Some(ENOMEM | ENOBUFS) => "the kernel is out of memory for sockets: see `sysctl net.ipv4.tcp_mem`",
+        _ => "they are tried again",
+    }
+}
+
+const ENOMEM: i32 = 12;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = 105;
+
 /// The client went away before it was accepted (accept(2)).
 fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
@@ -308,6 +328,16 @@ mod tests {
             empty(&listener, |_, _| accepted += 1).await;
             assert_eq!(accepted, clients.len());
         });
+    }
+
+    #[test]
+    fn what_is_out_of_something_says_what_to_do() {
+        for (code, part) in
+            [(EMFILE, "ulimit -n"), (ENFILE, "fs.file-max"), (ENOBUFS, "memory"), (1, "tried again")]
+        {
+            let error = io::Error::from_raw_os_error(code);
+            assert!(advice(&error).contains(part), "{error}: {}", advice(&error));
+        }
     }
 
     #[test]

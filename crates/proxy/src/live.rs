@@ -6,8 +6,8 @@ use crate::listener::Spread;
 use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use irongate_config::{Backend, BackendKey, Endpoint, Endpoints};
-use irongate_telemetry::Registry as Metrics;
-use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState};
+use irongate_telemetry::{LogLimit, Registry as Metrics};
+use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState, Time};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +28,8 @@ pub(crate) struct Shared {
     spread: OnceLock<Arc<Spread>>,
     /// Snapshots that the last core let go of, to be taken apart elsewhere.
     discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
-    full: AtomicU64,
+    full: LogLimit,
+    unaccepted: LogLimit,
 }
 
 impl Shared {
@@ -48,7 +49,8 @@ impl Shared {
             most_connections,
             spread: OnceLock::new(),
             discarded,
-            full: AtomicU64::new(0),
+            full: LogLimit::new(),
+            unaccepted: LogLimit::new(),
         })
     }
 
@@ -68,14 +70,19 @@ impl Shared {
 
     /// Accepting had to wait; said once in a while.
     pub(crate) fn note_full(&self) {
-        let now = self.clock.now().0;
-        let last = self.full.load(Ordering::Relaxed);
-        if now.saturating_sub(last) > 10_000_000 {
-            self.full.store(now, Ordering::Relaxed);
+        if self.full.admit(self.clock.now().saturating_since(Time::ZERO)).is_some() {
             tracing::warn!(
                 connections = self.most_connections,
                 "no more connections are accepted until some end; raise the limit on file descriptors"
             );
+        }
+    }
+
+    /// Accepting failed, not by the client's fault; said once in a while.
+    pub(crate) fn note_unaccepted(&self, error: &std::io::Error) {
+        if let Some(times) = self.unaccepted.admit(self.clock.now().saturating_since(Time::ZERO)) {
+            let advice = crate::listener::advice(error);
+            tracing::warn!(%error, times, "connections cannot be accepted, and wait; {advice}");
         }
     }
 }

@@ -23,6 +23,7 @@ mod endpoint;
 mod exchange;
 mod histogram;
 mod listener;
+mod log_limit;
 mod process;
 mod reason;
 mod registry;
@@ -37,6 +38,7 @@ pub use endpoint::{AttemptRecord, EndpointLabels, EndpointMetrics, EndpointReadi
 pub use exchange::{ExchangeLabels, ExchangeMetrics};
 pub use histogram::{CoarseHistogram, FineHistogram, Histogram, HistogramReading};
 pub use listener::ListenerMetrics;
+pub use log_limit::LogLimit;
 pub use reason::Reason;
 pub use registry::{CONTENT_TYPE, CoreMetrics, Registry};
 pub use request::{RequestLabels, RequestMetrics, RequestRecord};

@@ -5,6 +5,7 @@ use crate::http::Response;
 use crate::manifest::Manifest;
 use crate::port::PortReservation;
 use crate::wait::{Deadline, PATIENCE};
+use std::collections::HashSet;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -227,6 +228,24 @@ impl Gateway {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
         kibibytes.expect("Linux tells VmRSS in kB") << 10
+    }
+
+    /// Lets the process open only so many more files from now on; `None`: as many as it likes, if it could before.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    #[track_caller]
+    pub fn limit_files(&self, more: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the gateway runs");
+        let open: HashSet<u64> =
+            files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok()).collect();
+        // The limit is on the number of a file, and the lowest free one is taken.
+        let mut free = (0..).filter(|number| !open.contains(number));
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let current = more.map_or(maximum, |more| free.nth(more as usize));
+        let limit = Rlimit { current, maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).expect("the gateway runs");
     }
 
     /// What it printed so far, on both streams.

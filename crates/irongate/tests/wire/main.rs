@@ -3,6 +3,7 @@
 //! One test binary, so that it links once; a module an area. Nothing here knows how the gateway is built: the
 //! expectations come from the RFCs and from what the project promises.
 
+mod accepting;
 mod balancing;
 mod dates;
 mod drain;
