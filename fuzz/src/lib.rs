@@ -1,5 +1,8 @@
 //! What the fuzz targets share: reading in steps, and what must hold for everything that we write.
 
+pub mod config;
+pub mod yaml;
+
 use irongate_message::{HeadError, Parsed};
 
 /// Gives longer and longer prefixes, growing by `steps` in turn, until something comes of it.
