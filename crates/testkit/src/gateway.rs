@@ -40,9 +40,26 @@ impl Gateway {
     #[must_use]
     #[track_caller]
     pub fn start_with(binary: &str, manifest: &Manifest, arguments: &[&str]) -> Self {
+        Self::start_text(binary, arguments, |address| manifest.yaml(address))
+    }
+
+    /// The same with a configuration of the test's own, which is asked for anew each time that starting is tried.
+    /// It need not listen at the address that it gets.
+    ///
+    /// # Panics
+    /// As [`Gateway::start_with`].
+    #[must_use]
+    #[track_caller]
+    pub fn start_text(
+        binary: &str,
+        arguments: &[&str],
+        mut configuration: impl FnMut(SocketAddr) -> String,
+    ) -> Self {
         let mut failure = String::new();
         for _ in 0..3 {
-            let mut gateway = Self::spawn(binary, manifest, arguments);
+            let ports = PortReservation::new();
+            let text = configuration(ports.address());
+            let mut gateway = Self::spawn(binary, ports, &text, arguments);
             match gateway.wait_ready() {
                 Ok(()) => return gateway,
                 Err(error) => failure = format!("{error}; it printed:\n{}", gateway.printed()),
@@ -51,13 +68,12 @@ impl Gateway {
         unreachable!("the gateway does not become ready: {failure}")
     }
 
-    fn spawn(binary: &str, manifest: &Manifest, arguments: &[&str]) -> Self {
+    fn spawn(binary: &str, ports: PortReservation, configuration: &str, arguments: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("irongate-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder in the temporary directory");
-        let ports = PortReservation::new();
-        write_manifest(&folder, &manifest.yaml(ports.address()));
+        write_manifest(&folder, configuration);
         let mut child = Command::new(binary)
             .args(["run", "-c"])
             .arg(&folder)
@@ -165,7 +181,12 @@ impl Gateway {
 
     /// Replaces the configuration, as `rename` does.
     pub fn configure(&self, manifest: &Manifest) {
-        write_manifest(&self.folder, &manifest.yaml(self.address()));
+        self.configure_text(&manifest.yaml(self.address()));
+    }
+
+    /// The same with a configuration of the test's own.
+    pub fn configure_text(&self, configuration: &str) {
+        write_manifest(&self.folder, configuration);
     }
 
     /// Sends SIGTERM: drain and end.

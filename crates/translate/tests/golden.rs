@@ -3,17 +3,26 @@
 //! A file begins with what the case shows, then has sections, each begun by a line `=== name`: one `input FILE` or
 //! several, then `config`, `statuses` and `problems`. Run with `UPDATE_GOLDEN=1` to write what was found into the
 //! files; then read the difference.
+//!
+//! `tests/golden/conformance/` holds a case a test of Gateway API's conformance suite, named after it. Their inputs
+//! share the files of `conformance/base/` (`=== base FILE…`), and the gateway's own tests (`conformance` of the
+//! crate `irongate`) send requests through the same inputs.
 
+#[path = "golden/case.rs"]
+mod case;
 #[path = "golden/render.rs"]
 mod render;
 
+use case::Case;
 use irongate_translate::{Source, read, translate};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was found for a case, in the form of its file.
 fn found(case: &Case) -> String {
-    let (resources, mut problems) = read(&case.sources);
+    let sources: Vec<Source> =
+        case.sources.iter().map(|(name, text)| Source::new(name.as_str(), text.as_str())).collect();
+    let (resources, mut problems) = read(&sources);
     let translation = translate(&resources);
     problems.extend(translation.problems);
     let mut text = case.head.clone();
@@ -27,34 +36,20 @@ fn found(case: &Case) -> String {
     text
 }
 
-struct Case {
-    /// Everything before the first expectation, as it is in the file.
-    head: String,
-    sources: Vec<Source>,
-}
-
-fn parse(text: &str) -> Case {
-    let end = text.find("\n=== config").map_or(text.len(), |end| end + 1);
-    let mut head = text[..end].to_owned();
-    if !head.ends_with('\n') {
-        head.push('\n');
-    }
-    let sources = head
-        .split("=== input ")
-        .skip(1)
-        .map(|section| {
-            let (name, text) = section.split_once('\n').unwrap_or((section, ""));
-            Source::new(name.trim(), text)
-        })
-        .collect();
-    Case { head, sources }
+#[test]
+fn golden() {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"));
 }
 
 #[test]
-fn golden() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+fn conformance() {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/conformance"));
+}
+
+/// Checks every case of a folder.
+fn check(folder: &Path) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder is there")
         .map(|entry| entry.expect("readable").path())
         .collect();
@@ -65,7 +60,7 @@ fn golden() {
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let expected = std::fs::read_to_string(&path).expect("readable");
-        let case = parse(&expected);
+        let case = case::parse(&expected, folder);
         assert!(!case.sources.is_empty(), "{name} has no input");
         let found = found(&case);
         if found != expected {

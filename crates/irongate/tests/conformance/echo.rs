@@ -1,0 +1,94 @@
+//! Origins that answer with what they see.
+
+use irongate_testkit::{Origin, Request, Response};
+use std::net::SocketAddr;
+
+/// An instance of a Service: an origin that says who it is and what it sees.
+pub(crate) struct Instance {
+    /// `namespace/name` of its Service.
+    service: String,
+    origin: Origin,
+}
+
+impl Instance {
+    /// Starts one. It answers 200 to everything. Fields `X-Echo-Set-Header: name:value, …` of a request become fields of
+    /// the answer.
+    pub(crate) fn start(service: &str) -> Self {
+        let service = service.to_owned();
+        let name = service.clone();
+        let origin = Origin::start(move |connection| {
+            loop {
+                let request = connection.request()?;
+                connection.send(answer(&name, &request))?;
+            }
+        });
+        Self { service, origin }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.origin.address()
+    }
+
+    /// Whether it belongs to a Service, named with its namespace or without.
+    pub(crate) fn is_of(&self, service: &str) -> bool {
+        is_service(&self.service, service)
+    }
+
+    /// Every request that it got so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.origin.requests()
+    }
+}
+
+fn is_service(full: &str, name: &str) -> bool {
+    full == name || full.split('/').nth(1) == Some(name)
+}
+
+fn answer(service: &str, request: &Request) -> String {
+    let fields: String =
+        request.head.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let mut set = String::new();
+    for list in request.head.values("x-echo-set-header") {
+        for (name, value) in list.split(',').filter_map(|item| item.split_once(':')) {
+            set.push_str(&format!("{}: {}\r\n", name.trim(), value.trim()));
+        }
+    }
+    let body = format!("{service}\n{} {}\n{fields}", request.method(), request.target());
+    let length = body.len();
+    let body = if request.method() == "HEAD" { String::new() } else { body };
+    format!("HTTP/1.1 200 OK\r\nX-Service: {service}\r\n{set}Content-Length: {length}\r\n\r\n{body}")
+}
+
+/// What an instance told of itself and the request that it saw.
+pub(crate) struct Echo {
+    /// `namespace/name` of its Service.
+    pub(crate) service: String,
+    /// Method and target.
+    pub(crate) line: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Echo {
+    /// Reads it from an answer, if an instance gave it.
+    pub(crate) fn read(answer: &Response) -> Option<Self> {
+        let service = answer.head.values("x-service").next()?.to_owned();
+        let text = answer.text();
+        let mut lines = text.lines().skip(1);
+        let line = lines.next().unwrap_or_default().to_owned();
+        let fields = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect();
+        Some(Self { service, line, fields })
+    }
+
+    pub(crate) fn is_of(&self, service: &str) -> bool {
+        is_service(&self.service, service)
+    }
+
+    /// The values of a field that the instance saw.
+    pub(crate) fn values(&self, name: &str) -> Vec<String> {
+        let lines = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        lines.map(|(_, value)| value.clone()).collect()
+    }
+}
