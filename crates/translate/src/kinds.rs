@@ -65,6 +65,7 @@ use crate::yaml::path::At;
 use irongate_config::ObjectName;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::sync::Arc;
 
 /// A text that is shared, not copied, on its way into the Config.
@@ -84,14 +85,14 @@ pub const CONTROLLER_NAME: &str = "irongate.dev/gateway";
 pub const DEFAULT_CLASS: &str = "irongate";
 
 /// What reading needs to know of a kind.
-pub(crate) trait Kind: DeserializeOwned + JsonSchema {
+pub(crate) trait Kind: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
     const KIND: &'static str;
     const GROUP: &'static str;
     const VERSIONS: &'static [&'static str];
     /// Problems of it quote no values.
     const IS_SECRET: bool = false;
     /// [`ObjectName`], or a plain name for kinds without a namespace.
-    type Name: KindName;
+    type Name: KindName + 'static;
 
     /// What the API server would refuse, and what it would let pass but nobody can have meant.
     fn check(&self, _at: &At<'_>, _checks: &mut Checks) {}
@@ -101,7 +102,9 @@ pub(crate) trait Kind: DeserializeOwned + JsonSchema {
 }
 
 /// The name of an object: with a namespace or without.
-pub(crate) trait KindName: Sized + Clone + Eq + std::hash::Hash + std::fmt::Display {
+pub(crate) trait KindName:
+    Sized + Clone + Eq + std::hash::Hash + fmt::Display + fmt::Debug + Send + Sync
+{
     fn new(namespace: Option<&str>, name: &str) -> Result<Self, NameProblem>;
 }
 

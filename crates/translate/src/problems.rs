@@ -6,10 +6,6 @@ use irongate_config::{Position, Problem, Severity};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// Problems that are reported one by one; the rest are only counted. Whoever has so many fixes one and sees
-/// most of them go.
-const MAX_PROBLEMS: usize = 10_000;
-
 /// A list of problems that hostile input cannot make endless.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
@@ -18,12 +14,21 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
+    /// Problems that are reported one by one; the rest are only counted. Whoever has so many fixes one and sees
+    /// most of them go.
+    pub(crate) const MOST: usize = 10_000;
+
     pub(crate) fn push(&mut self, problem: impl FnOnce() -> Problem) {
-        if self.list.len() < MAX_PROBLEMS {
+        if self.list.len() < Self::MOST {
             self.list.push(problem());
         } else {
             self.more += 1;
         }
+    }
+
+    /// Counts problems that are not told.
+    pub(crate) fn count_more(&mut self, more: usize) {
+        self.more += more;
     }
 
     pub(crate) fn finish(mut self) -> Vec<Problem> {
@@ -67,7 +72,7 @@ impl UnplacedProblems {
         reason: &'static str,
         (message, advice): (impl Into<String>, impl Into<String>),
     ) {
-        if self.list.len() >= MAX_PROBLEMS {
+        if self.list.len() >= Problems::MOST {
             self.more += 1;
             return;
         }

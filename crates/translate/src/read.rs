@@ -1,20 +1,22 @@
 //! From texts to [`Resources`]: each document is decoded and checked by itself, and a bad one costs nobody else.
 
-use crate::checks::{Checks, Finding};
-use crate::kinds::{
-    Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, GATEWAY_GROUP, Gateway, GatewayClass,
-    GatewayParameters, HttpRoute, IRONGATE_GROUP, Kind, KindName, Metadata, Namespace, ReferenceGrant,
-    Secret, Service,
-};
-use crate::nearest::advice;
+mod document;
+mod file;
+pub(crate) mod kinds;
+mod split;
+#[cfg(test)]
+mod tests;
+
 use crate::problems::Problems;
-use crate::resources::{DocumentPlace, Object, Origin, Resources};
+use crate::resources::{DocumentPlace, ObjectKey, Origin, Resources};
 use crate::source::Source;
-use crate::yaml::decode::{DecodeError, UnknownField, decode};
-use crate::yaml::path::{At, FieldPath};
-use crate::yaml::{Documents, Mark, Node, Value, YamlError};
+use crate::yaml::path::FieldPath;
+use crate::yaml::{Mark, Node, Value};
+use document::{Found, Item, Noted};
+use file::{Fault, File, Used, UsedPlace};
 use irongate_config::{Position, Problem, Severity};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Reads texts. What cannot be understood is a [`Problem`] and is not in the [`Resources`].
 ///
@@ -23,11 +25,50 @@ use std::collections::HashMap;
 /// first counts. The work is bounded by the length of the texts, and hostile text is a problem like any other.
 #[must_use]
 pub fn read(sources: &[Source]) -> (Resources, Vec<Problem>) {
-    let mut reader = Reader::default();
-    for source in sources {
-        reader.source(source);
+    Reader::default().read(sources)
+}
+
+/// Reads the same files again and again, as they change.
+///
+/// A document whose text stays the same is not read again, and its objects stay the same by pointer. What breaks keeps
+/// its last good form:
+///
+/// - An object that cannot be decoded or that its checks refuse: its own, by kind and name, wherever it was.
+/// - A file that cannot be read, or that has a document of which nobody knows what it should be (half-written or broken
+///   YAML): the objects that were read from it before and that are nowhere now.
+///
+/// An object that is gone from a whole file is gone, and so are those of a file that is gone. A good object always
+/// counts before a former one of its name.
+#[derive(Debug, Default)]
+pub struct Reader {
+    files: Vec<File>,
+}
+
+impl Reader {
+    /// Reads all files that there are now.
+    #[must_use]
+    pub fn read(&mut self, sources: &[Source]) -> (Resources, Vec<Problem>) {
+        let formers = std::mem::take(&mut self.files);
+        let by_name: HashMap<&str, &File> = formers.iter().map(|file| (&*file.name, file)).collect();
+        let mut room = Problems::MOST;
+        let mut files = Vec::with_capacity(sources.len());
+        for source in sources {
+            let file = File::read(source, by_name.get(&*source.name).copied(), room);
+            let problems: usize = file.items().map(|(_, item)| item.problems.len()).sum();
+            room = room.saturating_sub(problems);
+            files.push(file);
+        }
+        let formers = Formers::new(&files, &formers, by_name);
+        let mut assembly = Assembly::default();
+        let used: Vec<Vec<Used>> = files.iter().map(|file| assembly.file(file, &formers)).collect();
+        let Assembly { resources, problems, .. } = assembly;
+        drop(formers);
+        for (file, used) in files.iter_mut().zip(used) {
+            file.used = used;
+        }
+        self.files = files;
+        (resources, problems.finish())
     }
-    (reader.resources, reader.problems.finish())
 }
 
 /// The node of an object in its document, and the place of a field there.
@@ -43,341 +84,239 @@ fn object_node<'n, 'a>(root: &'n Node<'a>, origin: Origin) -> &'n Node<'a> {
     item.unwrap_or(root)
 }
 
-/// Keys of every object that are not part of what its kind says.
-const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
-
-/// The kinds that are read, for suggestions.
-pub(crate) const KINDS: &[(&str, &str)] = &[
-    (GatewayClass::GROUP, GatewayClass::KIND),
-    (Gateway::GROUP, Gateway::KIND),
-    (HttpRoute::GROUP, HttpRoute::KIND),
-    (ReferenceGrant::GROUP, ReferenceGrant::KIND),
-    (Service::GROUP, Service::KIND),
-    (EndpointSlice::GROUP, EndpointSlice::KIND),
-    (Namespace::GROUP, Namespace::KIND),
-    (Secret::GROUP, Secret::KIND),
-    (ConfigMap::GROUP, ConfigMap::KIND),
-    (Backend::GROUP, Backend::KIND),
-    (BackendPolicy::GROUP, BackendPolicy::KIND),
-    (GatewayParameters::GROUP, GatewayParameters::KIND),
-];
-
+/// What was in use before; empty if nothing is broken now.
 #[derive(Default)]
-struct Reader {
+struct Formers<'f> {
+    /// By name, those of which something may be kept.
+    files: HashMap<&'f str, &'f File>,
+    used: HashMap<&'f ObjectKey, (&'f File, &'f Used)>,
+    /// What is declared now, well or not.
+    declared: HashSet<&'f ObjectKey>,
+    /// What is declared now and good.
+    good: HashSet<&'f ObjectKey>,
+}
+
+impl<'f> Formers<'f> {
+    fn new(files: &'f [File], formers: &'f [File], by_name: HashMap<&'f str, &'f File>) -> Self {
+        let is_broken = |item: &Item| matches!(item.found, Found::Broken | Found::Unusable(_));
+        if files.iter().all(|file| file.fault.is_none() && !file.items().any(|(_, item)| is_broken(item))) {
+            return Self::default();
+        }
+        let mut found = Self { files: by_name, ..Self::default() };
+        for file in formers {
+            found.used.extend(file.used.iter().map(|used| (used.object.key(), (file, used))));
+        }
+        for (_, item) in files.iter().flat_map(File::items) {
+            match &item.found {
+                Found::Object(object) => {
+                    found.good.insert(object.key());
+                    found.declared.insert(object.key());
+                }
+                Found::Unusable(key) => {
+                    found.declared.insert(key);
+                }
+                Found::Broken | Found::Nothing => {}
+            }
+        }
+        found
+    }
+
+    /// What a broken file keeps: by the object of its own that was before it, if there was one.
+    fn kept(&self, file: &'f File) -> HashMap<Option<&'f ObjectKey>, Vec<(&'f File, &'f Used)>> {
+        let mut kept: HashMap<_, Vec<_>> = HashMap::new();
+        let former = if file.is_whole() { None } else { self.files.get(&*file.name) };
+        let Some(former) = former else { return kept };
+        let own: HashSet<&ObjectKey> = file.keys().collect();
+        let mut before = None;
+        for used in &former.used {
+            let key = used.object.key();
+            if own.contains(key) {
+                before = Some(key);
+            } else if !self.declared.contains(key) {
+                kept.entry(before).or_default().push((*former, used));
+            }
+        }
+        kept
+    }
+}
+
+/// Resources in the making.
+#[derive(Default)]
+struct Assembly<'f> {
     resources: Resources,
     problems: Problems,
-    /// Where each object was declared first, by `Kind namespace/name`.
-    declared: HashMap<String, Origin>,
+    /// Where each object was declared first.
+    declared: HashMap<&'f ObjectKey, Origin>,
     order: u32,
 }
 
-/// An object on its way in.
-struct Item<'n, 'a> {
-    node: &'n Node<'a>,
-    origin: Origin,
-    place: &'n DocumentPlace,
-    /// `Kind namespace/name`, as far as they are known.
-    resource: String,
-}
-
-impl Reader {
-    fn source(&mut self, source: &Source) {
-        let position =
-            |mark: Mark| Some(Position { file: source.name.clone(), line: mark.line, column: mark.column });
-        if source.text.len() > Source::MAX_BYTES {
-            let message = format!("the file is larger than {} MiB", Source::MAX_BYTES >> 20);
-            self.plain_problem(position(Mark { line: 1, column: 1 }), "TooLarge", message, "Split it.");
-            return;
+impl<'f> Assembly<'f> {
+    /// Takes what a file declares and what it keeps; gives what is in use of it.
+    fn file(&mut self, file: &'f File, formers: &Formers<'f>) -> Vec<Used> {
+        let mut used = Vec::new();
+        let mut kept = formers.kept(file);
+        if let Some(fault) = &file.fault {
+            self.fault(file, fault);
         }
-        for document in Documents::new(&source.text, 0) {
-            match document {
-                Err(YamlError { mark, message }) => {
-                    self.plain_problem(position(mark), "BadYaml", format!("not YAML: {message}"), "");
+        self.kept_with_file(file, &kept);
+        self.keep(kept.remove(&None), &mut used);
+        let mut last = None;
+        for (document, item) in file.items() {
+            let lines_before = file.documents[document].span.lines_before;
+            for Noted { mark, problem } in &item.problems {
+                let position = position(file, lines_before, *mark);
+                self.problems.push(|| Problem { position: Some(position), ..problem.clone() });
+            }
+            match &item.found {
+                Found::Object(object) => {
+                    let key = object.key();
+                    let origin = self.origin(file, document, item, &mut last);
+                    if self.is_duplicate(key, || position(file, lines_before, item.mark)) {
+                        continue;
+                    }
+                    let place = UsedPlace::Here { document, offset: item.offset, line: item.line };
+                    self.add(Used { object: object.clone(), item: item.item, place }, key, origin, &mut used);
+                    self.keep(kept.remove(&Some(key)), &mut used);
                 }
-                Ok(document) if document.root.is_null() => {}
-                Ok(document) => {
-                    let place = DocumentPlace {
-                        file: source.name.clone(),
-                        text: source.text.clone(),
-                        offset: document.offset,
-                        line: document.line,
-                    };
-                    let number = u32::try_from(self.resources.documents.len()).unwrap_or(u32::MAX);
-                    self.document(&document.root, number, &place);
-                    self.resources.documents.push(place);
+                Found::Unusable(key) => {
+                    let former = formers.used.get(key).filter(|_| !formers.good.contains(key));
+                    let Some(former) = former.filter(|_| !self.declared.contains_key(key)) else { continue };
+                    self.kept_object(key, position(file, lines_before, item.mark));
+                    self.keep(Some(vec![*former]), &mut used);
                 }
+                Found::Broken | Found::Nothing => {}
             }
         }
+        for document in &file.documents {
+            self.problems.count_more(document.outcome.more);
+        }
+        used
     }
 
-    fn plain_problem(
-        &mut self,
-        position: Option<Position>,
-        reason: &'static str,
-        message: String,
-        advice: &str,
-    ) {
-        self.problems.push(|| Problem {
-            severity: Severity::Error,
-            position,
-            resource: String::new(),
-            field: String::new(),
-            reason,
-            message,
-            advice: advice.into(),
-        });
-    }
-
-    fn document(&mut self, root: &Node<'_>, document: u32, place: &DocumentPlace) {
-        let is_list = root.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List"));
-        match root.get("items").map(|items| &items.value) {
-            Some(Value::Sequence(items)) if is_list => {
-                for (index, node) in (0..).zip(items) {
-                    let origin = Origin { document, item: Some(index) };
-                    self.object(Item { node, origin, place, resource: String::new() });
-                }
-            }
-            _ => {
-                let origin = Origin { document, item: None };
-                self.object(Item { node: root, origin, place, resource: String::new() });
-            }
-        }
-    }
-
-    fn object(&mut self, mut item: Item<'_, '_>) {
-        if !matches!(item.node.value, Value::Mapping(_)) {
-            let advice = "Every document is a mapping with apiVersion, kind, metadata and spec.";
-            return self.invalid(&item, &At::Root, "is not an object", advice);
-        }
-        let mut header = |name: &'static str| match item.node.get(name).and_then(Node::text) {
-            Some(text) if !text.is_empty() => Some(text),
-            _ => {
-                self.invalid(&item, &At::Root.field(name), "is required, and missing", "");
-                None
-            }
-        };
-        let (Some(api_version), Some(kind)) = (header("apiVersion"), header("kind")) else { return };
-        let (group, version) = api_version.rsplit_once('/').unwrap_or((CORE_GROUP, api_version));
-        item.resource = resource_text(kind, item.node);
-        match (group, kind) {
-            (GatewayClass::GROUP, GatewayClass::KIND) => self.take::<GatewayClass>(item, version),
-            (Gateway::GROUP, Gateway::KIND) => self.take::<Gateway>(item, version),
-            (HttpRoute::GROUP, HttpRoute::KIND) => self.take::<HttpRoute>(item, version),
-            (ReferenceGrant::GROUP, ReferenceGrant::KIND) => self.take::<ReferenceGrant>(item, version),
-            (Service::GROUP, Service::KIND) => self.take::<Service>(item, version),
-            (EndpointSlice::GROUP, EndpointSlice::KIND) => self.take::<EndpointSlice>(item, version),
-            (Namespace::GROUP, Namespace::KIND) => self.take::<Namespace>(item, version),
-            (Secret::GROUP, Secret::KIND) => self.take::<Secret>(item, version),
-            (ConfigMap::GROUP, ConfigMap::KIND) => self.take::<ConfigMap>(item, version),
-            (Backend::GROUP, Backend::KIND) => self.take::<Backend>(item, version),
-            (BackendPolicy::GROUP, BackendPolicy::KIND) => self.take::<BackendPolicy>(item, version),
-            (GatewayParameters::GROUP, GatewayParameters::KIND) => {
-                self.take::<GatewayParameters>(item, version)
-            }
-            _ => self.unknown_kind(&item, group, kind),
-        }
-    }
-
-    fn unknown_kind(&mut self, item: &Item<'_, '_>, group: &str, kind: &str) {
-        let api_version = |group: &str| match group {
-            CORE_GROUP => "v1".to_owned(),
-            IRONGATE_GROUP => format!("{group}/v1alpha1"),
-            _ => format!("{group}/v1"),
-        };
-        let same = KINDS.iter().find(|(_, known)| *known == kind);
-        let (field, message, advice) = match same {
-            Some((other, _)) => (
-                "apiVersion",
-                format!("there is no {kind} in the group `{group}`"),
-                format!("The {kind} that is served has apiVersion: {}.", api_version(other)),
-            ),
-            None => {
-                let names: Vec<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
-                let message = if group == GATEWAY_GROUP {
-                    format!("the kind {kind} is not served")
-                } else {
-                    format!("the kind {kind} of `{}` means nothing here", api_version_text(group))
-                };
-                ("kind", message, advice(kind, &names))
-            }
-        };
-        self.report(
-            item,
-            Severity::Warning,
-            &At::Root.field(field).to_path(),
-            "UnknownKind",
-            message,
-            advice,
-        );
-    }
-
-    /// Decodes an object, checks it and keeps it.
-    fn take<K: Kind>(&mut self, mut item: Item<'_, '_>, version: &str) {
-        if !K::VERSIONS.contains(&version) {
-            let advice = match (K::GROUP, K::VERSIONS[0]) {
-                (CORE_GROUP, newest) => format!("Write apiVersion: {newest}."),
-                (group, newest) => format!("Write apiVersion: {group}/{newest}."),
-            };
-            let message = format!("there is no version `{version}` of {}", K::KIND);
-            return self.invalid(&item, &At::Root.field("apiVersion"), message, advice);
-        }
-        let Some(metadata) = self.metadata(&item) else { return };
-        let name =
-            match K::Name::new(metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default()) {
-                Ok(name) => name,
-                Err(problem) => {
-                    let at = At::Root.field("metadata");
-                    return self.invalid(&item, &at.field(problem.field), problem.message, "");
-                }
-            };
-        item.resource = format!("{} {name}", K::KIND);
-        let (body, unknown) = decode::<K>(item.node, &At::Root, ENVELOPE, K::IS_SECRET);
-        self.unknown_fields(&item, unknown);
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => return self.undecodable(&item, &error),
-        };
-        if self.is_refused(&item, &body) || self.is_declared(&item) {
-            return;
-        }
-        let object = Object {
-            name,
-            labels: metadata.labels,
-            generation: metadata.generation,
-            created: metadata.creation_timestamp,
-            order: self.order,
-            body,
-            origin: item.origin,
-        };
+    fn add(&mut self, one: Used, key: &'f ObjectKey, origin: Origin, used: &mut Vec<Used>) {
+        self.declared.insert(key, origin);
+        one.object.clone().add(self.order, origin, &mut self.resources);
         self.order += 1;
-        self.declared.insert(item.resource, item.origin);
-        K::list(&mut self.resources).push(object);
+        used.push(one);
     }
 
-    /// Whether the API server would not take an object; what is wrong with it is reported.
-    fn is_refused<K: Kind>(&mut self, item: &Item<'_, '_>, body: &K) -> bool {
-        let mut checks = Checks::default();
-        body.check(&At::Root, &mut checks);
-        let is_refused = checks.has_error();
-        for Finding { severity, path, reason, message, advice } in checks.findings {
-            self.report(item, severity, &path, reason, message, advice);
+    /// Takes former objects.
+    fn keep(&mut self, kept: Option<Vec<(&'f File, &'f Used)>>, used: &mut Vec<Used>) {
+        for (former, one) in kept.into_iter().flatten() {
+            let key = one.object.key();
+            let place = match &one.place {
+                UsedPlace::Former(place) => place.clone(),
+                UsedPlace::Here { document, offset, line } => {
+                    let Some(place) = former.place(*document, *offset, *line) else { continue };
+                    Arc::new(place.detached())
+                }
+            };
+            let origin = Origin { document: self.document(DocumentPlace::clone(&place)), item: one.item };
+            let one = Used { place: UsedPlace::Former(place), ..one.clone() };
+            self.add(one, key, origin, used);
         }
-        is_refused
     }
 
-    fn metadata(&mut self, item: &Item<'_, '_>) -> Option<Metadata> {
-        let at = At::Root.field("metadata");
-        let Some(node) = item.node.get("metadata") else {
-            self.invalid(item, &at, "is required, and missing", "Write metadata: {name: …}.");
-            return None;
+    /// The origin of an item. Those of one document, which stand together, share it.
+    fn origin(
+        &mut self,
+        file: &File,
+        document: usize,
+        item: &Item,
+        last: &mut Option<(usize, usize, u32)>,
+    ) -> Origin {
+        let number = match *last {
+            Some((known, offset, number)) if (known, offset) == (document, item.offset) => number,
+            _ => match file.place(document, item.offset, item.line) {
+                Some(place) => self.document(place),
+                None => u32::MAX,
+            },
         };
-        let (metadata, unknown) = decode::<Metadata>(node, &at, &[], false);
-        self.unknown_fields(item, unknown);
-        match metadata {
-            Ok(metadata) if metadata.name.is_some() => Some(metadata),
-            Ok(_) => {
-                self.invalid(item, &at.field("name"), "is required, and missing", "");
-                None
-            }
-            Err(error) => {
-                self.undecodable(item, &error);
-                None
-            }
-        }
+        *last = Some((document, item.offset, number));
+        Origin { document: number, item: item.item }
     }
 
-    fn is_declared(&mut self, item: &Item<'_, '_>) -> bool {
-        let Some(first) = self.declared.get(&item.resource) else { return false };
+    fn document(&mut self, place: DocumentPlace) -> u32 {
+        let number = u32::try_from(self.resources.documents.len()).unwrap_or(u32::MAX);
+        self.resources.documents.push(place);
+        number
+    }
+
+    fn is_duplicate(&mut self, key: &ObjectKey, position: impl FnOnce() -> Position) -> bool {
+        let Some(first) = self.declared.get(key) else { return false };
         let first = match self.resources.documents.get(first.document as usize) {
             Some(place) => format!("{}:{}", place.file, place.line),
             None => "this document".into(),
         };
         let message = format!("is declared already in the document at {first}; that one counts");
-        self.report(
-            item,
-            Severity::Error,
-            &FieldPath::default(),
-            "Duplicate",
+        self.problems.push(|| Problem {
+            severity: Severity::Error,
+            position: Some(position()),
+            resource: key.to_string(),
+            field: String::new(),
+            reason: "Duplicate",
             message,
-            "Rename or remove one.",
-        );
+            advice: "Rename or remove one.".into(),
+        });
         true
     }
 
-    fn unknown_fields(&mut self, item: &Item<'_, '_>, unknown: Vec<UnknownField>) {
-        for field in unknown {
-            let message = "is not a field of this kind, and means nothing";
-            let position = item.place.position(field.mark);
-            let advice = advice(&field.name, field.known);
-            self.problems.push(|| Problem {
-                severity: Severity::Warning,
-                position: Some(position),
-                resource: item.resource.clone(),
-                field: field.path.to_string(),
-                reason: "UnknownField",
-                message: message.into(),
-                advice,
-            });
-        }
-    }
-
-    fn undecodable(&mut self, item: &Item<'_, '_>, error: &DecodeError) {
-        let mark = error.mark.unwrap_or(item.node.mark);
-        let position = item.place.position(mark);
+    fn fault(&mut self, file: &File, fault: &Fault) {
         self.problems.push(|| Problem {
             severity: Severity::Error,
-            position: Some(position),
-            resource: item.resource.clone(),
-            field: error.path.to_string(),
-            reason: "Invalid",
-            message: error.message.clone(),
-            advice: error.advice.clone(),
+            position: Some(Position { file: file.name.clone(), line: fault.line, column: 1 }),
+            resource: String::new(),
+            field: String::new(),
+            reason: fault.reason,
+            message: fault.message.clone(),
+            advice: fault.advice.into(),
         });
     }
 
-    fn invalid(
-        &mut self,
-        item: &Item<'_, '_>,
-        at: &At<'_>,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
-        self.report(item, Severity::Error, &at.to_path(), "Invalid", message.into(), advice);
-    }
-
-    fn report(
-        &mut self,
-        item: &Item<'_, '_>,
-        severity: Severity,
-        path: &FieldPath,
-        reason: &'static str,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
-        let position = item.place.position(path.find(item.node));
+    /// Says that a former object stays in use.
+    fn kept_object(&mut self, key: &ObjectKey, position: Position) {
         self.problems.push(|| Problem {
-            severity,
+            severity: Severity::Warning,
             position: Some(position),
-            resource: item.resource.clone(),
-            field: path.to_string(),
-            reason,
-            message: message.into(),
-            advice: advice.into(),
+            resource: key.to_string(),
+            field: String::new(),
+            reason: LAST_GOOD_FORM,
+            message: "its former version, which was good, stays in use".into(),
+            advice: "Mend this one.".into(),
+        });
+    }
+
+    /// Says which objects a broken file keeps.
+    fn kept_with_file(&mut self, file: &File, kept: &HashMap<Option<&ObjectKey>, Vec<(&File, &Used)>>) {
+        let mut names: Vec<String> =
+            kept.values().flatten().map(|(_, used)| used.object.key().to_string()).collect();
+        if names.is_empty() {
+            return;
+        }
+        names.sort_unstable();
+        let count = names.len();
+        let mut list = names[..count.min(NAMED)].join(", ");
+        if count > NAMED {
+            list = format!("{list} and {} more", count - NAMED);
+        }
+        self.problems.push(|| Problem {
+            severity: Severity::Warning,
+            position: Some(Position { file: file.name.clone(), line: 1, column: 1 }),
+            resource: String::new(),
+            field: String::new(),
+            reason: LAST_GOOD_FORM,
+            message: format!("the file is broken; what was read from it before stays in use: {list}"),
+            advice: "Mend the file.".into(),
         });
     }
 }
 
-fn api_version_text(group: &str) -> &str {
-    if group == CORE_GROUP { "v1" } else { group }
-}
+/// The reason of problems which say that a former version stays in use.
+const LAST_GOOD_FORM: &str = "LastGoodForm";
+/// Objects of a broken file that are named in its problem.
+const NAMED: usize = 5;
 
-/// `Kind namespace/name` as it is written, before anything is checked.
-fn resource_text(kind: &str, node: &Node<'_>) -> String {
-    let text = |name| node.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Node::text);
-    let short = |text: &str| -> String { text.chars().take(253).collect() };
-    match (text("namespace"), text("name")) {
-        (_, None) => short(kind),
-        (None, Some(name)) => format!("{} {}", short(kind), short(name)),
-        (Some(namespace), Some(name)) => format!("{} {}/{}", short(kind), short(namespace), short(name)),
-    }
+fn position(file: &File, lines_before: u32, mark: Mark) -> Position {
+    let Mark { line, column } = mark;
+    Position { file: file.name.clone(), line: line.saturating_add(lines_before), column }
 }

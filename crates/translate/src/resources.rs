@@ -9,6 +9,7 @@ use crate::yaml::{Documents, Mark};
 use irongate_config::{ObjectName, Position};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Everything that was written and could be understood.
@@ -45,9 +46,18 @@ pub struct Resources {
     pub(crate) documents: Vec<DocumentPlace>,
 }
 
-/// One object.
-#[derive(Clone, Debug)]
+/// One object in its place: what it says is shared with the readings before and after that hold it unchanged.
+#[derive(Debug)]
 pub struct Object<T, N = ObjectName> {
+    /// Its place in the order of reading.
+    pub order: u32,
+    pub(crate) origin: Origin,
+    declared: Arc<Declared<T, N>>,
+}
+
+/// What an object says.
+#[derive(Debug)]
+pub struct Declared<T, N = ObjectName> {
     /// Its name.
     pub name: N,
     /// Its labels.
@@ -56,11 +66,51 @@ pub struct Object<T, N = ObjectName> {
     pub generation: Option<i64>,
     /// When it was made, where it is said.
     pub created: Option<Timestamp>,
-    /// Its place in the order of reading.
-    pub order: u32,
     /// What it says.
     pub body: T,
-    pub(crate) origin: Origin,
+    pub(crate) key: ObjectKey,
+}
+
+/// What an object is known by: two of one key are the same object, declared twice or at two times.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectKey {
+    pub(crate) group: &'static str,
+    pub(crate) kind: &'static str,
+    /// `namespace/name`, or the name alone.
+    pub(crate) name: Text,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl<T, N> Object<T, N> {
+    pub(crate) fn new(declared: Arc<Declared<T, N>>, order: u32, origin: Origin) -> Self {
+        Self { order, origin, declared }
+    }
+
+    /// What it says. Of two readings by one [`Reader`](crate::Reader), an object that did not change is the same
+    /// by pointer.
+    #[must_use]
+    pub fn declared(&self) -> &Arc<Declared<T, N>> {
+        &self.declared
+    }
+}
+
+impl<T, N> Clone for Object<T, N> {
+    fn clone(&self) -> Self {
+        Self { order: self.order, origin: self.origin, declared: self.declared.clone() }
+    }
+}
+
+impl<T, N> Deref for Object<T, N> {
+    type Target = Declared<T, N>;
+
+    fn deref(&self) -> &Declared<T, N> {
+        &self.declared
+    }
 }
 
 impl<T, N: Ord> Object<T, N> {
@@ -86,7 +136,9 @@ pub(crate) struct Origin {
 pub(crate) struct DocumentPlace {
     pub(crate) file: Arc<str>,
     pub(crate) text: Arc<str>,
-    pub(crate) offset: usize,
+    /// Where it is in the text, in bytes.
+    pub(crate) range: Range<usize>,
+    /// The line on which it begins.
     pub(crate) line: u32,
 }
 
@@ -101,7 +153,7 @@ impl DocumentPlace {
     /// The places of fields. The document is read once more, since its tree was not kept: problems are few,
     /// and ten thousand trees would be large.
     pub(crate) fn find<'f>(&self, fields: impl Iterator<Item = (Origin, &'f FieldPath)>) -> Vec<Position> {
-        let text = self.text.get(self.offset..).unwrap_or_default();
+        let text = self.document();
         let root =
             Documents::new(text, self.line - 1).next().and_then(Result::ok).map(|document| document.root);
         let first = Mark { line: self.line, column: 1 };
@@ -111,6 +163,16 @@ impl DocumentPlace {
                 self.position(mark)
             })
             .collect()
+    }
+
+    /// The same document with a text of its own, for when that of its file is gone.
+    pub(crate) fn detached(&self) -> Self {
+        let text: Arc<str> = self.document().into();
+        Self { file: self.file.clone(), range: 0..text.len(), text, line: self.line }
+    }
+
+    fn document(&self) -> &str {
+        self.text.get(self.range.clone()).unwrap_or_default()
     }
 
     pub(crate) fn position(&self, mark: Mark) -> Position {

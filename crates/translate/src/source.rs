@@ -11,14 +11,18 @@ use std::sync::Arc;
 pub struct Source {
     /// The file, as the user named it.
     pub name: Arc<str>,
-    /// What is in it: YAML (or JSON, which is YAML too), any number of documents.
-    pub text: Arc<str>,
+    /// What is in it: YAML (or JSON, which is YAML too), any number of documents; or, as a part of a sentence, why
+    /// it cannot be read.
+    pub text: Result<Arc<str>, Arc<str>>,
 }
 
 impl fmt::Debug for Source {
     /// Without the text, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Source({}, {} bytes)", self.name, self.text.len())
+        match &self.text {
+            Ok(text) => write!(f, "Source({}, {} bytes)", self.name, text.len()),
+            Err(why) => write!(f, "Source({}, {why})", self.name),
+        }
     }
 }
 
@@ -30,6 +34,12 @@ impl Source {
     /// A source of that name and text.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: Ok(text.into()) }
+    }
+
+    /// A file that is there and cannot be read, and why: `permission denied`.
+    #[must_use]
+    pub fn unreadable(name: impl Into<Arc<str>>, why: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: Err(why.into()) }
     }
 }

@@ -1,0 +1,35 @@
+//! The kinds that are read.
+
+use super::document::{Candidate, Found, read_object};
+use crate::kinds::{
+    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
+    Kind, Namespace, ReferenceGrant, Secret, Service,
+};
+
+/// How objects of one kind are read.
+pub(crate) struct ReadKind {
+    pub(crate) group: &'static str,
+    pub(crate) kind: &'static str,
+    /// Reads one, of that API version.
+    pub(super) read: fn(&mut Candidate<'_, '_>, version: &str) -> Found,
+}
+
+/// Every kind that is read.
+pub(crate) const KINDS: &[ReadKind] = &[
+    kind::<GatewayClass>(),
+    kind::<Gateway>(),
+    kind::<HttpRoute>(),
+    kind::<ReferenceGrant>(),
+    kind::<Service>(),
+    kind::<EndpointSlice>(),
+    kind::<Namespace>(),
+    kind::<Secret>(),
+    kind::<ConfigMap>(),
+    kind::<Backend>(),
+    kind::<BackendPolicy>(),
+    kind::<GatewayParameters>(),
+];
+
+const fn kind<K: Kind>() -> ReadKind {
+    ReadKind { group: K::GROUP, kind: K::KIND, read: read_object::<K> }
+}
