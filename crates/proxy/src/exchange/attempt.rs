@@ -234,7 +234,7 @@ impl<D: Downstream> Attempts<'_, D> {
     ) -> (End, bool) {
         let client = self.client;
         let core = &*client.core;
-        self.start(upstream);
+        self.start(upstream, &upload);
         self.replay.stop();
         let status = self.scratch.response.status();
         self.outcome.status = status;
@@ -273,7 +273,7 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 
     /// Queues the answer's head for the client.
-    fn start<U: Upstream>(&mut self, upstream: &mut U) {
+    fn start<U: Upstream>(&mut self, upstream: &mut U, upload: &Upload) {
         let response = &mut self.scratch.response;
         // Before the filters, which may remove it.
         response.complete_date(&self.client.core.date.get());
@@ -289,6 +289,13 @@ impl<D: Downstream> Attempts<'_, D> {
         // The drain may have begun since the request came.
         if self.client.core.draining.get() {
             self.downstream.end_after();
+        }
+        if !upload.pump.is_done()
+            && (upload.is_refused() || !response.keep_alive() || response.status() >= 300)
+        {
+            // The origin has decided without the rest of the body. One that answers while it reads goes on reading,
+            // and its client's connection goes on too.
+            self.downstream.end_after_long_body();
         }
         self.downstream.start(response);
     }

@@ -56,6 +56,11 @@ pub(super) struct Upload {
 }
 
 impl Upload {
+    /// Whether the origin takes no more of it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// Whether more of the body is to be sent.
     pub(super) fn is_going(&self) -> bool {
         !self.refused && !self.pump.is_done()

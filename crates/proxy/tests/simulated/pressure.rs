@@ -115,6 +115,7 @@ fn both_directions_move_at_once() {
             let answer = tokio::time::timeout(Duration::from_secs(30), all).await;
             let answer = answer.unwrap_or_else(|_| panic!("{name}: stuck")).expect("an answer");
             assert_eq!(answer.body, pattern(answer.body.len()), "{name}");
+            assert_eq!(answer.field("connection"), None, "{name}: the connection goes on");
             assert!(answer.body.len() >= 100_000, "{name}");
         });
     };
@@ -158,6 +159,8 @@ fn an_answer_may_come_before_the_body() {
             let answer = client.message().await.expect("an answer");
             assert!(answer.is("413"), "{name}: {}", answer.head);
             assert_eq!(answer.body, b"much", "{name}");
+            let says_close = answer.field("connection") == Some("close");
+            assert_eq!(says_close, !goes_on, "{name}: {}", answer.head);
             // The request on the origin's connection was not whole: it is not used again.
             assert_eq!(origin.rest().await.1, End::Closed, "{name}");
             let _ = client.try_send(&body[sent_first..]).await;
