@@ -4,7 +4,7 @@ use crate::command_line::LogFormat;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log. Called once.
+/// Starts the log, which tells of panics too. Called once.
 ///
 /// # Errors
 /// The level is none, or a log was started already.
@@ -16,5 +16,7 @@ pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
+    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))?;
+    crate::panics::log();
+    Ok(())
 }

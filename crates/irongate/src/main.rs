@@ -10,6 +10,7 @@ mod demo;
 mod files;
 mod limits;
 mod log;
+mod panics;
 mod run;
 
 use clap::Parser;

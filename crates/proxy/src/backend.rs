@@ -221,6 +221,12 @@ impl<'a> Held<'a> {
         Self(Some(metrics))
     }
 
+    /// The same for one that was just opened, which is counted too.
+    pub(crate) fn opened(metrics: &'a BackendMetrics) -> Self {
+        metrics.opened();
+        Self(Some(metrics))
+    }
+
     /// Somebody else counts it from now on.
     pub(crate) fn give_back(mut self) {
         self.0 = None;

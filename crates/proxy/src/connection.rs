@@ -14,7 +14,7 @@ use crate::snapshot::{PortFacts, PortId};
 use crate::timer::Timer;
 use crate::transport::Transport;
 use irongate_message::{HeadError, HeadParser, Parsed};
-use irongate_telemetry::ListenerMetrics;
+use irongate_telemetry::{ListenerMetrics, Panicked};
 use irongate_traffic::Time;
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -95,6 +95,7 @@ enum Next {
 }
 
 async fn serve(client: Client, mut facts: Arc<PortFacts>, transport: Transport) {
+    let _watch = client.core.watch(Panicked::Connection);
     let transport = Rc::new(transport);
     let timer = client.core.timers.timer();
     // A connection on which nothing was ever sent has no longer than a head may take.

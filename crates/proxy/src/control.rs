@@ -2,6 +2,7 @@
 //!
 //! All of this runs on the control side, an ordinary runtime; cores are told by messages.
 
+mod core_thread;
 mod dns;
 mod probe;
 mod report;
@@ -10,26 +11,24 @@ mod threads;
 pub use report::{BackendReport, EndpointReport};
 pub use threads::available_threads;
 
-use crate::core::{Core, supervised};
-use crate::listener::{self, Command, CoreHandle, Listeners, Spread};
+use crate::listener::{self, Command, CoreHandle, Spread};
 use crate::live::{LiveBackend, Shared};
 use crate::snapshot::{PortId, Snapshot, compile};
 use irongate_config::{Config, ListenerKey, Problem, Severity};
-use irongate_telemetry::Registry as Metrics;
+use irongate_telemetry::{Panicked, Registry as Metrics};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use std::time::Duration;
+use tokio::sync::mpsc::unbounded_channel;
 
-/// How often idle connections to origins are looked through, and the date is renewed.
-const TIDY: Duration = Duration::from_secs(1);
 /// How long idle clients have, after the sockets were closed, for a request that is already on its way.
 const GRACE: Duration = Duration::from_secs(1);
+/// Before a task or a thread that panicked is started again, so that one that always does costs little.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How the proxy is started.
 #[derive(Clone, Debug)]
@@ -97,12 +96,18 @@ impl Proxy {
         shared.set_spread(spread.clone());
         let mut joins = Vec::new();
         for (index, commands) in receivers.into_iter().enumerate() {
-            joins.push(spawn_core(index, shared.clone(), commands)?);
+            joins.push(core_thread::spawn(index, shared.clone(), commands)?);
         }
-        tokio::spawn(probe::run(probe_receiver, shared.clock));
+        tokio::spawn(probe::run(probe_receiver, shared.clock, metrics.clone()));
         let proxy = Arc::new(Self { shared, spread, threads: Mutex::new(joins), ports: Mutex::default() });
-        tokio::spawn(dns::run(Arc::downgrade(&proxy.shared)));
-        tokio::spawn(keep_binding(Arc::downgrade(&proxy)));
+        let of_names = Arc::downgrade(&proxy.shared);
+        tokio::spawn(supervised(metrics.clone(), "the names of backends", move || {
+            dns::run(of_names.clone())
+        }));
+        let of_ports = Arc::downgrade(&proxy);
+        tokio::spawn(supervised(metrics.clone(), "ports that are taken", move || {
+            keep_binding(of_ports.clone())
+        }));
         Ok(proxy)
     }
 
@@ -213,7 +218,7 @@ impl Proxy {
         let id = ports.ids[&address];
         for (core, socket) in self.spread.cores.iter().zip(sockets) {
             // Failing means that the core has ended, and the process with it.
-            let _ = core.commands.send(Command::Listen(id, socket));
+            let _ = core.commands.send(Command::Listen(id, Arc::new(socket)));
         }
         ports.open.insert(address);
         Ok(())
@@ -230,6 +235,21 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Runs a task of the control side; after a panic in it, again.
+async fn supervised<F>(metrics: Arc<Metrics>, what: &'static str, task: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(task()).await {
+        if !error.is_panic() {
+            return;
+        }
+        metrics.panicked(Panicked::Task);
+        tracing::error!(what, "a task of the control side panicked and is started again");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -267,57 +287,5 @@ fn unbound(listener: &ListenerKey, address: SocketAddr, error: &io::Error) -> Pr
     }
 }
 
-fn spawn_core(
-    index: usize,
-    shared: Arc<Shared>,
-    commands: UnboundedReceiver<Command>,
-) -> io::Result<JoinHandle<()>> {
-    let runtime = |index: usize| {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().thread_name(format!("irongate-core-{index}"));
-        builder.build_local(tokio::runtime::LocalOptions::default())
-    };
-    std::thread::Builder::new().name(format!("irongate-core-{index}")).spawn(move || match runtime(index) {
-        Ok(runtime) => runtime.block_on(run_core(index, shared, commands)),
-        Err(error) => tracing::error!(%error, "a core could not start its runtime"),
-    })
-}
-
-async fn run_core(index: usize, shared: Arc<Shared>, mut commands: UnboundedReceiver<Command>) {
-    let core = Core::new(index, shared);
-    let timers = core.timers.clone();
-    tokio::task::spawn_local(supervised("the timers", move || timers.clone().drive()));
-    let tidied = core.clone();
-    tokio::task::spawn_local(supervised("the idle connections", move || tidy(tidied.clone())));
-    let listeners = Listeners::default();
-    while let Some(command) = commands.recv().await {
-        match command {
-            Command::Listen(port, socket) => listeners.listen(&core, port, socket),
-            Command::Close(port) => listeners.close(port),
-            // The seat is given up once the connection counts itself.
-            Command::Serve(port, stream, peer, _seat) => match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => crate::connection::spawn(&core, port, stream.into(), peer),
-                Err(error) => tracing::warn!(%error, "a connection could not be registered"),
-            },
-            Command::Drain => core.draining.set(true),
-            Command::CloseIdle => core.close_idle(),
-            Command::Report(sender) => {
-                // Failing means that nobody waits for it any more.
-                let _ = sender.send(core.report());
-            }
-            Command::Stop => return,
-        }
-    }
-}
-
-/// Closes connections to origins that were idle for too long, and renews the date.
-async fn tidy(core: Rc<Core>) {
-    loop {
-        tokio::time::sleep(TIDY).await;
-        core.date.set(SystemTime::now());
-        // A core without requests would keep an old snapshot, and what only that one uses, for ever.
-        drop(core.view());
-        let now = core.now();
-        core.each_backend(|backend| backend.tidy(now));
-    }
-}
+#[cfg(test)]
+mod tests;

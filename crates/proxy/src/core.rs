@@ -12,7 +12,7 @@ use crate::live::Shared;
 use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
 use irongate_config::BackendKey;
-use irongate_telemetry::{CoreMetrics, RequestMetrics};
+use irongate_telemetry::{CoreMetrics, Panicked, RequestMetrics};
 use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -60,16 +60,31 @@ const KEPT_CAPACITY: usize = 32 << 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a task of a core; after a panic in it, again: everything on the core depends on it.
-pub(crate) async fn supervised<F>(what: &'static str, task: impl Fn() -> F)
+pub(crate) async fn supervised<F>(core: Rc<Core>, what: &'static str, task: impl Fn(Rc<Core>) -> F)
 where
     F: Future<Output = ()> + 'static,
 {
-    while let Err(error) = tokio::task::spawn_local(task()).await {
+    while let Err(error) = tokio::task::spawn_local(task(core.clone())).await {
         if !error.is_panic() {
             return;
         }
+        core.shared.registry.metrics.panicked(Panicked::Task);
         tracing::error!(what, "a task of a core panicked and is started again");
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Counts a panic if one ends the task that holds it.
+pub(crate) struct PanicWatch {
+    core: Rc<Core>,
+    what: Panicked,
+}
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.core.shared.registry.metrics.panicked(self.what);
+        }
     }
 }
 
@@ -102,6 +117,11 @@ impl Core {
 
     pub(crate) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// To be held by a task that ends `what` if it panics.
+    pub(crate) fn watch(self: &Rc<Self>, what: Panicked) -> PanicWatch {
+        PanicWatch { core: self.clone(), what }
     }
 
     /// Whether idle connections are to end now.

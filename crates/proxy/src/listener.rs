@@ -32,7 +32,7 @@ pub(crate) type CoreReport = Vec<(Arc<LiveBackend>, Vec<EndpointLoad>)>;
 /// What a core is told by others.
 pub(crate) enum Command {
     /// Accept here from now on.
-    Listen(PortId, TcpListener),
+    Listen(PortId, Arc<TcpListener>),
     /// Accept what has come, then no more.
     Close(PortId),
     /// A connection that another core accepted; it is counted from then on.
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Stop,
     /// Tell the load of every endpoint.
     Report(oneshot::Sender<CoreReport>),
+    /// Panic.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Opens one socket a core for an address. Another process that listens there is an error; `is_ours`: that we have
@@ -167,15 +170,15 @@ impl Closing {
 }
 
 impl Listeners {
-    pub(crate) fn listen(&self, core: &Rc<Core>, port: PortId, listener: TcpListener) {
+    pub(crate) fn listen(&self, core: &Rc<Core>, port: PortId, listener: Arc<TcpListener>) {
         let closing = Rc::<Closing>::default();
         if let Some(old) = self.loops.borrow_mut().insert(port, closing.clone()) {
             old.begin();
         }
         let core = core.clone();
         tokio::task::spawn_local(async move {
-            let accepting = || accept_loop(core.clone(), port, listener.try_clone(), closing.clone());
-            supervised("an accept loop", accepting).await;
+            let accepting = |core| accept_loop(core, port, listener.try_clone(), closing.clone());
+            supervised(core.clone(), "an accept loop", accepting).await;
             empty(&listener, |stream, peer| serve(&core, port, stream, peer)).await;
         });
     }

@@ -88,6 +88,7 @@ impl Shared {
 }
 
 /// An endpoint that somebody has to connect to in the background until it is there again.
+#[derive(Clone)]
 pub(crate) struct ProbeRequest {
     pub(crate) backend: Weak<LiveBackend>,
     pub(crate) endpoint: Weak<EndpointState>,

@@ -20,6 +20,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// What one direction of a stream holds, in bytes, unless told otherwise: about as much as a socket's buffer.
 const CAPACITY: usize = 256 << 10;
+/// What time of day it is unless told: always the same, so that runs can be compared.
+const TIME_OF_DAY: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// A core that serves streams in memory; origins are other ends of pooled connections.
 pub struct MemoryGateway {
@@ -45,6 +47,7 @@ impl MemoryGateway {
         shared.snapshot.store(Arc::new(snapshot));
         shared.version.store(1, Ordering::Release);
         let core = Core::new(0, shared);
+        core.date.set(TIME_OF_DAY);
         tokio::task::spawn_local(core.timers.clone().drive());
         (Self { core, metrics, capacity: Cell::new(CAPACITY), _probes: received }, problems)
     }
@@ -54,7 +57,7 @@ impl MemoryGateway {
         self.capacity.set(bytes);
     }
 
-    /// What answers without a `Date` get from now on; as it was when the gateway was made unless told.
+    /// What answers without a `Date` get from now on; 1970 unless told.
     pub fn set_time_of_day(&self, now: SystemTime) {
         self.core.date.set(now);
     }

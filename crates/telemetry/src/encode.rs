@@ -5,7 +5,7 @@ use crate::histogram::HistogramReading;
 use crate::process::Process;
 use crate::request::RequestMetrics;
 use crate::status::StatusReading;
-use crate::{BackendMetrics, ExchangeMetrics, ListenerMetrics, Registry, Series};
+use crate::{BackendMetrics, ExchangeMetrics, ListenerMetrics, Panicked, Registry, Series};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -45,6 +45,7 @@ impl Collector for Scrape {
         backends(&mut writer, &self.registry.backends.all(now))?;
         health(&mut writer, &self.registry)?;
         config(&mut writer, &self.registry)?;
+        panics(&mut writer, &self.registry)?;
         process(&mut writer, &self.registry, &self.process)
     }
 }
@@ -190,6 +191,13 @@ fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
     let results = [("success", &config.applied), ("failure", &config.failed)];
     let counts = results.map(|(result, count)| ([("result", result)], count.load(Ordering::Relaxed)));
     writer.counters("irongate_config_reloads", help, None, counts)
+}
+
+fn panics(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
+    let help = "Panics, by what they ended: mistakes in the program. Please report them, with the log.";
+    let counts = Panicked::ALL
+        .map(|what| ([("ended", what.as_str())], registry.panics[what as usize].load(Ordering::Relaxed)));
+    writer.counters("irongate_panics", help, None, counts)
 }
 
 fn process(writer: &mut Writer<'_>, registry: &Registry, process: &Process) -> fmt::Result {

@@ -26,6 +26,7 @@ pub struct Registry {
     pub(crate) endpoints: Family<EndpointMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
+    pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
     pub(crate) started: SystemTime,
     epoch: Instant,
     health: Mutex<Option<HealthSource>>,
@@ -39,6 +40,34 @@ pub(crate) struct ConfigState {
     pub(crate) failed: AtomicU64,
     pub(crate) last_failed: AtomicBool,
     pub(crate) last_applied_seconds: AtomicU64,
+}
+
+/// What a panic has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panicked {
+    /// A client's connection.
+    Connection,
+    /// A stream of one, over HTTP/2.
+    Stream,
+    /// A task that serves all connections; it was started again.
+    Task,
+    /// All of a data thread; it was started again.
+    Core,
+}
+
+impl Panicked {
+    pub(crate) const ALL: [Self; 4] = [Self::Connection, Self::Stream, Self::Task, Self::Core];
+
+    /// In lower case, as metrics say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Stream => "stream",
+            Self::Task => "task",
+            Self::Core => "core",
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -63,6 +92,7 @@ impl Registry {
             endpoints: Family::new(cores),
             totals,
             config: ConfigState::default(),
+            panics: Default::default(),
             started: SystemTime::now(),
             epoch: Instant::now(),
             health: Mutex::new(None),
@@ -123,6 +153,11 @@ impl Registry {
     pub fn config_failed(&self) {
         self.config.last_failed.store(true, Ordering::Relaxed);
         self.config.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A panic, which is a mistake in the program, has ended this.
+    pub fn panicked(&self, what: Panicked) {
+        self.panics[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was counted of every endpoint so far. Feed it to a [`crate::Window`] for the last few seconds.

@@ -73,15 +73,24 @@ fn name_of(backend: &LiveBackend) -> Option<(Arc<str>, u16)> {
     backend.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Lets somebody else follow a name, however following it ended.
+struct Following(Weak<LiveBackend>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if let Some(live) = self.0.upgrade() {
+            live.followed.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Keeps one backend's endpoints what its name says.
 async fn follow(backend: Weak<LiveBackend>) {
+    let _following = Following(backend.clone());
     let mut failing = false;
     loop {
         let Some(live) = backend.upgrade() else { return };
-        let Some(looked_up) = look_up(&live).await else {
-            live.followed.store(false, Ordering::Relaxed);
-            return;
-        };
+        let Some(looked_up) = look_up(&live).await else { return };
         match looked_up {
             Ok(()) => failing = false,
             Err(_) if failing => {}

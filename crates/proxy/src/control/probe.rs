@@ -1,7 +1,10 @@
 //! Unreachable endpoints: connected to in the background until they are there again.
 
+use super::supervised;
 use crate::clock::Clock;
 use crate::live::ProbeRequest;
+use irongate_telemetry::Registry as Metrics;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -11,9 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs for as long as there are cores. An endpoint becomes unreachable once until it is ready again, so there is at
 /// most one task for each.
-pub(super) async fn run(mut requests: UnboundedReceiver<ProbeRequest>, clock: Clock) {
+pub(super) async fn run(mut requests: UnboundedReceiver<ProbeRequest>, clock: Clock, metrics: Arc<Metrics>) {
     while let Some(request) = requests.recv().await {
-        tokio::spawn(probe(request, clock));
+        let probing = move || probe(request.clone(), clock);
+        tokio::spawn(supervised(metrics.clone(), "a probe of an endpoint", probing));
     }
 }
 

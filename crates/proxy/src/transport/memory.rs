@@ -20,6 +20,7 @@ struct Pipe {
     piece: usize,
     ended: bool,
     broken: bool,
+    poisoned: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -32,6 +33,7 @@ impl Pipe {
             piece: usize::MAX,
             ended: false,
             broken: false,
+            poisoned: false,
             reader: None,
             writer: None,
         }))
@@ -42,7 +44,7 @@ impl Pipe {
     }
 
     fn is_readable(&self) -> bool {
-        !self.bytes.is_empty() || self.ended || self.broken
+        !self.bytes.is_empty() || self.ended || self.broken || self.poisoned
     }
 }
 
@@ -67,9 +69,20 @@ impl MemoryStream {
         self.outgoing.borrow_mut().piece = piece.max(1);
     }
 
+    /// Lets the other end's next read panic.
+    pub fn poison(&self) {
+        let mut pipe = self.outgoing.borrow_mut();
+        pipe.poisoned = true;
+        pipe.wake();
+    }
+
     /// Reads what there is; `Ok(0)` is the end.
+    ///
+    /// # Panics
+    /// If the other end [asked for it](MemoryStream::poison).
     pub fn poll_read(&self, cx: &Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut pipe = self.incoming.borrow_mut();
+        assert!(!pipe.poisoned, "poisoned, as the test asked for");
         if pipe.broken {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

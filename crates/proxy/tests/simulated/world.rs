@@ -230,6 +230,19 @@ impl Peer {
         sent
     }
 
+    /// Writes as much as is taken while no piece waits longer than so; gives how much that was.
+    pub(crate) async fn try_send_for(&self, patience: Duration, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let write = poll_fn(|cx| self.stream.poll_write(cx, &bytes[sent..]));
+            match tokio::time::timeout(patience, write).await {
+                Ok(Ok(written)) => sent += written,
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        sent
+    }
+
     /// Reads once, into what was received. The end is an error.
     async fn read(&self) -> Result<(), End> {
         poll_fn(|cx| {
@@ -320,6 +333,11 @@ impl Peer {
 
     pub(crate) fn reset(&self) {
         self.stream.reset();
+    }
+
+    /// Lets the gateway panic when it reads next.
+    pub(crate) fn poison(&self) {
+        self.stream.poison();
     }
 }
 

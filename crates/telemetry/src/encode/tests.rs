@@ -1,7 +1,7 @@
 use super::encode;
 use crate::process::Process;
 use crate::{
-    AttemptRecord, BackendHealth, ExchangeMetrics, RETENTION, Reason, Registry, RequestLabels,
+    AttemptRecord, BackendHealth, ExchangeMetrics, Panicked, RETENTION, Reason, Registry, RequestLabels,
     RequestMetrics, RequestRecord, Series,
 };
 use std::collections::BTreeSet;
@@ -243,4 +243,22 @@ fn endpoints_are_read_in_the_process() {
     assert_eq!((reading.attempts, reading.failures, reading.latency.count()), (4, 2, 2));
     let median = reading.latency.quantile_micros(0.5).expect("two were answered");
     assert!((4_000..6_000).contains(&median), "{median}");
+}
+
+#[test]
+fn panics_are_counted_by_what_they_ended() {
+    let registry = Registry::new(1);
+    registry.panicked(Panicked::Stream);
+    registry.panicked(Panicked::Core);
+    registry.panicked(Panicked::Stream);
+    check(
+        &registry,
+        "irongate_panics",
+        &[
+            "irongate_panics_total{ended=\"connection\"} 0",
+            "irongate_panics_total{ended=\"stream\"} 2",
+            "irongate_panics_total{ended=\"task\"} 0",
+            "irongate_panics_total{ended=\"core\"} 1",
+        ],
+    );
 }

@@ -13,7 +13,7 @@ use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_tim
 use std::pin::pin;
 use std::rc::Rc;
 
-impl<D: Downstream> Attempts<'_, D> {
+impl<'a, D: Downstream> Attempts<'a, D> {
     /// An attempt over HTTP/1.1.
     pub(super) async fn once_http1(&mut self, load: Load, now: Time) -> End {
         let core = &self.client.core;
@@ -22,17 +22,16 @@ impl<D: Downstream> Attempts<'_, D> {
         let careful = !(self.idempotent && self.replay.is_whole());
         let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful) };
         let is_pooled = pooled.is_some();
-        let transport = match pooled {
-            Some(transport) => transport,
+        let (transport, held) = match pooled {
+            Some(transport) => (transport, Held::new(&backend.metrics)),
             None => match self.connect(&load, now).await {
-                Ok(transport) => transport,
+                Ok(connected) => connected,
                 Err(end) => {
                     load.end(core.now(), end.1);
                     return end.0;
                 }
             },
         };
-        let held = Held::new(&backend.metrics);
         if self.scratch.request.authority().is_empty()
             && let Some(address) = backend.address(index)
         {
@@ -90,10 +89,11 @@ impl<D: Downstream> Attempts<'_, D> {
             match connections.take() {
                 Taken::Sender(sender) => return Ok(sender),
                 Taken::Open(opener) => match self.connect(load, now).await {
-                    Ok(transport) => {
+                    Ok((transport, held)) => {
                         let Some(address) = backend.address(load.index) else { return Err(gone) };
                         let limits = &self.facts.options.limits;
                         let metrics = &backend.metrics;
+                        held.give_back();
                         if !connections.open(&self.client.core, address, metrics, limits, transport).await {
                             let end =
                                 End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
@@ -136,15 +136,14 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 
     /// A new connection to the endpoint.
-    async fn connect(&self, load: &Load, now: Time) -> Result<Rc<Transport>, (End, LoadOutcome)> {
+    async fn connect(&self, load: &Load, now: Time) -> Result<(Rc<Transport>, Held<'a>), (End, LoadOutcome)> {
         let backend = &self.work.backend;
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
         };
         #[cfg(feature = "memory")]
         if let Some(transport) = self.client.core.fresh.borrow_mut().pop_front() {
-            backend.metrics.opened();
-            return Ok(Rc::new(transport));
+            return Ok((Rc::new(transport), Held::opened(&backend.metrics)));
         }
         let until = self.connect_until(now);
         let mut connecting = pin!(Transport::connect(address));
@@ -154,9 +153,9 @@ impl<D: Downstream> Attempts<'_, D> {
         };
         match self.timer.within(until, |cx| connecting.as_mut().poll(cx)).await {
             Ok(Ok(transport)) => {
-                backend.metrics.opened();
+                let held = Held::opened(&backend.metrics);
                 load.connected(self.client.core.now());
-                Ok(Rc::new(transport))
+                Ok((Rc::new(transport), held))
             }
             Ok(Err(_)) => failed(Failure::ConnectFailed),
             Err(_) if until == self.deadlines.request => {
