@@ -96,6 +96,12 @@ impl ResponseHead {
         }
     }
 
+    /// About how many bytes of memory the head takes on its way.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.fields.arena.len()
+    }
+
     /// The origin's version.
     #[must_use]
     pub fn version(&self) -> Version {

@@ -48,6 +48,10 @@ pub(crate) trait Downstream {
     /// The same if more is left of the request's body than is worth reading and dropping.
     fn end_after_long_body(&mut self) {}
 
+    /// Ready when the client has taken enough of the heads that were queued for another one. What waits of heads is
+    /// bounded by this, since they are not subject to the flow control of bodies.
+    fn poll_head_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Queues the head of an interim answer, if the client can take it.
     fn interim(&mut self, head: &ResponseHead);
 

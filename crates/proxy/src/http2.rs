@@ -18,6 +18,7 @@ mod body;
 pub(crate) mod client;
 mod downstream;
 mod head;
+mod heads;
 mod queue;
 mod resets;
 mod server;

@@ -21,6 +21,15 @@ pub(super) enum NoHead {
     Final(Failure),
 }
 
+/// Interim answers on their way to the client.
+#[derive(Default)]
+struct Interim {
+    /// How many were passed on.
+    passed: u64,
+    /// Another is read when the client has taken more of those.
+    waits_for_client: bool,
+}
+
 impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
     /// Sends the request and reads heads, passing interim ones on, until the final one is in `head`.
     pub(super) async fn await_head(
@@ -32,6 +41,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
     ) -> Result<(), NoHead> {
         let mut motion = Motion::new(begun);
         let mut looked = false;
+        let mut interim = Interim::default();
         poll_fn(|cx| {
             match self.poll_upload(cx) {
                 Poll::Ready(Ok(())) => {
@@ -43,25 +53,38 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(NoHead::Final(failure))),
                 Poll::Pending => {}
             }
-            if let Poll::Ready(result) = self.poll_heads(cx, head) {
+            if let Poll::Ready(result) = self.poll_heads(cx, head, &mut interim) {
                 return Poll::Ready(result);
             }
             // The first look comes right after the attempt began: the clock is not read again for it.
             let now = if looked { self.core.now() } else { begun };
             looked = true;
-            motion.note(self.upload.pump.moved, now);
-            let (until, failure) = self.nearest_to_head(deadlines, begun, motion.at);
+            motion.note(self.upload.pump.moved + interim.passed, now);
+            let (until, failure) = match interim.waits_for_client {
+                true => self.nearest_to_room(deadlines, motion.at),
+                false => self.nearest_to_head(deadlines, begun, motion.at),
+            };
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
         .await
     }
 
     /// Reads heads, and sees whether the client is still there.
-    fn poll_heads(&mut self, cx: &mut Context<'_>, head: &mut ResponseHead) -> Poll<Result<(), NoHead>> {
+    fn poll_heads(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+        interim: &mut Interim,
+    ) -> Poll<Result<(), NoHead>> {
         loop {
+            interim.waits_for_client = self.downstream.poll_head_room(cx).is_pending();
+            if interim.waits_for_client {
+                break;
+            }
             match self.upstream.poll_head(cx, head) {
                 Poll::Ready(Ok(())) if matches!(head.status(), 100 | 102..=199) => {
-                    self.downstream.interim(head)
+                    self.downstream.interim(head);
+                    interim.passed += 1;
                 }
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(NoHead::Upstream(failure))),
@@ -73,6 +96,15 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             return Poll::Ready(Err(NoHead::Final(Failure::ClientGone)));
         }
         Poll::Pending
+    }
+
+    /// The same where the client has to take earlier heads first: the origin has no part in that wait.
+    fn nearest_to_room(&self, deadlines: &Deadlines, moved: Time) -> (Time, NoHead) {
+        let bounds = [
+            (moved.after(self.timeouts.stalled_write), NoHead::Final(Failure::ClientStalled)),
+            (deadlines.request, NoHead::Final(Failure::RequestTimeout)),
+        ];
+        bounds.into_iter().min_by_key(|(time, _)| *time).unwrap_or(bounds[0])
     }
 
     /// The nearest bound, and what it means when it is reached.

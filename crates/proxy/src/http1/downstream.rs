@@ -1,7 +1,7 @@
 //! A client's side of an exchange over HTTP/1.x.
 
 use super::{Reader, Writer};
-use crate::body::Source;
+use crate::body::{Sink, Source};
 use crate::exchange::{Closed, Downstream};
 use crate::transport::Transport;
 use irongate_message::{BodyLength, ConnectionOption, RequestHead, ResponseHead, Version};
@@ -10,6 +10,9 @@ use std::task::{Context, Poll};
 
 /// How much of a request's body that nobody read is read and thrown away, so that the connection can go on.
 const DRAINED: u64 = 256 << 10;
+/// How much of heads may wait for a client, in bytes, when another is read: with that one it is little more than
+/// the limit on a head. Several small ones go out by one write.
+const HEADS_WAITING: usize = 4 << 10;
 
 /// A client's connection during an exchange.
 pub(crate) struct Http1Downstream {
@@ -149,6 +152,17 @@ impl Downstream for Http1Downstream {
     fn end_after_long_body(&mut self) {
         if !self.reader.is_done() && !self.is_worth_draining() {
             self.keep_alive = false;
+        }
+    }
+
+    fn poll_head_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.writer.unsent() <= HEADS_WAITING {
+            return Poll::Ready(());
+        }
+        match self.writer.poll_flush(cx) {
+            Poll::Pending if self.writer.unsent() > HEADS_WAITING => Poll::Pending,
+            // A client that is gone is noticed by whoever writes to it next.
+            _ => Poll::Ready(()),
         }
     }
 

@@ -81,6 +81,11 @@ impl Writer {
         self.sent == self.waiting.len()
     }
 
+    /// How many bytes wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.waiting.len() - self.sent
+    }
+
     /// Whether the peer took nothing when it was last offered bytes: the kernel's buffer is full.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked

@@ -2,12 +2,14 @@
 
 use super::body::{Http2Sink, Http2Source};
 use super::head;
+use super::heads::HeadQueue;
 use super::queue::{Piece, Total};
 use crate::body::Source;
 use crate::exchange::{Closed, Downstream};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use irongate_message::{BodyLength, HeadLimits, RequestHead, ResponseHead};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// A client's stream during its exchange.
@@ -23,6 +25,8 @@ pub(super) struct Http2Downstream {
     awaits_continue: bool,
     /// The client reset the stream, made us reset it, or is gone.
     reset: bool,
+    /// What waits of the heads of all of the connection's streams.
+    heads: Rc<HeadQueue>,
 }
 
 impl Http2Downstream {
@@ -32,11 +36,12 @@ impl Http2Downstream {
         is_head: bool,
         limits: HeadLimits,
         total: Total,
+        heads: Rc<HeadQueue>,
     ) -> Self {
         let mut source = Http2Source::empty(limits);
         source.begin(body);
         let sink = Http2Sink::new(total);
-        Self { source, sink, respond, begun: false, is_head, awaits_continue: false, reset: false }
+        Self { source, sink, respond, begun: false, is_head, awaits_continue: false, reset: false, heads }
     }
 
     /// Whether the request is all there already and has no body.
@@ -94,11 +99,16 @@ impl Downstream for Http2Downstream {
         Poll::Ready(Closed::Gone)
     }
 
+    fn poll_head_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.heads.poll_room(cx)
+    }
+
     fn interim(&mut self, head: &ResponseHead) {
         if head.status() == 100 && !std::mem::take(&mut self.awaits_continue) {
             return;
         }
         if let Some(response) = head::write_response(head) {
+            self.heads.add_interim(head.size());
             // Failing means that the stream is over, which the exchange will see.
             let _ = self.respond.send_informational(response);
         }
@@ -106,6 +116,7 @@ impl Downstream for Http2Downstream {
 
     fn start(&mut self, head: &ResponseHead) {
         self.begun = true;
+        self.heads.add_final(head.size());
         let ended = self.is_head || matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
         let stream =
             head::write_response(head).and_then(|response| self.respond.send_response(response, ended).ok());

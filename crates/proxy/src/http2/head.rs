@@ -99,7 +99,11 @@ fn length(body: BodyLength) -> Option<u64> {
     if let BodyLength::Length(length) = body { Some(length) } else { None }
 }
 
-/// The kept fields, none of which belongs to a connection. The values share one allocation.
+/// A head's values share one allocation up to this many bytes. The crate's table of fields that it has sent keeps single
+/// values: of a large head each has its own, so that a short one that is kept does not keep them all.
+const SHARED_VALUES: usize = 4 << 10;
+
+/// The kept fields, none of which belongs to a connection.
 fn write_fields(
     fields: &Fields,
     length: Option<u64>,
@@ -107,15 +111,19 @@ fn write_fields(
 ) -> Option<HeaderMap> {
     let (count, bytes) =
         fields.iter().fold((0, 0), |(count, bytes), (_, value)| (count + 1, bytes + value.len()));
-    let mut values = BytesMut::with_capacity(bytes);
+    let mut values = BytesMut::with_capacity(if bytes <= SHARED_VALUES { bytes } else { 0 });
     let mut map = HeaderMap::with_capacity(count + 1);
     for (name, value) in fields.iter() {
         let name = HeaderName::from_bytes(name).ok()?;
         if !keep(&name) {
             continue;
         }
-        values.extend_from_slice(value);
-        let value: Bytes = values.split().freeze();
+        let value = if bytes <= SHARED_VALUES {
+            values.extend_from_slice(value);
+            values.split().freeze()
+        } else {
+            Bytes::copy_from_slice(value)
+        };
         map.try_append(name, HeaderValue::from_maybe_shared(value).ok()?).ok()?;
     }
     if let Some(length) = length {

@@ -3,6 +3,7 @@
 use super::STREAM_WINDOW;
 use super::downstream::Http2Downstream;
 use super::head;
+use super::heads::HeadQueue;
 use super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::resets::Resets;
 use super::stream::Stream;
@@ -16,7 +17,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
 use irongate_config::Limits;
-use irongate_telemetry::Reason as RefusalReason;
+use irongate_telemetry::{Panicked, Reason as RefusalReason};
 use irongate_traffic::Time;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -85,6 +86,7 @@ struct Shared {
     facts: Arc<PortFacts>,
     resets: RefCell<Resets>,
     total: Total,
+    heads: Rc<HeadQueue>,
 }
 
 /// A connection, as its task sees it.
@@ -116,7 +118,7 @@ impl Server {
         let now = client.core.now();
         let resets = RefCell::new(Resets::new(now));
         Self {
-            shared: Rc::new(Shared { client, facts, resets, total: Total::default() }),
+            shared: Rc::new(Shared { client, facts, resets, total: Total::default(), heads: Rc::default() }),
             connection,
             stream,
             active: now,
@@ -155,7 +157,7 @@ impl Server {
         match self.stream.poll_end_turn(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(()),
             Poll::Ready(Ok(())) if self.ended => return Poll::Ready(()),
-            _ => {}
+            _ => self.shared.heads.end_turn(self.stream.sent(), self.stream.left()),
         }
         self.poll_deadline(cx, timer, now)
     }
@@ -208,11 +210,13 @@ impl Server {
 
 /// Serves one stream.
 async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Piece>) {
-    let Shared { client, facts, resets, total } = &*shared;
+    let Shared { client, facts, resets, total, heads } = &*shared;
     let core = &client.core;
+    let _watch = core.watch(Panicked::Stream);
     let (head, body) = request.into_parts();
     let is_head = head.method == http::Method::HEAD;
-    let mut downstream = Http2Downstream::new(body, respond, is_head, facts.head_limits, total.clone());
+    let mut downstream =
+        Http2Downstream::new(body, respond, is_head, facts.head_limits, total.clone(), heads.clone());
     if !downstream.is_reset_already() {
         let timer = core.timers.timer();
         let mut scratch = core.take_scratch();

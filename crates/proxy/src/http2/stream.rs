@@ -94,7 +94,12 @@ impl Stream {
 
     /// Whether anything waits to be sent.
     pub(super) fn has_waiting(&self) -> bool {
-        self.inner.outgoing.borrow().left() > 0
+        self.left() > 0
+    }
+
+    /// How many bytes wait to be sent.
+    pub(super) fn left(&self) -> usize {
+        self.inner.outgoing.borrow().left()
     }
 
     /// Bytes sent so far.

@@ -5,6 +5,7 @@
 
 mod counts;
 mod dates;
+mod interim;
 mod panics;
 mod pieces;
 mod pressure;
