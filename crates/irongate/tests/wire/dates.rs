@@ -1,6 +1,6 @@
 //! `Date`: every final answer has one, over both versions of HTTP, and it is the time of day.
 
-use super::http2::peers::{Client, block_on};
+use crate::http2::peers::{Client, block_on};
 use crate::{gateway, gateway_to};
 use irongate_testkit::{Manifest, Origin, eventually};
 use std::time::{Duration, SystemTime};

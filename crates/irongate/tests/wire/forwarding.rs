@@ -1,5 +1,6 @@
 //! What is added, removed and kept in heads on the way, in both directions.
 
+use crate::http2::peers::{Client, block_on};
 use crate::{GET, assert_untouched, gateway, gateway_to};
 use irongate_testkit::{Gate, Manifest, Origin, ReadError, Request, Response};
 
@@ -388,6 +389,36 @@ fn a_trace_is_not_answered_with_our_secrets() {
     let answer =
         gateway.exchange("TRACE / HTTP/1.1\r\nHost: test\r\nCookie: secret\r\nMax-Forwards: 0\r\n\r\n");
     assert!(!answer.text().contains("secret"), "{answer:?}");
+}
+
+/// RFC 9110 7.6.2: counted down by each proxy, and answered by the one where it is used up.
+#[test]
+fn max_forwards_is_counted() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    let ask = |method: &str, left: &str| {
+        gateway.exchange(format!("{method} /a HTTP/1.1\r\nHost: test\r\nMax-Forwards: {left}\r\n\r\n"))
+    };
+    let options = ask("OPTIONS", "0");
+    assert_eq!(options.status, 204);
+    assert!(options.field("allow").is_some_and(|allow| allow.contains("GET")), "{options:?}");
+    assert_eq!(ask("TRACE", "0").status, 501);
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        for (method, status) in [("OPTIONS", 204), ("TRACE", 501)] {
+            let answer = client.ask(method, "/a", &[("max-forwards", "0")], None).await;
+            assert_eq!(answer.status, status, "{method} over HTTP/2");
+        }
+    });
+    assert_untouched(&gateway, &origin, "Max-Forwards: 0");
+    for (method, left, expected) in
+        [("OPTIONS", "1", "0"), ("TRACE", "10", "9"), ("GET", "0", "0"), ("OPTIONS", "many", "many")]
+    {
+        assert_eq!(ask(method, left).status, 200, "{method} {left}");
+        let requests = origin.requests();
+        let seen = requests.last().and_then(|request| request.field("max-forwards"));
+        assert_eq!(seen, Some(expected), "{method} {left}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod interrupted;
 mod mutations;
 mod paths;
 mod pipelining;
+mod pool;
 mod refusals;
 mod resets;
 mod retries;
