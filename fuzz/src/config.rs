@@ -17,7 +17,8 @@ pub fn check_problems(problems: &[Problem], texts: &[&str]) {
         };
         let number: usize =
             position.file.strip_suffix(".yaml").and_then(|number| number.parse().ok()).expect("a source");
-        let lines = texts[number].split('\n').count();
+        // A carriage return alone is a line end of YAML, too.
+        let lines = texts[number].replace("\r\n", "\n").split(['\n', '\r']).count();
         assert!((1..=lines + 1).contains(&(position.line as usize)) && position.column > 0, "{problem}");
         assert!(problem.to_string().len() < 16 << 10, "a problem is a sentence: {}", problem.message.len());
     }

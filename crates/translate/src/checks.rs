@@ -1,5 +1,7 @@
 //! What is wrong inside one object: collected while it is checked, placed afterwards.
 
+pub(crate) mod names;
+
 use crate::yaml::path::{At, FieldPath};
 use irongate_config::{ObjectName, Severity};
 use std::collections::HashSet;
@@ -93,6 +95,13 @@ impl Checks {
     pub(crate) fn at_most_bytes(&mut self, at: &At<'_>, text: &str, most: usize) {
         if text.len() > most {
             self.invalid(at, format!("is longer than {most} bytes"), "");
+        }
+    }
+
+    /// A name of one of the forms of [`names`].
+    pub(crate) fn name(&mut self, text: &str, form: fn(&str) -> Option<&'static str>, at: &At<'_>) {
+        if let Some(fault) = form(text) {
+            self.invalid(at, format!("`{}` {fault}", text.escape_debug()), "");
         }
     }
 

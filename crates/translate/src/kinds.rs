@@ -32,8 +32,8 @@ pub use backend_policy::{
 };
 pub use config_map::ConfigMap;
 pub use duration::GatewayDuration;
-pub(crate) use endpoint_slice::SERVICE_LABEL;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
+pub(crate) use endpoint_slice::{SERVICE_LABEL, special};
 pub use gateway::{
     AllowedRoutes, Gateway, GatewayAddress, GatewaySpec, Infrastructure, Listener, NamespacesFrom,
     RouteGroupKind, RouteNamespaces,
@@ -57,9 +57,11 @@ pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec
 pub use references::{ParametersReference, ParentReference, PolicyTargetReference};
 pub use secret::Secret;
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
-pub use service::{PortReference, Service, ServicePort, ServiceSpec};
+pub use service::{
+    PortProtocol, PortReference, Service, ServicePort, ServiceSpec, ServiceType, SessionAffinity,
+};
 
-use crate::checks::Checks;
+use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
@@ -94,6 +96,11 @@ pub(crate) trait Kind: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync 
     /// [`ObjectName`], or a plain name for kinds without a namespace.
     type Name: KindName + 'static;
 
+    /// The name of an object from its metadata; kinds with narrower rules check them here.
+    fn name(namespace: Option<&str>, name: &str) -> Result<Self::Name, NameProblem> {
+        Self::Name::new(namespace, name)
+    }
+
     /// What the API server would refuse, and what it would let pass but nobody can have meant.
     fn check(&self, _at: &At<'_>, _checks: &mut Checks) {}
 
@@ -114,13 +121,19 @@ pub(crate) struct NameProblem {
     pub(crate) message: String,
 }
 
+impl NameProblem {
+    /// A problem of a field, if something is wrong there.
+    pub(crate) fn check(field: &'static str, fault: Option<&str>) -> Result<(), Self> {
+        fault.map_or(Ok(()), |fault| Err(Self { field, message: fault.into() }))
+    }
+}
+
 impl KindName for ObjectName {
     fn new(namespace: Option<&str>, name: &str) -> Result<Self, NameProblem> {
         let namespace = namespace.unwrap_or("default");
-        Self::new(namespace, name).map_err(|error| {
-            let field = if Self::new(namespace, "a").is_ok() { "name" } else { "namespace" };
-            NameProblem { field, message: error.to_string() }
-        })
+        NameProblem::check("namespace", names::label(namespace))?;
+        NameProblem::check("name", names::subdomain(name))?;
+        Self::new(namespace, name).map_err(|error| NameProblem { field: "name", message: error.to_string() })
     }
 }
 
@@ -130,8 +143,7 @@ impl KindName for Text {
             let message = "is given, but objects of this kind have none".into();
             return Err(NameProblem { field: "namespace", message });
         }
-        ObjectName::new("default", name)
-            .map_err(|error| NameProblem { field: "name", message: error.to_string() })?;
+        NameProblem::check("name", names::subdomain(name))?;
         Ok(name.into())
     }
 }

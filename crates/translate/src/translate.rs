@@ -24,8 +24,10 @@ use backends::Backends;
 use classes::Classes;
 use gateways::{GatewayNode, Gateways};
 use index::Index;
-use irongate_config::{Config, Listener, ListenerProtocol, Problem};
+use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
 use policies::Policies;
+pub use policies::PolicyField;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What resources mean, in three readings.
@@ -35,6 +37,8 @@ pub struct Translation {
     pub config: Config,
     /// What became of each object.
     pub statuses: Statuses,
+    /// For each backend that a policy says something of, the fields and the policies, in the order of the kind.
+    pub policies: BTreeMap<BackendKey, Vec<PolicyField>>,
     /// What is wrong between objects; what is wrong within one was told by [`read`](crate::read()).
     pub problems: Vec<Problem>,
 }
@@ -53,14 +57,16 @@ pub fn translate(resources: &Resources) -> Translation {
     let mut gateways = Gateways::new(resources, &classes, &index, &mut problems);
     let mut backends = Backends::new(&index, &policies);
     attach::http_routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    backends::slices::check(resources, &index, &mut problems);
     Policies::resolve_targets(resources, &index, &mut backends, &mut problems);
 
-    let mut config = Config { listeners: Vec::new(), backends: backends.into_built() };
+    let (backends, policies) = backends.into_built();
+    let mut config = Config { listeners: Vec::new(), backends };
     for node in gateways.nodes {
         statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
         config.listeners.extend(listeners(node));
     }
-    Translation { config, statuses, problems: problems.place(&resources.documents) }
+    Translation { config, statuses, policies, problems: problems.place(&resources.documents) }
 }
 
 /// The listeners of a Gateway that are served.

@@ -6,7 +6,6 @@
 //! `METHOD host/path?query header:value…`.
 
 mod conformance;
-mod losers;
 mod precedence;
 mod properties;
 

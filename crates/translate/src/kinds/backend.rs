@@ -1,6 +1,6 @@
 //! Our `Backend`: where instances are found without Kubernetes.
 
-use super::{IRONGATE_GROUP, Kind, Text};
+use super::{IRONGATE_GROUP, Kind, Text, special};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -158,11 +158,23 @@ impl Kind for Backend {
             checks.invalid(&at, "needs `endpoints` or `dns`, one of them", "");
         }
         let endpoints = at.field("endpoints");
+        if self.spec.endpoints.as_ref().is_some_and(Vec::is_empty) {
+            let advice = "Requests are answered with 503.";
+            checks.warn(&endpoints, "NoEndpoints", "is empty", advice);
+        }
         for (index, endpoint) in self.spec.endpoints.iter().flatten().enumerate() {
             let at = endpoints.index(index);
-            if endpoint.socket_address().is_none() {
-                let message = format!("`{}` is not an IP address with a port", endpoint.address);
-                checks.invalid(&at, message, "For names use spec.dns: {name, port}.");
+            match endpoint.socket_address().map(|address| address.ip()) {
+                None => {
+                    let address = endpoint.address.escape_debug();
+                    let message = format!("`{address}` is not an IP address with a port");
+                    checks.invalid(&at, message, "For names use spec.dns: {name, port}.");
+                }
+                Some(address) => {
+                    if let Some(what) = special(address) {
+                        checks.invalid(&at, format!("`{address}` is {what}; no instance has it"), "");
+                    }
+                }
             }
             if endpoint.weight == 0 || endpoint.weight > 1_000_000 {
                 checks.invalid(

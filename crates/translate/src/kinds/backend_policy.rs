@@ -120,7 +120,24 @@ impl Kind for BackendPolicy {
                 "Name the Services and Backends that it is for.",
             );
         }
-        checks.no_more_than(&at.field("targetRefs"), spec.target_refs.len(), 16);
+        let targets = at.field("targetRefs");
+        checks.no_more_than(&targets, spec.target_refs.len(), 16);
+        for (index, target) in spec.target_refs.iter().enumerate().take(16) {
+            if spec.target_refs[..index].contains(target) {
+                let message = "names the same target as an earlier one";
+                checks.invalid(
+                    &targets.index(index),
+                    message,
+                    "Remove one, or tell them apart by sectionName.",
+                );
+            }
+        }
+        if let (Some(base), Some(longest)) = (spec.ejection.base_time, spec.ejection.max_time)
+            && base > longest
+        {
+            let message = "must not be longer than maxTime";
+            checks.invalid(&at.field("ejection").field("baseTime"), message, "Raise maxTime.");
+        }
         let positive = |value: Option<GatewayDuration>, at: &At<'_>, checks: &mut Checks| {
             if value.is_some_and(|value| value.0 == Duration::ZERO) {
                 checks.invalid(at, "must be longer than nothing", "");

@@ -1,13 +1,13 @@
 //! `EndpointSlice`: some of the instances of a Service.
 
-use super::{DISCOVERY_GROUP, IgnoredAny, Kind, Text};
-use crate::checks::Checks;
+use super::{DISCOVERY_GROUP, IgnoredAny, Kind, PortProtocol, Text};
+use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The label that names the Service of a slice.
 pub(crate) const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -39,6 +39,9 @@ pub enum AddressType {
 }
 
 /// One instance.
+///
+/// Zones and hints have no effect: the balancer finds out which instance answers soonest, and a gateway on a laptop or
+/// on virtual machines is in no zone.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "fields of the API that mean nothing here are named so that they are known")]
@@ -92,17 +95,23 @@ pub struct EndpointPort {
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// `TCP` where none is written.
-    pub protocol: Option<Text>,
-    #[expect(dead_code, reason = "named so that it is known")]
-    app_protocol: Option<IgnoredAny>,
+    #[serde(default)]
+    pub protocol: PortProtocol,
+    /// What is spoken there; the Service's own counts.
+    pub app_protocol: Option<Text>,
 }
 
 impl EndpointPort {
+    /// Its name; empty where it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
     /// Whether it is the TCP port of that name.
     #[must_use]
-    pub fn is(&self, name: Option<&str>) -> bool {
-        self.name.as_deref().unwrap_or_default() == name.unwrap_or_default()
-            && self.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
+    pub fn is(&self, name: &str) -> bool {
+        self.name() == name && self.protocol == PortProtocol::Tcp
     }
 }
 
@@ -117,24 +126,20 @@ impl Kind for EndpointSlice {
     }
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        let ports = at.field("ports");
-        checks.no_more_than(&ports, self.ports.len(), 100);
-        for (index, port) in self.ports.iter().enumerate() {
-            if let Some(number) = port.port {
-                checks.port(number, &ports.index(index).field("port"));
-            }
-        }
+        self.check_ports(&at.field("ports"), checks);
         if self.address_type == AddressType::Fqdn {
             let advice = "Use a Backend with spec.dns, or a Service of type ExternalName.";
             checks.warn(&at.field("addressType"), "UnsupportedValue", "names are not looked up here", advice);
             return;
         }
         let endpoints = at.field("endpoints");
+        checks.at_most(&endpoints, self.endpoints.len(), 1000);
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             let at = endpoints.index(index);
             let at = at.field("addresses");
+            checks.no_more_than(&at, endpoint.addresses.len(), 100);
             match &endpoint.addresses[..] {
-                [] => checks.invalid(&at, "is empty", ""),
+                [] => checks.invalid(&at, "is empty", "Write the instance's address."),
                 [_] => {}
                 [..] => checks.warn(
                     &at,
@@ -143,20 +148,70 @@ impl Kind for EndpointSlice {
                     "Write one endpoint an address.",
                 ),
             }
-            if let Some(address) = endpoint.addresses.first().filter(|address| !self.fits(address)) {
-                let kind = if self.address_type == AddressType::IPv4 { "IPv4" } else { "IPv6" };
-                checks.invalid(&at.index(0), format!("`{address}` is not an {kind} address"), "");
+            for (index, address) in endpoint.addresses.iter().enumerate() {
+                self.check_address(address, &at.index(index), checks);
             }
         }
     }
 }
 
 impl EndpointSlice {
-    fn fits(&self, address: &str) -> bool {
-        match self.address_type {
-            AddressType::IPv4 => address.parse::<Ipv4Addr>().is_ok(),
-            AddressType::IPv6 => address.parse::<Ipv6Addr>().is_ok(),
-            AddressType::Fqdn => true,
+    fn check_ports(&self, at: &At<'_>, checks: &mut Checks) {
+        checks.no_more_than(at, self.ports.len(), 100);
+        for (index, port) in self.ports.iter().enumerate() {
+            let at = at.index(index);
+            if let Some(number) = port.port {
+                checks.port(number, &at.field("port"));
+            }
+            if !port.name().is_empty() {
+                checks.name(port.name(), names::label, &at.field("name"));
+            }
+            if let Some(protocol) = &port.app_protocol {
+                checks.name(protocol, names::qualified, &at.field("appProtocol"));
+            }
         }
+        checks.unique(at, "name", self.ports.iter().map(|port| Some(port.name())));
+    }
+
+    /// Of the type of the slice, and one that an instance can have. Kubernetes refuses loopback addresses, too; here
+    /// instances on the same machine are most of what files are written for.
+    fn check_address(&self, text: &str, at: &At<'_>, checks: &mut Checks) {
+        let is_four = self.address_type == AddressType::IPv4;
+        let address: Option<IpAddr> = match self.address_type {
+            AddressType::IPv4 => text.parse::<Ipv4Addr>().ok().map(IpAddr::from),
+            AddressType::IPv6 => {
+                let address = text.parse::<Ipv6Addr>().ok();
+                address.filter(|address| address.to_ipv4_mapped().is_none()).map(IpAddr::from)
+            }
+            AddressType::Fqdn => return,
+        };
+        let Some(address) = address else {
+            let other = if is_four { "IPv6" } else { "IPv4" };
+            let advice = match text.parse::<IpAddr>() {
+                Ok(_) => format!("Write it in a slice with addressType: {other}."),
+                Err(_) if text.contains(':') && is_four => "The port belongs into `ports`.".to_owned(),
+                Err(_) => String::new(),
+            };
+            let kind = if is_four { "IPv4" } else { "IPv6" };
+            return checks.invalid(at, format!("`{}` is not an {kind} address", text.escape_debug()), advice);
+        };
+        if let Some(what) = special(address) {
+            checks.invalid(at, format!("`{address}` is {what}; no instance has it"), "");
+        }
+    }
+}
+
+/// What an address is that no single instance can be reached at.
+pub(crate) fn special(address: IpAddr) -> Option<&'static str> {
+    let is_link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    match address {
+        _ if address.is_unspecified() => Some("the unspecified address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address"),
+        _ if is_link_local => Some("a link-local address"),
+        _ => None,
     }
 }

@@ -1,11 +1,13 @@
 //! `metadata` of any object.
 
 use super::{IgnoredAny, Text};
+use crate::checks::names;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// `metadata`, as far as it is used.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -16,12 +18,16 @@ pub struct Metadata {
     /// Its namespace; `default` where none is written.
     pub namespace: Option<Text>,
     /// Its labels.
+    #[serde(deserialize_with = "labels")]
     pub labels: BTreeMap<Text, Text>,
     /// Counts the changes of its spec, on Kubernetes.
     pub generation: Option<i64>,
     /// When it was made, on Kubernetes.
     pub creation_timestamp: Option<Timestamp>,
-    annotations: Option<IgnoredAny>,
+    /// What tools keep there; nothing is read from it.
+    #[serde(deserialize_with = "annotations")]
+    #[schemars(with = "BTreeMap<Text, Text>")]
+    annotations: (),
     uid: Option<IgnoredAny>,
     resource_version: Option<IgnoredAny>,
     managed_fields: Option<IgnoredAny>,
@@ -31,6 +37,59 @@ pub struct Metadata {
     deletion_timestamp: Option<IgnoredAny>,
     deletion_grace_period_seconds: Option<IgnoredAny>,
     self_link: Option<IgnoredAny>,
+}
+
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Text, Text>, D::Error> {
+    deserializer.deserialize_map(Texts { value: names::label_value })
+}
+
+fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    deserializer.deserialize_map(Texts { value: |_| None }).map(drop)
+}
+
+/// A mapping of qualified names to texts.
+struct Texts {
+    /// What is wrong with a value.
+    value: fn(&str) -> Option<&'static str>,
+}
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = BTreeMap<Text, Text>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of names to texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut texts = BTreeMap::new();
+        while let Some(key) = map.next_key::<Text>()? {
+            let value =
+                map.next_value_seed(CheckedText { key: names::qualified(&key), value: self.value })?;
+            texts.insert(key, value);
+        }
+        Ok(texts)
+    }
+}
+
+/// A value whose key was looked at before: the error stands at the field, whichever of the two is wrong.
+struct CheckedText {
+    key: Option<&'static str>,
+    value: fn(&str) -> Option<&'static str>,
+}
+
+impl<'de> DeserializeSeed<'de> for CheckedText {
+    type Value = Text;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        if let Some(fault) = self.key {
+            return Err(D::Error::custom(format!("is no name: it {fault}")));
+        }
+        let text = Text::deserialize(deserializer)?;
+        match (self.value)(&text) {
+            Some(fault) => Err(D::Error::custom(fault)),
+            None => Ok(text),
+        }
+    }
 }
 
 /// A moment, as RFC 3339 writes it: seconds since 1970.

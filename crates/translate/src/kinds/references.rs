@@ -37,7 +37,7 @@ pub struct ParametersReference {
 }
 
 /// `targetRefs[]` of a policy: always in the policy's own namespace.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyTargetReference {
     /// The target's group.

@@ -1,10 +1,12 @@
 //! `Service`: the name and the ports of a backend; its instances are in `EndpointSlice`s.
 
-use super::{CORE_GROUP, IgnoredAny, Kind, Text};
-use crate::checks::Checks;
+mod check;
+
+use super::{CORE_GROUP, IgnoredAny, Kind, KindName, NameProblem, Text};
+use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{HostPattern, ObjectName};
+use irongate_config::ObjectName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
@@ -12,7 +14,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// A Service.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Service {
     /// What is wanted.
     pub spec: ServiceSpec,
@@ -22,21 +25,23 @@ pub struct Service {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
-    /// `ClusterIP` where none is written; `ExternalName` is a DNS name.
+    /// How it is reached in a cluster; `ExternalName` is a DNS name.
     #[serde(rename = "type")]
-    pub kind: Option<Text>,
+    pub kind: ServiceType,
     /// The DNS name of an `ExternalName`.
     pub external_name: Option<Text>,
-    /// Its ports.
+    /// Its ports; only an `ExternalName` or a headless Service may have none.
     pub ports: Vec<ServicePort>,
-    selector: Option<IgnoredAny>,
+    /// Its address in a cluster, where nothing is sent: requests go to the instances. `None`: it is headless and has none.
     #[serde(rename = "clusterIP")]
-    cluster_ip: Option<IgnoredAny>,
+    pub cluster_ip: Option<Text>,
+    /// Whether clients stay with one instance in a cluster; not offered here.
+    pub session_affinity: SessionAffinity,
+    selector: Option<IgnoredAny>,
     #[serde(rename = "clusterIPs")]
     cluster_ips: Option<IgnoredAny>,
     ip_families: Option<IgnoredAny>,
     ip_family_policy: Option<IgnoredAny>,
-    session_affinity: Option<IgnoredAny>,
     session_affinity_config: Option<IgnoredAny>,
     internal_traffic_policy: Option<IgnoredAny>,
     external_traffic_policy: Option<IgnoredAny>,
@@ -52,11 +57,40 @@ pub struct ServiceSpec {
     publish_not_ready_addresses: Option<IgnoredAny>,
 }
 
+/// How a Service is reached in a cluster.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
+#[expect(missing_docs, reason = "Kubernetes' own; for a gateway the first three are the same")]
+pub enum ServiceType {
+    #[default]
+    ClusterIP,
+    NodePort,
+    LoadBalancer,
+    /// A DNS name, looked up again and again.
+    ExternalName,
+}
+
+/// Whether clients stay with one instance.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
+pub enum SessionAffinity {
+    /// No.
+    #[default]
+    None,
+    /// By their addresses.
+    ClientIP,
+}
+
 impl ServiceSpec {
-    /// The DNS name, if it is an `ExternalName`.
+    /// The DNS name, if it is an `ExternalName`, without the dot that may end it.
     #[must_use]
-    pub fn dns_name(&self) -> Option<&Text> {
-        self.external_name.as_ref().filter(|_| self.kind.as_deref() == Some("ExternalName"))
+    pub fn dns_name(&self) -> Option<&str> {
+        let name = self.external_name.as_deref().filter(|_| self.kind == ServiceType::ExternalName)?;
+        Some(name.strip_suffix('.').unwrap_or(name))
+    }
+
+    /// Whether it has no address of its own.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip.as_deref() == Some("None")
     }
 }
 
@@ -72,19 +106,37 @@ pub struct ServicePort {
     /// The instances' port, as a number or by name.
     pub target_port: Option<PortReference>,
     /// `TCP` where none is written.
-    pub protocol: Option<Text>,
-    /// What is spoken there.
+    #[serde(default)]
+    pub protocol: PortProtocol,
+    /// What is spoken there: `http`, `kubernetes.io/h2c`, `kubernetes.io/ws`.
     pub app_protocol: Option<Text>,
-    #[expect(dead_code, reason = "named so that it is known")]
-    node_port: Option<IgnoredAny>,
+    /// The port of the nodes in a cluster; nothing listens there here.
+    pub node_port: Option<u16>,
 }
 
 impl ServicePort {
+    /// Its name; empty where it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
     /// Whether it is a TCP port.
     #[must_use]
     pub fn is_tcp(&self) -> bool {
-        self.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
+        self.protocol == PortProtocol::Tcp
     }
+}
+
+/// What carries the bytes to a port.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Hash, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "they are what they are called")]
+pub enum PortProtocol {
+    #[default]
+    Tcp,
+    Udp,
+    Sctp,
 }
 
 /// A port as a number or by name.
@@ -142,31 +194,16 @@ impl Kind for Service {
     const VERSIONS: &'static [&'static str] = &["v1"];
     type Name = ObjectName;
 
+    fn name(namespace: Option<&str>, name: &str) -> Result<ObjectName, NameProblem> {
+        NameProblem::check("name", names::label(name))?;
+        <ObjectName as KindName>::new(namespace, name)
+    }
+
     fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
         &mut resources.services
     }
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        let at = at.field("spec");
-        let spec = &self.spec;
-        let ports = at.field("ports");
-        checks.no_more_than(&ports, spec.ports.len(), 1000);
-        for (index, port) in spec.ports.iter().enumerate() {
-            let at = ports.index(index);
-            checks.port(port.port, &at.field("port"));
-            if port.name.is_none() && spec.ports.len() > 1 {
-                checks.invalid(&at.field("name"), "is required where a Service has several ports", "");
-            }
-        }
-        checks.unique(&ports, "name", spec.ports.iter().map(|port| port.name.as_deref()));
-        if spec.kind.as_deref() == Some("ExternalName") {
-            let at = at.field("externalName");
-            match spec.external_name.as_deref().map(HostPattern::parse) {
-                Some(Ok(HostPattern::Exact(_))) => {}
-                Some(Ok(_)) => checks.invalid(&at, "must be one host, not a pattern", ""),
-                Some(Err(error)) => checks.invalid(&at, error.to_string(), ""),
-                None => checks.invalid(&at, "is required for a Service of type ExternalName", ""),
-            }
-        }
+        check::spec(&self.spec, &at.field("spec"), checks);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::kinds::KINDS;
 use crate::checks::{Checks, Finding};
-use crate::kinds::{CORE_GROUP, GATEWAY_GROUP, IRONGATE_GROUP, Kind, KindName, Metadata};
+use crate::kinds::{CORE_GROUP, GATEWAY_GROUP, IRONGATE_GROUP, Kind, Metadata};
 use crate::nearest::advice;
 use crate::resources::{Declared, Object, ObjectKey, Origin, Resources};
 use crate::yaml::decode::{DecodeError, UnknownField, decode};
@@ -216,7 +216,7 @@ impl Candidate<'_, '_> {
         }
         let metadata = self.metadata()?;
         let name =
-            match K::Name::new(metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default()) {
+            match K::name(metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default()) {
                 Ok(name) => name,
                 Err(problem) => {
                     let at = At::Root.field("metadata");
@@ -243,7 +243,7 @@ impl Candidate<'_, '_> {
     fn written_key<K: Kind>(&self) -> Option<ObjectKey> {
         let metadata = self.node.get("metadata")?;
         let text = |name| metadata.get(name).and_then(Node::text);
-        K::Name::new(text("namespace"), text("name")?).ok().map(|name| key::<K>(&name))
+        K::name(text("namespace"), text("name")?).ok().map(|name| key::<K>(&name))
     }
 
     /// Whether the API server would not take an object; what is wrong with it is reported.

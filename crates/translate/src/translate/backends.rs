@@ -1,20 +1,17 @@
 //! Services and Backends to backends: what references resolve to, and where the instances are.
 
+pub(super) mod slices;
+
 use super::index::Index;
-use super::policies::Policies;
-use crate::kinds::{
-    AddressType, Backend as BackendObject, BackendProtocolName, EndpointSlice, Kind, PortReference, Service,
-    ServicePort,
-};
+use super::policies::{Chosen, Policies, PolicyField};
+use crate::kinds::{Backend as BackendObject, BackendProtocolName, Service};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
-use crate::yaml::path::At;
 use irongate_config::{
-    Backend, BackendKey, BackendKind, BackendProtocol, Endpoint, Endpoints, InvalidBackend, ObjectName,
-    Severity,
+    Backend, BackendKey, BackendKind, BackendProtocol, Endpoint, Endpoints, InvalidBackend,
 };
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Why a reference does not resolve: for the status, and as a sentence.
@@ -26,11 +23,19 @@ pub(super) struct Backends<'r> {
     policies: &'r Policies<'r>,
     known: HashMap<(BackendKind, &'r str, &'r str, u16), Result<BackendKey, Unresolved>>,
     built: BTreeMap<BackendKey, Arc<Backend>>,
+    /// Who says which field of a backend's options, where a policy does.
+    policy_fields: BTreeMap<BackendKey, Vec<PolicyField>>,
 }
 
 impl<'r> Backends<'r> {
     pub(super) fn new(index: &'r Index<'r>, policies: &'r Policies<'r>) -> Self {
-        Self { index, policies, known: HashMap::new(), built: BTreeMap::new() }
+        Self {
+            index,
+            policies,
+            known: HashMap::new(),
+            built: BTreeMap::new(),
+            policy_fields: BTreeMap::new(),
+        }
     }
 
     /// The backend that a reference names. A `Backend` has no port of its own: 0.
@@ -50,8 +55,11 @@ impl<'r> Backends<'r> {
             BackendKind::Service => self.service(namespace, name, port, problems),
             BackendKind::Backend => self.backend(namespace, name),
         };
-        let result = backend.map(|backend| {
+        let result = backend.map(|(backend, fields)| {
             let key = backend.key.clone();
+            if !fields.is_empty() {
+                self.policy_fields.insert(key.clone(), fields);
+            }
             self.built.insert(key.clone(), Arc::new(backend));
             key
         });
@@ -59,11 +67,14 @@ impl<'r> Backends<'r> {
         result
     }
 
-    pub(super) fn into_built(self) -> BTreeMap<BackendKey, Arc<Backend>> {
-        self.built
+    /// The backends, and who says which fields of their options.
+    pub(super) fn into_built(
+        self,
+    ) -> (BTreeMap<BackendKey, Arc<Backend>>, BTreeMap<BackendKey, Vec<PolicyField>>) {
+        (self.built, self.policy_fields)
     }
 
-    fn backend(&self, namespace: &str, name: &str) -> Result<Backend, Unresolved> {
+    fn backend(&self, namespace: &str, name: &str) -> Result<(Backend, Vec<PolicyField>), Unresolved> {
         let Some(object) = self.index.backends.get(&(namespace, name)) else {
             return Err((InvalidBackend::BackendNotFound, format!("there is no Backend {namespace}/{name}")));
         };
@@ -72,15 +83,17 @@ impl<'r> Backends<'r> {
             Some(dns) => Endpoints::Dns { name: dns.name.to_ascii_lowercase().into(), port: dns.port },
             None => Endpoints::Static(static_endpoints(object)),
         };
-        Ok(Backend {
+        let Chosen { options, fields } = self.policies.choose(BackendKind::Backend, &object.name, None);
+        let backend = Backend {
             key: BackendKey { kind: BackendKind::Backend, name: object.name.clone(), port: 0 },
             endpoints,
             protocol: match spec.protocol {
                 BackendProtocolName::Http1 => BackendProtocol::Http1,
                 BackendProtocolName::Http2 => BackendProtocol::Http2,
             },
-            options: self.policies.options(BackendKind::Backend, &object.name, None),
-        })
+            options,
+        };
+        Ok((backend, fields))
     }
 
     fn service(
@@ -89,7 +102,7 @@ impl<'r> Backends<'r> {
         name: &'r str,
         port: u16,
         problems: &mut UnplacedProblems,
-    ) -> Result<Backend, Unresolved> {
+    ) -> Result<(Backend, Vec<PolicyField>), Unresolved> {
         let not_found = |message: String| Err((InvalidBackend::BackendNotFound, message));
         let Some(object) = self.index.services.get(&(namespace, name)) else {
             return not_found(format!("there is no Service {namespace}/{name}"));
@@ -97,35 +110,31 @@ impl<'r> Backends<'r> {
         let spec = &object.body.spec;
         let service_port = spec.ports.iter().find(|one| one.port == port && one.is_tcp());
         let protocol = match service_port.and_then(|port| port.app_protocol.as_deref()) {
-            None | Some("" | "http" | "kubernetes.io/ws") => BackendProtocol::Http1,
-            Some("kubernetes.io/h2c") => BackendProtocol::Http2,
-            Some(other) => {
-                let message =
-                    format!("the appProtocol `{other}` of Service {namespace}/{name} is not spoken");
-                return Err((InvalidBackend::UnsupportedProtocol, message));
-            }
+            None => BackendProtocol::Http1,
+            Some(name) => protocol(name).ok_or_else(|| {
+                let message = format!(
+                    "the appProtocol `{name}` of Service {} is not spoken; {SPOKEN} are",
+                    object.name
+                );
+                (InvalidBackend::UnsupportedProtocol, message)
+            })?,
         };
         let endpoints = match (spec.dns_name(), service_port) {
-            // An ExternalName needs no ports of its own; if it lists some, the port is one of them.
-            (Some(dns), _) if service_port.is_some() || spec.ports.is_empty() => {
-                Endpoints::Dns { name: dns.to_ascii_lowercase().into(), port }
+            // An ExternalName needs no ports of its own; if it lists some, the port is one of them. A route names a
+            // port from 1.
+            (Some(dns), _) if service_port.is_some() || spec.ports.is_empty() && port != 0 => {
+                Endpoints::Dns { name: dns.into(), port }
             }
             (None, Some(service_port)) => {
                 let slices = self.index.slices.get(&(namespace, name)).map_or(&[][..], Vec::as_slice);
-                Endpoints::Static(slice_endpoints(object, service_port, slices, problems))
+                Endpoints::Static(slices::endpoints(object, service_port, slices, problems))
             }
-            _ => return not_found(format!("Service {namespace}/{name} has no TCP port {port}")),
+            _ => return not_found(no_such_port(object, port)),
         };
-        Ok(Backend {
-            key: BackendKey { kind: BackendKind::Service, name: object.name.clone(), port },
-            endpoints,
-            protocol,
-            options: self.options(&object.name, service_port),
-        })
-    }
-
-    fn options(&self, name: &ObjectName, port: Option<&ServicePort>) -> Arc<irongate_config::BackendOptions> {
-        self.policies.options(BackendKind::Service, name, port.and_then(|port| port.name.as_deref()))
+        let section = service_port.and_then(|port| port.name.as_deref());
+        let Chosen { options, fields } = self.policies.choose(BackendKind::Service, &object.name, section);
+        let key = BackendKey { kind: BackendKind::Service, name: object.name.clone(), port };
+        Ok((Backend { key, endpoints, protocol, options }, fields))
     }
 }
 
@@ -141,72 +150,26 @@ fn static_endpoints(object: &Object<BackendObject>) -> Vec<Endpoint> {
     weights.into_iter().map(|(address, weight)| Endpoint { address, weight }).collect()
 }
 
-/// The instances behind a Service's port: those that are ready, and where none is, those that are going but
-/// still answer.
-fn slice_endpoints(
-    service: &Object<Service>,
-    port: &ServicePort,
-    slices: &[&Object<EndpointSlice>],
-    problems: &mut UnplacedProblems,
-) -> Vec<Endpoint> {
-    let (mut ready, mut last_resort) = (Vec::new(), Vec::new());
-    let (mut has_port, mut has_endpoint) = (false, false);
-    for slice in slices.iter().filter(|slice| slice.body.address_type != AddressType::Fqdn) {
-        let Some(slice_port) = slice.body.ports.iter().find(|one| one.is(port.name.as_deref())) else {
-            continue;
-        };
-        has_port = true;
-        let number = slice_port.port.unwrap_or(match &port.target_port {
-            Some(PortReference::Number(number)) => *number,
-            Some(PortReference::Name(_)) | None => port.port,
-        });
-        for endpoint in &slice.body.endpoints {
-            has_endpoint = true;
-            let address = endpoint.addresses.first().and_then(|text| text.parse::<IpAddr>().ok());
-            let Some(address) = address.map(|ip| SocketAddr::new(ip, number)) else { continue };
-            if endpoint.conditions.is_ready() {
-                ready.push(address);
-            } else if endpoint.conditions.is_last_resort() {
-                last_resort.push(address);
-            }
-        }
+/// What can be spoken to a Service's port, as messages name it.
+const SPOKEN: &str = "`http`, `kubernetes.io/h2c` and `kubernetes.io/ws`";
+
+/// What an `appProtocol` stands for (KEP-3726, GEP-1911); `None`: it is not spoken. A WebSocket begins as HTTP/1.1.
+fn protocol(name: &str) -> Option<BackendProtocol> {
+    match name {
+        "http" | "kubernetes.io/ws" => Some(BackendProtocol::Http1),
+        "kubernetes.io/h2c" => Some(BackendProtocol::Http2),
+        _ => None,
     }
-    let mut addresses = if ready.is_empty() { last_resort } else { ready };
-    addresses.sort_unstable();
-    addresses.dedup();
-    if addresses.is_empty() {
-        warn_of_no_endpoints(service, port, slices, (has_port, has_endpoint), problems);
-    }
-    addresses.into_iter().map(|address| Endpoint { address, weight: 1 }).collect()
 }
 
-fn warn_of_no_endpoints(
-    service: &Object<Service>,
-    port: &ServicePort,
-    slices: &[&Object<EndpointSlice>],
-    (has_port, has_endpoint): (bool, bool),
-    problems: &mut UnplacedProblems,
-) {
-    let name = port.name.as_deref().unwrap_or_default();
-    let (message, advice) = if slices.is_empty() {
-        let label = format!("kubernetes.io/service-name: {}", service.name.name());
-        ("no EndpointSlice belongs to it".to_owned(), format!("Add one with the label {label}."))
-    } else if !has_port {
-        (format!("its EndpointSlices have no TCP port named `{name}`"), "Name the port there as here.".into())
-    } else if has_endpoint {
-        (format!("no instance is ready on port {}", port.port), String::new())
+/// Says which ports there are instead.
+fn no_such_port(service: &Object<Service>, port: u16) -> String {
+    let ports = service.body.spec.ports.iter().filter(|one| one.is_tcp());
+    let ports: Vec<String> = ports.take(10).map(|one| one.port.to_string()).collect();
+    let name = &service.name;
+    if ports.is_empty() {
+        format!("Service {name} has no TCP port")
     } else {
-        (format!("its EndpointSlices have no endpoint for port {}", port.port), String::new())
-    };
-    let advice = format!("{advice} Requests are answered with 503.").trim_start().to_owned();
-    let place = service.body.spec.ports.iter().position(|one| std::ptr::eq(one, port)).unwrap_or_default();
-    let at = At::Root.field("spec");
-    let at = at.field("ports");
-    problems.push(
-        Severity::Warning,
-        (Service::KIND, service),
-        &at.index(place),
-        "NoEndpoints",
-        (message, advice),
-    );
+        format!("Service {name} has no TCP port {port}; it has {}", ports.join(", "))
+    }
 }

@@ -1,19 +1,21 @@
 //! `BackendPolicy`s: which fields of which policy count for a backend.
 //!
-//! Field by field: a policy for one port of a Service before one for the whole Service, then the older before the
-//! younger, then by name.
+//! Field by field, the first policy that says a field counts: one for the port of a Service before one for the whole
+//! Service, then the older before the younger, then by name. What no policy says has its default.
+
+mod fields;
 
 use super::backends::Backends;
 use super::index::Index;
 use crate::kinds::{
-    Backend, BackendPolicy, BackendPolicySpec, CORE_GROUP, GatewayDuration, IRONGATE_GROUP, Kind,
-    PolicyTargetReference, Service,
+    Backend, BackendPolicy, CORE_GROUP, IRONGATE_GROUP, Kind, PolicyTargetReference, Service,
 };
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
+use fields::FIELDS;
 use irongate_config::{BackendKind, BackendOptions, ObjectName, Severity};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a policy is for: kind, namespace, name, and the name of a port.
@@ -21,82 +23,92 @@ type Target<'r> = (BackendKind, &'r str, &'r str, Option<&'r str>);
 
 /// The policies by what they are for, each list with the older first.
 pub(super) struct Policies<'r> {
-    by_target: HashMap<Target<'r>, Vec<&'r Object<BackendPolicy>>>,
+    by_target: BTreeMap<Target<'r>, Vec<&'r Object<BackendPolicy>>>,
     /// What holds where no policy says anything; shared by nearly all backends.
     defaults: Arc<BackendOptions>,
+}
+
+/// How a backend is treated, and who says so.
+pub(super) struct Chosen {
+    pub(super) options: Arc<BackendOptions>,
+    pub(super) fields: Vec<PolicyField>,
+}
+
+/// A field of a backend's options that a policy says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyField {
+    /// Its path in the `spec` of a `BackendPolicy`, such as `pool.idleTimeout`.
+    pub field: &'static str,
+    /// The `BackendPolicy` that counts.
+    pub policy: ObjectName,
+    /// The others that say it, too, and do not count, the one that would count next first.
+    pub overridden: Vec<ObjectName>,
 }
 
 impl<'r> Policies<'r> {
     pub(super) fn new(resources: &'r Resources, index: &Index<'r>, problems: &mut UnplacedProblems) -> Self {
         let mut objects: Vec<_> = resources.backend_policies.iter().collect();
         objects.sort_by(|a, b| a.age().cmp(&b.age()));
-        let mut by_target: HashMap<Target<'r>, Vec<_>> = HashMap::new();
-        // Who set a field of a target first.
-        let mut owners: HashMap<(Target<'r>, &'static str), &ObjectName> = HashMap::new();
+        let mut by_target: BTreeMap<Target<'r>, Vec<_>> = BTreeMap::new();
+        let at = At::Root.field("spec");
+        let targets = at.field("targetRefs");
         for object in objects {
-            let at = At::Root.field("spec");
-            let targets = at.field("targetRefs");
             for (place, reference) in object.body.spec.target_refs.iter().enumerate() {
-                let target = match target(reference, object.name.namespace(), index) {
-                    Ok(target) => target,
-                    Err((reason, message)) => {
+                match target(reference, object.name.namespace(), index) {
+                    Ok(target) => by_target.entry(target).or_default().push(object),
+                    Err((reason, text)) => {
                         let at = targets.index(place);
-                        problems.push(
-                            Severity::Error,
-                            (BackendPolicy::KIND, object),
-                            &at,
-                            reason,
-                            (message, ""),
-                        );
-                        continue;
-                    }
-                };
-                for field in set_fields(&object.body.spec) {
-                    let owner = *owners.entry((target, field)).or_insert(&object.name);
-                    if *owner != object.name {
-                        let path = At::Root.field("spec");
-                        let (group, name) = field.split_once('.').unwrap_or(("", field));
-                        let inner = path.field(group);
-                        let at = if group.is_empty() { path.field(name) } else { inner.field(name) };
-                        let message =
-                            format!("BackendPolicy {owner} is older and says it for {}", reference.name);
-                        let text = (message, "The older one counts.");
-                        problems.push(
-                            Severity::Warning,
-                            (BackendPolicy::KIND, object),
-                            &at,
-                            "Conflicted",
-                            text,
-                        );
+                        problems.push(Severity::Error, (BackendPolicy::KIND, object), &at, reason, text);
                     }
                 }
-                by_target.entry(target).or_default().push(object);
             }
         }
-        Self { by_target, defaults: Arc::default() }
+        for (target, list) in &by_target {
+            tell_losers(target, list, problems);
+        }
+        let policies = Self { by_target, defaults: Arc::default() };
+        for (kind, namespace, name, port) in policies.by_target.keys() {
+            let order = policies.order(*kind, namespace, name, *port);
+            check_times(&order, name, problems);
+        }
+        policies
+    }
+
+    /// The policies for a backend, the first the one that counts most.
+    fn order(
+        &self,
+        kind: BackendKind,
+        namespace: &str,
+        name: &str,
+        port: Option<&str>,
+    ) -> Vec<&'r Object<BackendPolicy>> {
+        let of = |port| self.by_target.get(&(kind, namespace, name, port)).map_or(&[][..], Vec::as_slice);
+        let specific = if port.is_some() { of(port) } else { &[] };
+        [specific, of(None)].concat()
     }
 
     /// How a backend is treated.
-    pub(super) fn options(
-        &self,
-        kind: BackendKind,
-        name: &ObjectName,
-        port: Option<&str>,
-    ) -> Arc<BackendOptions> {
-        let of = |port| {
-            self.by_target.get(&(kind, name.namespace(), name.name(), port)).map_or(&[][..], Vec::as_slice)
-        };
-        let specific = if port.is_some() { of(port) } else { &[] };
-        let general = of(None);
-        if specific.is_empty() && general.is_empty() {
-            return self.defaults.clone();
+    pub(super) fn choose(&self, kind: BackendKind, name: &ObjectName, port: Option<&str>) -> Chosen {
+        let order = self.order(kind, name.namespace(), name.name(), port);
+        if order.is_empty() {
+            return Chosen { options: self.defaults.clone(), fields: Vec::new() };
         }
         let mut options = BackendOptions::default();
-        // What counts most is applied last.
-        for policy in general.iter().rev().chain(specific.iter().rev()) {
-            apply(&policy.body.spec, &mut options);
+        let mut chosen = Vec::new();
+        for field in FIELDS {
+            let mut said = order.iter().skip_while(|policy| !(field.set)(&policy.body.spec, &mut options));
+            let Some(winner) = said.next() else { continue };
+            let mut scratch = BackendOptions::default();
+            let losers = said.filter(|policy| (field.set)(&policy.body.spec, &mut scratch));
+            chosen.push(PolicyField {
+                field: field.name,
+                policy: winner.name.clone(),
+                overridden: losers.map(|policy| policy.name.clone()).collect(),
+            });
         }
-        Arc::new(options)
+        // A first time out that is longer than the longest was told of.
+        options.ejection.base_time = options.ejection.base_time.min(options.ejection.max_time);
+        Chosen { options: Arc::new(options), fields: chosen }
     }
 
     /// Makes a backend of everything that a policy names, referred to or not: its health is worth seeing.
@@ -116,7 +128,7 @@ impl<'r> Policies<'r> {
                     Some(service) if kind == BackendKind::Service => {
                         let ports = service.body.spec.ports.iter().filter(|one| one.is_tcp());
                         ports
-                            .filter(|one| port.is_none_or(|port| one.name.as_deref() == Some(port)))
+                            .filter(|one| port.is_none_or(|port| one.name() == port))
                             .map(|one| one.port)
                             .collect()
                     }
@@ -136,79 +148,81 @@ fn target<'r>(
     reference: &'r PolicyTargetReference,
     namespace: &'r str,
     index: &Index<'r>,
-) -> Result<Target<'r>, (&'static str, String)> {
+) -> Result<Target<'r>, (&'static str, (String, String))> {
+    let not_found = |message: String, advice: String| Err(("TargetNotFound", (message, advice)));
     let name = &*reference.name;
     let port = reference.section_name.as_deref();
     match (&*reference.group, &*reference.kind) {
         (CORE_GROUP, Service::KIND) => {
             let Some(service) = index.services.get(&(namespace, name)) else {
-                return Err(("TargetNotFound", format!("there is no Service {namespace}/{name}")));
+                let advice = "A policy is for targets in its own namespace.".into();
+                return not_found(format!("there is no Service {namespace}/{name}"), advice);
             };
-            let has =
-                |port: &str| service.body.spec.ports.iter().any(|one| one.name.as_deref() == Some(port));
-            match port.filter(|port| !has(port)) {
+            let names: Vec<&str> = service.body.spec.ports.iter().map(|one| one.name()).collect();
+            match port.filter(|port| !names.contains(port)) {
                 Some(port) => {
-                    Err(("TargetNotFound", format!("Service {namespace}/{name} has no port named `{port}`")))
+                    let message = format!("Service {namespace}/{name} has no port named `{port}`");
+                    not_found(message, crate::nearest::advice(port, &names))
                 }
                 None => Ok((BackendKind::Service, namespace, name, port)),
             }
         }
         (IRONGATE_GROUP, Backend::KIND) => {
             if !index.backends.contains_key(&(namespace, name)) {
-                return Err(("TargetNotFound", format!("there is no Backend {namespace}/{name}")));
+                let advice = "A policy is for targets in its own namespace.".into();
+                return not_found(format!("there is no Backend {namespace}/{name}"), advice);
             }
             match port {
-                Some(_) => Err(("TargetNotFound", "a Backend has no sections".into())),
+                Some(_) => not_found("a Backend has no sections".into(), "Remove sectionName.".into()),
                 None => Ok((BackendKind::Backend, namespace, name, None)),
             }
         }
         (group, kind) => {
-            Err(("InvalidKind", format!("policies for a {kind} of the group `{group}` mean nothing")))
+            let message = format!("policies for a {kind} of the group `{group}` mean nothing");
+            let advice = "Name a Service (with no group), or a Backend of irongate.dev.".into();
+            Err(("InvalidKind", (message, advice)))
         }
     }
 }
 
-/// The fields that a policy sets.
-fn set_fields(spec: &BackendPolicySpec) -> impl Iterator<Item = &'static str> {
-    let BackendPolicySpec { target_refs: _, algorithm, connect_timeout, pool, ejection, retry_budget } = spec;
-    [
-        ("algorithm", algorithm.is_some()),
-        ("connectTimeout", connect_timeout.is_some()),
-        ("pool.idleTimeout", pool.idle_timeout.is_some()),
-        ("pool.maxIdle", pool.max_idle.is_some()),
-        ("ejection.consecutiveFailures", ejection.consecutive_failures.is_some()),
-        ("ejection.baseTime", ejection.base_time.is_some()),
-        ("ejection.maxTime", ejection.max_time.is_some()),
-        ("ejection.maxPercent", ejection.max_percent.is_some()),
-        ("retryBudget.percent", retry_budget.percent.is_some()),
-        ("retryBudget.interval", retry_budget.interval.is_some()),
-        ("retryBudget.minPerSecond", retry_budget.min_per_second.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(field, is_set)| is_set.then_some(field))
-}
-
-/// Puts what a policy says over what was said before.
-fn apply(spec: &BackendPolicySpec, options: &mut BackendOptions) {
-    let BackendPolicySpec { target_refs: _, algorithm, connect_timeout, pool, ejection, retry_budget } = spec;
-    let duration = |duration: GatewayDuration| duration.0;
-    set(&mut options.algorithm, algorithm.map(Into::into));
-    if let Some(timeout) = connect_timeout {
-        options.connect_timeout = Some(timeout.0);
+/// Tells of each field that an older policy for the same target says, too.
+fn tell_losers(target: &Target<'_>, list: &[&Object<BackendPolicy>], problems: &mut UnplacedProblems) {
+    let (_, _, name, port) = target;
+    let target = port.map_or_else(|| (*name).to_owned(), |port| format!("port `{port}` of {name}"));
+    let mut scratch = BackendOptions::default();
+    for field in FIELDS {
+        let mut said = list.iter().filter(|policy| (field.set)(&policy.body.spec, &mut scratch));
+        let Some(winner) = said.next() else { continue };
+        for loser in said {
+            let message =
+                format!("BackendPolicy {} says it for {target}, and comes before this one", winner.name);
+            let text = (message, "The older counts, and of one age the first by name.");
+            field.at(|at| {
+                problems.push(Severity::Warning, (BackendPolicy::KIND, loser), at, "Conflicted", text);
+            });
+        }
     }
-    set(&mut options.pool.idle_timeout, pool.idle_timeout.map(duration));
-    set(&mut options.pool.max_idle, pool.max_idle);
-    set(&mut options.ejection.consecutive_failures, ejection.consecutive_failures);
-    set(&mut options.ejection.base_time, ejection.base_time.map(duration));
-    set(&mut options.ejection.max_time, ejection.max_time.map(duration));
-    set(&mut options.ejection.max_percent, ejection.max_percent);
-    set(&mut options.retry_budget.percent, retry_budget.percent);
-    set(&mut options.retry_budget.interval, retry_budget.interval.map(duration));
-    set(&mut options.retry_budget.min_per_second, retry_budget.min_per_second);
 }
 
-fn set<T>(to: &mut T, from: Option<T>) {
-    if let Some(value) = from {
-        *to = value;
+/// Of two policies together, or of one and a default, the first time out may come to be longer than the longest.
+fn check_times(order: &[&Object<BackendPolicy>], name: &str, problems: &mut UnplacedProblems) {
+    let base = order.iter().find_map(|policy| Some((*policy, policy.body.spec.ejection.base_time?.0)));
+    let longest = order.iter().find_map(|policy| Some(policy.body.spec.ejection.max_time?.0));
+    let longest = longest.unwrap_or(BackendOptions::default().ejection.max_time);
+    if let Some((policy, base)) = base
+        && base > longest
+    {
+        let at = At::Root.field("spec");
+        let at = at.field("ejection");
+        let message =
+            format!("{base:?} is longer than the longest time out of {name}, {longest:?}, which counts");
+        let text = (message, "Raise ejection.maxTime.");
+        problems.push(
+            Severity::Warning,
+            (BackendPolicy::KIND, policy),
+            &at.field("baseTime"),
+            "Conflicted",
+            text,
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! A Config and statuses as text that a human can compare.
 
 use irongate_config::{
-    Backend, BackendOptions, BackendRef, BackendTarget, Config, Endpoints, FieldMatch, Filter, HeaderEdits,
-    Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule, ValueMatch,
+    Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, Config, Endpoints, FieldMatch, Filter,
+    HeaderEdits, Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule, ValueMatch,
 };
-use irongate_translate::{Condition, Statuses};
+use irongate_translate::{Condition, PolicyField, Statuses};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Writes a line; a `String` takes everything.
@@ -144,6 +145,20 @@ fn backend(backend: &Backend, out: &mut String) {
             }
         }
     }
+}
+
+/// Who says which field of which backend.
+pub(crate) fn policies(policies: &BTreeMap<BackendKey, Vec<PolicyField>>) -> String {
+    let mut out = String::new();
+    for (backend, fields) in policies {
+        line!(out, "{backend}");
+        for PolicyField { field, policy, overridden } in fields {
+            let names: Vec<String> = overridden.iter().map(ToString::to_string).collect();
+            let over = if names.is_empty() { String::new() } else { format!(", over {}", names.join(", ")) };
+            line!(out, "  {field}: {policy}{over}");
+        }
+    }
+    out
 }
 
 pub(crate) fn statuses(statuses: &Statuses) -> String {

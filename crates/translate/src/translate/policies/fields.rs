@@ -1,0 +1,70 @@
+//! The fields of a `BackendPolicy`, each by itself.
+
+use crate::kinds::BackendPolicySpec;
+use crate::yaml::path::At;
+use irongate_config::BackendOptions;
+
+/// One field.
+pub(super) struct Field {
+    /// Its path in `spec`.
+    pub(super) name: &'static str,
+    /// Puts what a policy says into the options; `false` if it says nothing.
+    pub(super) set: fn(&BackendPolicySpec, &mut BackendOptions) -> bool,
+}
+
+impl Field {
+    /// Calls with the field's place in the object.
+    pub(super) fn at(&self, call: impl FnOnce(&At<'_>)) {
+        let spec = At::Root.field("spec");
+        match self.name.split_once('.') {
+            Some((group, name)) => call(&spec.field(group).field(name)),
+            None => call(&spec.field(self.name)),
+        }
+    }
+}
+
+/// All fields, in the order of the kind.
+pub(super) const FIELDS: &[Field] = &[
+    Field { name: "algorithm", set: |from, to| set(&mut to.algorithm, from.algorithm.map(Into::into)) },
+    Field {
+        name: "connectTimeout",
+        set: |from, to| set(&mut to.connect_timeout, from.connect_timeout.map(|time| Some(time.0))),
+    },
+    Field {
+        name: "pool.idleTimeout",
+        set: |from, to| set(&mut to.pool.idle_timeout, from.pool.idle_timeout.map(|time| time.0)),
+    },
+    Field { name: "pool.maxIdle", set: |from, to| set(&mut to.pool.max_idle, from.pool.max_idle) },
+    Field {
+        name: "ejection.consecutiveFailures",
+        set: |from, to| set(&mut to.ejection.consecutive_failures, from.ejection.consecutive_failures),
+    },
+    Field {
+        name: "ejection.baseTime",
+        set: |from, to| set(&mut to.ejection.base_time, from.ejection.base_time.map(|time| time.0)),
+    },
+    Field {
+        name: "ejection.maxTime",
+        set: |from, to| set(&mut to.ejection.max_time, from.ejection.max_time.map(|time| time.0)),
+    },
+    Field {
+        name: "ejection.maxPercent",
+        set: |from, to| set(&mut to.ejection.max_percent, from.ejection.max_percent),
+    },
+    Field {
+        name: "retryBudget.percent",
+        set: |from, to| set(&mut to.retry_budget.percent, from.retry_budget.percent),
+    },
+    Field {
+        name: "retryBudget.interval",
+        set: |from, to| set(&mut to.retry_budget.interval, from.retry_budget.interval.map(|time| time.0)),
+    },
+    Field {
+        name: "retryBudget.minPerSecond",
+        set: |from, to| set(&mut to.retry_budget.min_per_second, from.retry_budget.min_per_second),
+    },
+];
+
+fn set<T>(to: &mut T, from: Option<T>) -> bool {
+    from.map(|value| *to = value).is_some()
+}
