@@ -18,6 +18,9 @@ const PACKAGE: &str = "irongate-instructions";
 /// A rise of more than this, in per cent, needs new committed figures in the same change.
 const TOLERANCE: u64 = 3;
 
+/// Cases that may take no more than so many per cent of what another takes: what has to stay flat.
+const RATIOS: [(&str, &str, u64); 1] = [("exchange/routes/10000", "exchange/routes/1", 105)];
+
 /// Instructions a repetition, by case.
 type Figures = BTreeMap<String, u64>;
 
@@ -131,6 +134,14 @@ fn compare(committed: &Figures, counted: &Figures) -> (String, Vec<String>) {
                 .push(format!("{case} takes {change:.1} % more instructions; {TOLERANCE} % is the most."));
         }
     }
+    for (case, base, most) in RATIOS {
+        let (Some(&case_count), Some(&base_count)) = (counted.get(case), counted.get(base)) else { continue };
+        let ratio = case_count as f64 / base_count as f64;
+        let _ = writeln!(table, "{case} is {ratio:.3} x {base}");
+        if case_count * 100 > base_count * most {
+            complaints.push(format!("{case} takes {ratio:.3} x what {base} takes; {most} % is the most."));
+        }
+    }
     for case in committed.keys().filter(|case| !counted.contains_key(*case)) {
         complaints.push(format!("{case} has a committed figure and is no case any more."));
     }
@@ -152,6 +163,14 @@ mod tests {
         assert_eq!(complaints.len(), 3, "{complaints:?}");
         assert!(complaints[0].starts_with("b takes 3.1 % more"), "{complaints:?}");
         assert!(table.contains("+3.0%") && table.contains("new"), "{table}");
+    }
+
+    #[test]
+    fn what_has_to_stay_flat_is_compared() {
+        let counts = |many| figures(&[("exchange/routes/1", 1000), ("exchange/routes/10000", many)]);
+        let check = |many| compare(&counts(many), &counts(many)).1;
+        assert_eq!(check(1050), [""; 0]);
+        assert!(check(1051)[0].contains("takes 1.051 x what exchange/routes/1 takes"), "{:?}", check(1051));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One whole exchange through a core of the proxy, over streams in memory: everything but the kernel.
 
 use crate::Case;
+use crate::routes::{self, attached};
 use irongate_config::{
-    AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config,
-    Endpoint, Endpoints, HostPattern, Listener, ListenerKey, ListenerProtocol, ObjectName, RequestMatch,
-    Route, RouteKey, RouteKind, RouteRule,
+    Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config, Endpoint,
+    Endpoints, HostPattern, Listener, ListenerKey, ListenerProtocol, ObjectName,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
 use std::future::poll_fn;
@@ -12,23 +12,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "exchange/get/1-kib", times: 1000, prepare: || prepare(1024) },
-    Case { name: "exchange/get/64-kib", times: 200, prepare: || prepare(64 << 10) },
+    Case { name: "exchange/get/1-kib", times: 1000, prepare: || prepare(1024, 0, &[REQUEST.to_vec()]) },
+    Case { name: "exchange/get/64-kib", times: 200, prepare: || prepare(64 << 10, 0, &[REQUEST.to_vec()]) },
+    // The same requests, which one route takes, or ten thousand.
+    Case { name: ONE_ROUTE, times: 1000, prepare: || prepare(1024, 0, &spread()) },
+    Case { name: MANY_ROUTES, times: 1000, prepare: || prepare(1024, MANY, &spread()) },
 ];
+
+/// What the exchanges over many routes are compared with by `cargo xtask instructions`.
+const ONE_ROUTE: &str = "exchange/routes/1";
+const MANY_ROUTES: &str = "exchange/routes/10000";
+const MANY: usize = 10_000;
+
+/// Requests spread over ten thousand routes, half by host, half by prefix.
+fn spread() -> Vec<Vec<u8>> {
+    (0..routes::REQUESTS).map(|turn| routes::request(turn, MANY).into_bytes()).collect()
+}
 
 const PORT: u16 = 80;
 const REQUEST: &[u8] = b"GET /shop/item?id=7 HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench/1.0\r\n\
     Accept: */*\r\nAccept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef\r\n\r\n";
 
-/// A request and its answer on connections that are open already.
-fn prepare(body: usize) -> Box<dyn FnMut()> {
+/// A request and its answer on connections that are open already; with so many routes beside the one for everything.
+/// The requests have their turns.
+fn prepare(body: usize, routes: usize, requests: &[Vec<u8>]) -> Box<dyn FnMut()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build_local(tokio::runtime::LocalOptions::default())
         .expect("a runtime without IO needs nothing from the system");
     let (gateway, client, origin) = runtime.block_on(async {
-        let (gateway, problems) = MemoryGateway::new(&config());
+        let (gateway, problems) = MemoryGateway::new(&config(routes));
         assert!(problems.is_empty(), "{problems:?}");
         let origin = gateway.origin().expect("the backend has an endpoint");
         let client = gateway.connect(PORT);
@@ -38,15 +52,21 @@ fn prepare(body: usize) -> Box<dyn FnMut()> {
         format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body}\r\n\r\n").into_bytes();
     answer.resize(answer.len() + body, b'x');
     let (mut client, mut origin) = (End::new(client), End::new(origin));
-    Box::new(move || {
+    let requests = requests.to_vec();
+    let mut turn = 0;
+    let mut exchange = move || {
         let _alive = &gateway;
+        turn = (turn + 1) % requests.len();
         runtime.block_on(async {
-            write(&client.stream, REQUEST).await;
+            write(&client.stream, &requests[turn]).await;
             read_until(&mut origin, |text| text.ends_with(b"\r\n\r\n")).await;
             write(&origin.stream, &answer).await;
             read_until(&mut client, |text| text.len() > body && text.ends_with(b"x")).await;
         });
-    })
+    };
+    // What a route's first request costs, its counters above all, stays out of the figure.
+    (0..routes::REQUESTS).for_each(|_| exchange());
+    Box::new(exchange)
 }
 
 /// A peer of the proxy, with memory of its own that is used again, so that it costs little itself.
@@ -79,8 +99,8 @@ async fn read_until(end: &mut End, is_whole: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// One listener, one route, one backend with one endpoint.
-fn config() -> Config {
+/// One listener, one route for everything and so many others, one backend with one endpoint.
+fn config(routes: usize) -> Config {
     let name = |text| ObjectName::new("default", text).expect("a valid name");
     let key = BackendKey { kind: BackendKind::Service, name: name("origin"), port: 80 };
     let address = SocketAddr::from(([127, 0, 0, 1], 9000));
@@ -91,20 +111,14 @@ fn config() -> Config {
         options: Arc::default(),
     };
     let target = BackendTarget::Backend(key.clone());
-    let rule = RouteRule {
-        matches: vec![RequestMatch::default()],
-        backends: vec![BackendRef { weight: 1, target, filters: Vec::new() }],
-        ..RouteRule::default()
-    };
-    let route_key = RouteKey { kind: RouteKind::Http, name: name("all") };
-    let route = Arc::new(Route { key: route_key, age: 0, rules: vec![Arc::new(rule)] });
+    let backends = vec![BackendRef { weight: 1, target, filters: Vec::new() }];
     let listener = Listener {
         key: ListenerKey { gateway: name("gateway"), section: "http".into() },
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], PORT))],
         protocol: ListenerProtocol::Http,
         hostname: HostPattern::Any,
         options: Arc::default(),
-        routes: vec![AttachedRoute { hostnames: vec![HostPattern::Any], route }],
+        routes: attached(routes, &backends),
     };
     Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
 }

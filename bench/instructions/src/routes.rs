@@ -2,7 +2,8 @@
 
 use crate::Case;
 use irongate_config::{
-    AttachedRoute, HostPattern, ObjectName, PathMatch, RequestMatch, Route, RouteKey, RouteKind, RouteRule,
+    AttachedRoute, BackendRef, HostPattern, ObjectName, PathMatch, RequestMatch, Route, RouteKey, RouteKind,
+    RouteRule,
 };
 use irongate_message::{HeadLimits, HeadParser, Parsed, RequestHead};
 use irongate_traffic::RouteTable;
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 /// Requests that are looked up in turn, spread over all routes.
-const REQUESTS: usize = 64;
+pub(crate) const REQUESTS: usize = 64;
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "route/find/1", times: 6400, prepare: || find(1) },
@@ -19,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn find(routes: usize) -> Box<dyn FnMut()> {
-    let (table, errors) = RouteTable::compile(&attached(routes));
+    let (table, errors) = RouteTable::compile(&attached(routes, &[]));
     assert!(errors.is_empty(), "{errors:?}");
     let heads: Vec<RequestHead> = (0..REQUESTS).map(|turn| head(&request(turn, routes))).collect();
     let mut turn = 0;
@@ -30,8 +31,9 @@ fn find(routes: usize) -> Box<dyn FnMut()> {
     })
 }
 
-/// One route for everything; the others half by host, half by prefix.
-fn attached(count: usize) -> Vec<AttachedRoute> {
+/// One route for everything; the others half by host, half by prefix. All have these backends.
+pub(crate) fn attached(count: usize, backends: &[BackendRef]) -> Vec<AttachedRoute> {
+    let route = |name: &str, age, host, prefix: &str| route(name, age, host, prefix, backends);
     let mut routes = vec![route("all", 0, HostPattern::Any, "/")];
     for index in 0..count / 2 {
         let host = HostPattern::parse(&format!("host-{index}.example")).expect("a valid host");
@@ -42,9 +44,9 @@ fn attached(count: usize) -> Vec<AttachedRoute> {
     routes
 }
 
-fn route(name: &str, age: usize, host: HostPattern, prefix: &str) -> AttachedRoute {
+fn route(name: &str, age: usize, host: HostPattern, prefix: &str, backends: &[BackendRef]) -> AttachedRoute {
     let matched = RequestMatch { path: PathMatch::Prefix(prefix.into()), ..RequestMatch::default() };
-    let rule = RouteRule { matches: vec![matched], ..RouteRule::default() };
+    let rule = RouteRule { matches: vec![matched], backends: backends.to_vec(), ..RouteRule::default() };
     let name = ObjectName::new("default", name).expect("a valid name");
     let key = RouteKey { kind: RouteKind::Http, name };
     AttachedRoute {
@@ -54,7 +56,7 @@ fn route(name: &str, age: usize, host: HostPattern, prefix: &str) -> AttachedRou
 }
 
 /// Half of the requests go by host, half by prefix; spread evenly over the routes.
-fn request(turn: usize, routes: usize) -> String {
+pub(crate) fn request(turn: usize, routes: usize) -> String {
     let index = turn * (routes / 2) / REQUESTS;
     match turn % 2 {
         0 => format!("GET /prefix-{index}/v1/items HTTP/1.1\r\nHost: shop.example\r\n\r\n"),
