@@ -1,5 +1,9 @@
 //! The paths and what they answer.
 
+mod inspect;
+
+use crate::current::Current;
+use crate::delivery::{Delivery, Pieces};
 use crate::{Phase, Readiness};
 use axum::Router;
 use axum::body::Body;
@@ -8,29 +12,29 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use irongate_telemetry::{CONTENT_TYPE, Registry};
 use serde_json::json;
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::fmt;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Every path there is.
-const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const PATHS: [&str; 10] = [
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/api/config",
+    "/api/statuses",
+    "/api/problems",
+    "/api/listeners",
+    "/api/routes",
+    "/api/backends",
+    "/api/explain",
+];
 
 /// How many scrapes may be under way, each of which holds the text that its peer has not taken yet: 10,000 busy
 /// routes make some 1.3 MB, and each listener with a backend another 4 KB.
 const SCRAPES: usize = 4;
-
-/// The text is written into pieces of this size, and each is let go when the peer has taken it. In one string it
-/// would take twice its length and more for as long as it grows.
-const PIECE: usize = 64 << 10;
 
 /// What the admin API reads.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Admin {
     pub registry: Arc<Registry>,
     /// Whether requests should be sent here.
     pub readiness: Arc<Readiness>,
+    /// What runs.
+    pub current: Arc<Current>,
 }
 
 /// Whether a connection came in on a loopback address; decides which hosts are answered.
@@ -52,15 +58,21 @@ pub(crate) enum Reach {
 struct Shared {
     admin: Admin,
     scrapes: Arc<Semaphore>,
+    views: Arc<Semaphore>,
 }
 
 /// The API for connections that came in one way or the other; clones share the bound on scrapes.
 pub(crate) fn router(admin: Admin) -> impl Fn(Reach) -> Router {
-    let shared = Shared { admin, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
+    let shared = Shared {
+        admin,
+        scrapes: Arc::new(Semaphore::new(SCRAPES)),
+        views: Arc::new(Semaphore::new(inspect::AT_ONCE)),
+    };
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .merge(inspect::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(shared);
@@ -91,7 +103,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     });
     match written.await {
         Ok(text) => {
-            let body = Body::new(Delivery { rest: text, _turn: turn });
+            let body = Body::new(Delivery::new(text, turn));
             ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
         }
         Err(error) => {
@@ -157,81 +169,9 @@ fn problem(status: StatusCode, error: &str, message: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{body:#}\n")).into_response()
 }
 
-/// A text in pieces of about [`PIECE`] bytes, none of them empty.
-#[derive(Debug, Default)]
-struct Pieces {
-    pieces: VecDeque<String>,
-    length: usize,
-}
-
-impl fmt::Write for Pieces {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.length += text.len();
-        match self.pieces.back_mut() {
-            Some(piece) if piece.len() + text.len() <= piece.capacity() => piece.push_str(text),
-            _ => {
-                let mut piece = String::with_capacity(PIECE.max(text.len()));
-                piece.push_str(text);
-                self.pieces.push_back(piece);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A scrape's text on its way: keeps its turn until the peer has taken nearly all of it.
-struct Delivery {
-    rest: Pieces,
-    _turn: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for Delivery {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.rest.pieces.pop_front();
-        self.rest.length -= piece.as_ref().map_or(0, String::len);
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece.into()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.pieces.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.length as u64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write as _;
-
-    #[test]
-    fn a_text_is_kept_in_pieces() {
-        let (mut pieces, mut whole) = (Pieces::default(), String::new());
-        for number in 0..40_000 {
-            for text in [&*number.to_string(), "", "\n"] {
-                pieces.write_str(text).expect("pieces take everything");
-                whole.push_str(text);
-            }
-        }
-        let long = "x".repeat(3 * PIECE);
-        pieces.write_str(&long).expect("pieces take everything");
-        whole.push_str(&long);
-        let lengths: Vec<usize> = pieces.pieces.iter().map(String::len).collect();
-        assert!(lengths[..3].iter().all(|&length| length > PIECE - 10 && length <= PIECE), "{lengths:?}");
-        assert_eq!((lengths.len(), pieces.length), (5, whole.len()));
-        assert_eq!(String::from_iter(pieces.pieces), whole);
-    }
 
     #[test]
     fn only_addresses_and_localhost_are_local() {

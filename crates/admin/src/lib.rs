@@ -4,12 +4,14 @@
 //! - `GET /readyz`: 200 while requests should be sent here, else 503 and why ([`Phase`]).
 //! - `GET /metrics`: everything that is counted, as OpenMetrics text.
 //!
-//! Anything else is a 404 that lists these. Views of listeners, routes, backends and statuses belong below
-//! `/api/`.
+//! - `GET /api/…`: the configuration that runs, its statuses and problems, and what the balancer thinks of each
+//!   endpoint, as JSON; see `docs/admin.md`.
+//!
+//! Anything else is a 404 that lists these.
 //!
 //! It runs on the control side's runtime and shares nothing with the data plane but counters. It takes little
 //! from its peers: heads up to 16 KiB, no bodies, a bounded number of connections of bounded age, a bounded
-//! number of scrapes at once.
+//! number of scrapes and of views at once. Lists are shown in parts.
 //!
 //! # Who may ask
 //!
@@ -21,9 +23,13 @@
 //! change state must check `Origin` in addition.
 
 mod api;
+mod current;
+mod delivery;
 mod readiness;
 mod server;
+mod views;
 
 pub use api::Admin;
+pub use current::{Applied, Current, Knowledge, Question};
 pub use readiness::{Phase, Readiness};
 pub use server::serve;

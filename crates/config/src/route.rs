@@ -45,6 +45,8 @@ pub struct Route {
 /// One rule of a route.
 #[derive(Clone, Debug, Default)]
 pub struct RouteRule {
+    /// Its index in the route as it was written; some of those before it may not be served.
+    pub place: usize,
     /// Its name, where it has one.
     pub name: Option<Arc<str>>,
     /// A request fits the rule if it fits one of these; never empty.

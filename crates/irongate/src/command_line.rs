@@ -20,6 +20,12 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Run the gateway from YAML files
     Run(RunOptions),
+    /// Tell every problem of YAML files, and what would be served of them
+    Check(CheckOptions),
+    /// Tell what would become of a request, and why
+    Explain(ExplainOptions),
+    /// Print JSON schemas of the kinds, for editors
+    Schema(SchemaOptions),
     /// Print the version
     Version,
 }
@@ -57,6 +63,52 @@ pub(crate) struct RunOptions {
     /// On SIGTERM: how long connections are still accepted, while /readyz already says no
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) drain_delay: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckOptions {
+    /// A YAML file, or a folder of them (*.yaml, *.yml); may be given several times
+    #[arg(short = 'c', long = "config", value_name = "PATH", required = true, num_args = 1..)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How it is told
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainOptions {
+    /// A YAML file, or a folder of them (*.yaml, *.yml); may be given several times
+    #[arg(short = 'c', long = "config", value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The request's method
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header field of the request; may be given several times. Host counts before that of the URL
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The admin address of a running gateway, which knows how the endpoints are
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// How it is told
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: OutputFormat,
+    /// The request's URL: http://host[:port]/path?query
+    pub(crate) url: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaOptions {
+    /// The kind; without one, the schema is for files that hold objects of all kinds
+    pub(crate) kind: Option<String>,
+    /// List the kinds instead
+    #[arg(long, conflicts_with = "kind")]
+    pub(crate) list: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -48,11 +48,12 @@ async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let (resources, mut problems) =
         irongate_translate::read(&[Source::new("demo.yaml", manifest(&origins, options.port))]);
     let translation = irongate_translate::translate(&resources);
-    problems.extend(translation.problems);
+    problems.extend(translation.problems.iter().cloned());
     problems.extend(gateway.apply(&translation.config).await);
     if let Some(problem) = problems.first() {
         bail!("{problem} (another port: irongate demo --port N)");
     }
+    gateway.publish(resources, translation, problems);
     gateway.readiness.set(Phase::Ready);
     let address = SocketAddr::from(([127, 0, 0, 1], options.port));
     introduce(address, options.admin.0);

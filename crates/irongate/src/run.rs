@@ -1,12 +1,14 @@
 //! `irongate run`: the gateway from YAML files.
 
 use crate::command_line::RunOptions;
+use crate::knowledge::Known;
 use crate::{files, limits, log};
 use anyhow::{Context, bail};
-use irongate_admin::{Admin, Phase, Readiness};
+use irongate_admin::{Admin, Applied, Current, Phase, Readiness};
 use irongate_config::{Config, Problem, Severity};
 use irongate_proxy::{Drain, Proxy, StartOptions, available_threads};
 use irongate_telemetry::Registry;
+use irongate_translate::{Resources, Translation};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub(crate) struct Gateway {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) metrics: Arc<Registry>,
     pub(crate) readiness: Arc<Readiness>,
+    /// What the admin API shows; `None` where there is none.
+    current: Option<Arc<Current>>,
     version: u64,
 }
 
@@ -53,7 +57,8 @@ impl Gateway {
         let descriptors = limits::raise_descriptors();
         let metrics = Registry::new(threads);
         let readiness = Arc::new(Readiness::default());
-        if let Some(address) = admin {
+        let current = admin.map(|_| Arc::new(Current::default()));
+        if let (Some(address), Some(current)) = (admin, &current) {
             let listener = TcpListener::bind(address).await;
             let listener = listener.with_context(|| {
                 format!(
@@ -61,14 +66,18 @@ impl Gateway {
                 )
             })?;
             let address = listener.local_addr()?;
-            let admin = Admin { registry: metrics.clone(), readiness: readiness.clone() };
+            let admin =
+                Admin { registry: metrics.clone(), readiness: readiness.clone(), current: current.clone() };
             tokio::spawn(irongate_admin::serve(listener, admin, std::future::pending()));
             tracing::info!("admin endpoints at http://{address}");
         }
         let start = StartOptions { threads, most_connections: (descriptors / 2).max(1) };
         let proxy = Proxy::start(&start, &metrics).context("the data plane cannot be started")?;
         metrics.set_backend_health(proxy.health_source());
-        Ok(Self { proxy, metrics, readiness, version: 0 })
+        if let Some(current) = &current {
+            current.set_proxy(&proxy);
+        }
+        Ok(Self { proxy, metrics, readiness, current, version: 0 })
     }
 
     /// Applies a configuration; gives what is wrong with it.
@@ -80,6 +89,19 @@ impl Gateway {
         self.metrics.config_applied(self.version, SystemTime::now());
         problems
     }
+
+    /// Tells the admin API what was applied last, and what was found wrong with it.
+    pub(crate) fn publish(&self, resources: Resources, translation: Translation, problems: Vec<Problem>) {
+        let Some(current) = &self.current else { return };
+        let Translation { config, statuses, policies, problems: _ } = translation;
+        current.set_applied(Applied {
+            version: self.version,
+            at: SystemTime::now(),
+            config: Arc::new(config),
+            problems,
+            knowledge: Box::new(Known { resources, statuses, policies }),
+        });
+    }
 }
 
 async fn run(options: &RunOptions) -> anyhow::Result<()> {
@@ -89,13 +111,13 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let sources = files::read(&options.paths)?;
     let mut gateway = Gateway::start(threads, options.admin.0).await?;
-    let (config, mut problems, _) = translate(&sources);
+    let (resources, translation, mut problems, _) = translate(&sources);
     drop(sources);
-    problems.extend(gateway.apply(&config).await);
+    problems.extend(gateway.apply(&translation.config).await);
     problems.iter().for_each(show);
-    announce(&gateway.proxy, &config);
+    announce(&gateway.proxy, &translation.config);
+    gateway.publish(resources, translation, problems);
     gateway.readiness.set(Phase::Ready);
-    drop(config);
     loop {
         tokio::select! {
             _ = hangup.recv() => reload(&mut gateway, &options.paths).await,
@@ -120,12 +142,12 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
 }
 
 /// Reads and translates; the last part tells whether every object could be read.
-fn translate(sources: &[irongate_translate::Source]) -> (Config, Vec<Problem>, bool) {
+fn translate(sources: &[irongate_translate::Source]) -> (Resources, Translation, Vec<Problem>, bool) {
     let (resources, mut problems) = irongate_translate::read(sources);
     let whole = problems.iter().all(|problem| problem.severity < Severity::Error);
     let translation = irongate_translate::translate(&resources);
-    problems.extend(translation.problems);
-    (translation.config, problems, whole)
+    problems.extend(translation.problems.iter().cloned());
+    (resources, translation, problems, whole)
 }
 
 /// SIGHUP: reads everything anew. What cannot be read changes nothing: the running configuration stays.
@@ -138,16 +160,17 @@ async fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
             return;
         }
     };
-    let (config, mut problems, whole) = translate(&sources);
+    let (resources, translation, mut problems, whole) = translate(&sources);
     if !whole {
         problems.iter().for_each(show);
         gateway.metrics.config_failed();
         tracing::error!("not reloaded, the running configuration stays: mend what cannot be read");
         return;
     }
-    problems.extend(gateway.apply(&config).await);
+    problems.extend(gateway.apply(&translation.config).await);
     problems.iter().for_each(show);
-    announce(&gateway.proxy, &config);
+    announce(&gateway.proxy, &translation.config);
+    gateway.publish(resources, translation, problems);
 }
 
 fn show(problem: &Problem) {

@@ -29,4 +29,4 @@ pub use status::{
     Condition, GatewayClassStatus, GatewayStatus, ListenerStatus, ParentRefStatus, RouteParentStatus,
     RouteStatus, Statuses,
 };
-pub use translate::{PolicyField, Translation, translate};
+pub use translate::{FieldOrigin, PolicyField, Said, Translation, translate};

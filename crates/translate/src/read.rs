@@ -1,6 +1,6 @@
 //! From texts to [`Resources`]: each document is decoded and checked by itself, and a bad one costs nobody else.
 
-mod document;
+pub(crate) mod document;
 mod file;
 pub(crate) mod kinds;
 mod split;
@@ -76,7 +76,7 @@ pub(crate) fn locate(root: &Node<'_>, origin: Origin, path: &FieldPath) -> Mark 
     path.find(object_node(root, origin))
 }
 
-fn object_node<'n, 'a>(root: &'n Node<'a>, origin: Origin) -> &'n Node<'a> {
+pub(crate) fn object_node<'n, 'a>(root: &'n Node<'a>, origin: Origin) -> &'n Node<'a> {
     let item = origin.item.and_then(|item| match &root.get("items")?.value {
         Value::Sequence(items) => items.get(item as usize),
         _ => None,

@@ -5,7 +5,7 @@ use crate::kinds::{
     Namespace, ReferenceGrant, Secret, Service, Text, Timestamp,
 };
 use crate::yaml::path::FieldPath;
-use crate::yaml::{Documents, Mark};
+use crate::yaml::{Documents, Mark, Node};
 use irongate_config::{ObjectName, Position};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -169,6 +169,12 @@ impl DocumentPlace {
     pub(crate) fn detached(&self) -> Self {
         let text: Arc<str> = self.document().into();
         Self { file: self.file.clone(), range: 0..text.len(), text, line: self.line }
+    }
+
+    /// Looks at the tree of an object, which is read once more.
+    pub(crate) fn read<R>(&self, origin: Origin, look: impl FnOnce(&Node<'_>) -> R) -> Option<R> {
+        let document = Documents::new(self.document(), self.line - 1).next()?.ok()?;
+        Some(look(crate::read::object_node(&document.root, origin)))
     }
 
     fn document(&self) -> &str {

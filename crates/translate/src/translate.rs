@@ -13,6 +13,7 @@ mod index;
 mod matches;
 mod parameters;
 mod policies;
+mod provenance;
 mod regex;
 mod rules;
 mod statuses;
@@ -27,6 +28,7 @@ use index::Index;
 use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
 use policies::Policies;
 pub use policies::PolicyField;
+pub use provenance::{FieldOrigin, Said};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,12 +1,16 @@
 use super::*;
-use crate::{Phase, Readiness};
+use crate::{Current, Phase, Readiness};
 use irongate_telemetry::Registry;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 
 fn admin() -> Admin {
-    Admin { registry: Registry::new(1), readiness: Arc::new(Readiness::default()) }
+    Admin {
+        registry: Registry::new(1),
+        readiness: Arc::new(Readiness::default()),
+        current: Arc::new(Current::default()),
+    }
 }
 
 /// A client's end of a connection in memory that holds `buffer` bytes.

@@ -75,6 +75,18 @@ impl Cause {
         self != Self::Status(429)
     }
 
+    /// In a word or two; `None` where there is none.
+    #[must_use]
+    pub fn text(self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Connect => Some("connect".to_owned()),
+            Self::Transport => Some("transport".to_owned()),
+            Self::Timeout => Some("timeout".to_owned()),
+            Self::Status(status) => Some(format!("status {status}")),
+        }
+    }
+
     pub(super) fn pack(self) -> u32 {
         match self {
             Self::None => 0,

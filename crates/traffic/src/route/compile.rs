@@ -25,12 +25,12 @@ pub struct CompileError {
 }
 
 /// The place of a match in precedence among those of one host and one path: the least comes first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    any_method: bool,
-    headers: Reverse<usize>,
-    query: Reverse<usize>,
-    age: u32,
+    pub(super) any_method: bool,
+    pub(super) headers: Reverse<usize>,
+    pub(super) query: Reverse<usize>,
+    pub(super) age: u32,
     /// The indices of the route, the rule and the match.
     pub(super) place: (usize, usize, usize),
 }

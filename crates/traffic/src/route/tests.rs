@@ -6,6 +6,7 @@
 //! `METHOD host/path?query header:value…`.
 
 mod conformance;
+mod losers;
 mod precedence;
 mod properties;
 

@@ -107,7 +107,7 @@ struct DocumentReader {
 }
 
 /// Keys of every object that are not part of what its kind says.
-const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
+pub(crate) const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "status"];
 
 impl DocumentReader {
     fn document(&mut self, root: &Node<'_>, offset: usize, line: u32) {
@@ -215,15 +215,15 @@ impl Candidate<'_, '_> {
             return None;
         }
         let metadata = self.metadata()?;
-        let name =
-            match K::name(metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default()) {
-                Ok(name) => name,
-                Err(problem) => {
-                    let at = At::Root.field("metadata");
-                    self.invalid(&at.field(problem.field), problem.message, "");
-                    return None;
-                }
-            };
+        let name = match K::name(metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default())
+        {
+            Ok(name) => name,
+            Err(problem) => {
+                let at = At::Root.field("metadata");
+                self.invalid(&at.field(problem.field), problem.message, "");
+                return None;
+            }
+        };
         let key = key::<K>(&name);
         self.resource = key.to_string();
         let (body, unknown) = decode::<K>(self.node, &At::Root, ENVELOPE, K::IS_SECRET);

@@ -59,9 +59,9 @@ pub(super) fn translate<'r>(
     let (mut dropped, mut failing) = (Vec::new(), Vec::new());
     for (place, rule) in object.body.spec.rules.iter().enumerate() {
         match translator.rule(rule, &at.index(place)) {
-            Rule::Whole(rule) => outcome.rules.push(Arc::new(rule)),
+            Rule::Whole(rule) => outcome.rules.push(Arc::new(RouteRule { place, ..rule })),
             Rule::Failing(rule) => {
-                outcome.rules.push(Arc::new(rule));
+                outcome.rules.push(Arc::new(RouteRule { place, ..rule }));
                 failing.push(place.to_string());
             }
             Rule::Dropped => dropped.push(place.to_string()),
@@ -142,6 +142,7 @@ impl<'r> Translator<'_, 'r> {
             backoff: retry.backoff.map(|duration| duration.0),
         });
         Rule::Whole(RouteRule {
+            place: 0,
             name,
             matches,
             filters: filters.unwrap_or_default(),

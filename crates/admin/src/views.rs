@@ -1,0 +1,57 @@
+//! What runs, as JSON. Documented in `docs/admin.md`: fields are added, never renamed.
+
+mod backends;
+mod listeners;
+mod routes;
+
+pub(crate) use backends::backends;
+pub(crate) use listeners::listeners;
+pub(crate) use routes::routes;
+
+use crate::Applied;
+use irongate_config::{Endpoints, Severity};
+use serde_json::{Value, json};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Items of one list that are shown at once.
+pub(crate) const MOST: usize = 1000;
+
+/// Which part of a list is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    pub(crate) offset: usize,
+    pub(crate) limit: usize,
+}
+
+impl Page {
+    /// That part of some items, in an object with the number of all of them.
+    pub(crate) fn of(self, name: &str, items: impl ExactSizeIterator<Item = Value>) -> Value {
+        let total = items.len();
+        let shown: Vec<Value> = items.skip(self.offset).take(self.limit).collect();
+        json!({ "total": total, "offset": self.offset, name: shown })
+    }
+}
+
+/// The configuration at a glance.
+pub(crate) fn config(applied: &Applied) -> Value {
+    let config = &applied.config;
+    let count = |severity| applied.problems.iter().filter(|problem| problem.severity == severity).count();
+    let endpoints = config.backends.values().map(|backend| match &backend.endpoints {
+        Endpoints::Static(endpoints) => endpoints.len(),
+        Endpoints::Dns { .. } => 0,
+    });
+    json!({
+        "version": applied.version,
+        "appliedUnixSeconds": applied.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        "listeners": config.listeners.len(),
+        "attachedRoutes": config.listeners.iter().map(|listener| listener.routes.len()).sum::<usize>(),
+        "backends": config.backends.len(),
+        "endpoints": endpoints.sum::<usize>(),
+        "errors": count(Severity::Error),
+        "warnings": count(Severity::Warning),
+    })
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

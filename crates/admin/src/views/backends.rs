@@ -1,0 +1,94 @@
+//! `/api/backends`: what was configured, and what the balancer thinks of each endpoint.
+
+use super::{Page, seconds};
+use irongate_config::{Algorithm, Backend, BackendProtocol, Config, Endpoints};
+use irongate_proxy::{BackendReport, EndpointReport};
+use irongate_telemetry::{EndpointLabels, EndpointReading};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub(crate) fn backends(
+    config: &Config,
+    reports: &[BackendReport],
+    counted: &BTreeMap<EndpointLabels, EndpointReading>,
+    page: Page,
+) -> Value {
+    let reports: HashMap<&str, &BackendReport> = reports.iter().map(|one| (&*one.backend, one)).collect();
+    page.of(
+        "backends",
+        config.backends.values().map(|backend| {
+            let name = backend.key.to_string();
+            let report = reports.get(name.as_str());
+            let endpoints: Vec<Value> = report
+                .into_iter()
+                .flat_map(|report| report.endpoints.iter().map(|one| endpoint(&report.backend, one, counted)))
+                .collect();
+            one(&name, backend, &endpoints)
+        }),
+    )
+}
+
+fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
+    let options = &backend.options;
+    json!({
+        "backend": name,
+        "protocol": match backend.protocol {
+            BackendProtocol::Http1 => "HTTP1",
+            BackendProtocol::Http2 => "HTTP2",
+        },
+        "dns": match &backend.endpoints {
+            Endpoints::Dns { name, port } => Some(format!("{name}:{port}")),
+            Endpoints::Static(_) => None,
+        },
+        "options": {
+            "algorithm": match options.algorithm {
+                Algorithm::PeakEwma => "PeakEwma",
+                Algorithm::LeastRequest => "LeastRequest",
+                Algorithm::RoundRobin => "RoundRobin",
+                Algorithm::Random => "Random",
+            },
+            "connectTimeoutSeconds": options.connect_timeout.map(seconds),
+            "pool": {
+                "idleTimeoutSeconds": seconds(options.pool.idle_timeout),
+                "maxIdle": options.pool.max_idle,
+            },
+            "ejection": {
+                "consecutiveFailures": options.ejection.consecutive_failures,
+                "baseTimeSeconds": seconds(options.ejection.base_time),
+                "maxTimeSeconds": seconds(options.ejection.max_time),
+                "maxPercent": options.ejection.max_percent,
+            },
+            "retryBudget": {
+                "percent": options.retry_budget.percent,
+                "intervalSeconds": seconds(options.retry_budget.interval),
+                "minPerSecond": options.retry_budget.min_per_second,
+            },
+        },
+        "endpoints": endpoints,
+    })
+}
+
+fn endpoint(
+    backend: &Arc<str>,
+    report: &EndpointReport,
+    counted: &BTreeMap<EndpointLabels, EndpointReading>,
+) -> Value {
+    let labels = EndpointLabels { backend: backend.clone(), address: report.address };
+    let counted = counted.get(&labels);
+    let health = &report.health;
+    json!({
+        "address": report.address.to_string(),
+        "weight": report.weight,
+        "health": health.health.as_str(),
+        "healthSeconds": seconds(report.since),
+        "cause": health.cause.text(),
+        "failuresInARow": health.streak,
+        "ejectionsInARow": health.ejections,
+        "doubt": health.doubt,
+        "estimateMilliseconds": seconds(report.estimate) * 1000.0,
+        "pending": report.pending,
+        "requests": counted.map_or(0, |counted| counted.attempts),
+        "failures": counted.map_or(0, |counted| counted.failures),
+    })
+}

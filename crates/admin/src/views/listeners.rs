@@ -1,0 +1,48 @@
+//! `/api/listeners`.
+
+use super::{Page, seconds};
+use irongate_config::{Config, Listener, ListenerProtocol, ProxyOptions};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// Listeners; `open` has the addresses that are listened on.
+pub(crate) fn listeners(config: &Config, open: &[SocketAddr], page: Page) -> Value {
+    page.of("listeners", config.listeners.iter().map(|listener| one(listener, open)))
+}
+
+fn one(listener: &Listener, open: &[SocketAddr]) -> Value {
+    let address =
+        |address: &SocketAddr| json!({ "address": address.to_string(), "open": open.contains(address) });
+    json!({
+        "listener": listener.key.to_string(),
+        "addresses": listener.addresses.iter().map(address).collect::<Vec<_>>(),
+        "protocol": match listener.protocol { ListenerProtocol::Http => "HTTP" },
+        "hostname": listener.hostname.to_string(),
+        "attachedRoutes": listener.routes.len(),
+        "options": options(&listener.options),
+    })
+}
+
+fn options(options: &ProxyOptions) -> Value {
+    let ProxyOptions { trusted_proxies, limits, timeouts } = options;
+    json!({
+        "trustedProxies": trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "limits": {
+            "headBytes": limits.head_bytes,
+            "headFields": limits.head_fields,
+            "targetBytes": limits.target_bytes,
+            "pipelined": limits.pipelined,
+            "streams": limits.streams,
+            "replayBytes": limits.replay_bytes,
+        },
+        "timeoutSeconds": {
+            "head": seconds(timeouts.head),
+            "idle": seconds(timeouts.idle),
+            "http2Idle": seconds(timeouts.http2_idle),
+            "stalledWrite": seconds(timeouts.stalled_write),
+            "streamIdle": seconds(timeouts.stream_idle),
+            "tunnelIdle": seconds(timeouts.tunnel_idle),
+            "response": seconds(timeouts.response),
+        },
+    })
+}

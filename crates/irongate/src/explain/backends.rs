@@ -1,0 +1,82 @@
+//! The backends of a rule: shares, policies, endpoints.
+
+use super::describe;
+use super::places::Places;
+use super::view::{BackendView, EndpointView, Verdict};
+use irongate_config::{BackendProtocol, BackendTarget, Config, Endpoints, RouteRule};
+
+/// Endpoints of one backend that are listed.
+const MOST_ENDPOINTS: usize = 20;
+
+pub(super) fn views(rule: &RouteRule, config: &Config, places: Places<'_>) -> Vec<BackendView> {
+    let sum: u64 = rule.backends.iter().map(|backend| u64::from(backend.weight)).sum();
+    let view = |backend: &irongate_config::BackendRef| {
+        let mut view = BackendView {
+            backend: describe::target(&backend.target),
+            weight: backend.weight,
+            share: if sum == 0 { 0.0 } else { f64::from(backend.weight) * 100.0 / sum as f64 },
+            invalid: None,
+            protocol: None,
+            dns: None,
+            endpoints: Vec::new(),
+            more_endpoints: 0,
+            policy: Vec::new(),
+        };
+        match &backend.target {
+            BackendTarget::Invalid(reason) => view.invalid = Some(reason.as_str()),
+            BackendTarget::Backend(key) => {
+                view.policy = places.policy(key);
+                if let Some(backend) = config.backends.get(key) {
+                    describe_endpoints(&mut view, backend);
+                }
+            }
+        }
+        view
+    };
+    rule.backends.iter().map(view).collect()
+}
+
+fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend) {
+    view.protocol = Some(match backend.protocol {
+        BackendProtocol::Http1 => "HTTP1",
+        BackendProtocol::Http2 => "HTTP2",
+    });
+    match &backend.endpoints {
+        Endpoints::Dns { name, port } => view.dns = Some(format!("{name}:{port}")),
+        Endpoints::Static(endpoints) => {
+            view.more_endpoints = endpoints.len().saturating_sub(MOST_ENDPOINTS);
+            let endpoints = endpoints.iter().take(MOST_ENDPOINTS).map(|endpoint| EndpointView {
+                address: endpoint.address.to_string(),
+                weight: endpoint.weight,
+                live: None,
+            });
+            view.endpoints = endpoints.collect();
+        }
+    }
+}
+
+/// What the client gets, as far as it depends on backends.
+pub(super) fn verdict(backends: &[BackendView]) -> Verdict {
+    let failed = |status, summary: &str| Verdict {
+        outcome: "failed",
+        status: Some(status),
+        summary: summary.to_owned(),
+    };
+    let drawn: Vec<&BackendView> = backends.iter().filter(|backend| backend.weight > 0).collect();
+    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && backend.dns.is_none();
+    if drawn.is_empty() {
+        return failed(500, "the rule has no backend that gets requests");
+    }
+    if drawn.iter().all(|backend| backend.invalid.is_some()) {
+        return failed(500, "no backend of the rule resolves");
+    }
+    if drawn.iter().all(|backend| backend.invalid.is_none() && is_empty(backend)) {
+        return failed(503, "no backend of the rule has an endpoint");
+    }
+    let names: Vec<&str> = drawn.iter().map(|backend| backend.backend.as_str()).collect();
+    let mut summary = format!("forwarded to {}", names.join(" or "));
+    if drawn.iter().any(|backend| backend.invalid.is_some() || is_empty(backend)) {
+        summary.push_str("; the share of those that do not resolve or have no endpoint fails");
+    }
+    Verdict { outcome: "forwarded", status: None, summary }
+}

@@ -1,0 +1,316 @@
+//! From a configuration and a request to an explanation.
+
+use super::backends;
+use super::describe;
+use super::filters::{self, text};
+use super::places::Places;
+use super::request::Request;
+use super::view::{
+    Explanation, FilterView, Forwarded, ListenerView, OtherListener, OtherMatch, RuleView, Setting, Verdict,
+};
+use irongate_config::{AttachedRoute, Config, Listener, PathMatch, RouteRule, Scheme};
+use irongate_message::{HeadLimits, RequestHead};
+use irongate_traffic::route::naive::{self, Candidate, Condition};
+use irongate_traffic::{FilterContext, HostTable, RouteMatch, RouteTable};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Matches and listeners that are told of, apart from the one that was taken.
+const MOST_OTHERS: usize = 10;
+
+/// What would become of a request.
+pub(crate) fn explain(request: Request, config: &Config, places: &Places<'_>) -> Explanation {
+    let mut explanation = Explanation {
+        request,
+        verdict: Verdict { outcome: "noListener", status: None, summary: String::new() },
+        listener: None,
+        other_listeners: Vec::new(),
+        rule: None,
+        others: Vec::new(),
+        more_others: 0,
+        filters: Vec::new(),
+        forwarded: None,
+        timeouts: Vec::new(),
+        retry: None,
+        backends: Vec::new(),
+        parameters: Vec::new(),
+    };
+    explanation.verdict = decide(&mut explanation, config, *places);
+    explanation
+}
+
+fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) -> Verdict {
+    let Some(address) = destination(&explanation.request, config) else {
+        return no_listener(explanation, config);
+    };
+    let sharing: Vec<&Arc<Listener>> =
+        config.listeners.iter().filter(|listener| listener.addresses.contains(&address)).collect();
+    // As the engine does it: before a host is known, the oldest listener's bounds hold.
+    let bounds = sharing.first().map_or_else(HeadLimits::default, |listener| head_limits(listener));
+    let mut head = match explanation.request.head(&bounds) {
+        Ok(head) => head,
+        Err(error) => {
+            let summary = format!("the gateway refuses the request: {error}");
+            return Verdict { outcome: "refused", status: Some(error.status()), summary };
+        }
+    };
+    let hosts = HostTable::new(sharing.iter().map(|listener| (listener.hostname.clone(), *listener)));
+    let chosen = hosts.find(head.host()).copied();
+    tell_listeners(explanation, config, &sharing, chosen, address, &head);
+    let Some(listener) = chosen else {
+        let summary = format!("no listener on {address} is for the host {}", text(head.host()));
+        return Verdict { outcome: "notFound", status: Some(404), summary };
+    };
+    if let Some(view) = &mut explanation.listener {
+        view.position = places.listener(&listener.key);
+    }
+    explanation.parameters = places.parameters(&listener.key);
+    if head.is_connect() || head.is_asterisk() {
+        let summary = "CONNECT and OPTIONS * belong to no route".to_owned();
+        return Verdict { outcome: "refused", status: None, summary };
+    }
+    let (table, _) = RouteTable::compile(&listener.routes);
+    let found = table.find(&head);
+    tell_matches(explanation, &listener.routes, found, &head, places);
+    let Some(found) = found else {
+        let summary = format!("no route of the listener {} fits the request", listener.key);
+        return Verdict { outcome: "notFound", status: Some(404), summary };
+    };
+    let rule = &listener.routes[found.route as usize].route.rules[found.rule as usize];
+    serve(explanation, config, (listener, rule), (&mut head, found.matched_prefix), address, places)
+}
+
+/// What the rule does with the request.
+fn serve(
+    explanation: &mut Explanation,
+    config: &Config,
+    (listener, rule): (&Listener, &RouteRule),
+    (head, matched_prefix): (&mut RequestHead, usize),
+    address: SocketAddr,
+    places: Places<'_>,
+) -> Verdict {
+    let context = FilterContext { scheme: Scheme::Http, listener_port: address.port() };
+    let views: &mut Vec<FilterView> = &mut explanation.filters;
+    let redirection = filters::apply(&rule.filters, "rule", head, matched_prefix, &context, views);
+    if let Some(redirection) = redirection {
+        let summary = format!("redirected to {}", text(&redirection.location));
+        return Verdict { outcome: "redirected", status: Some(redirection.status), summary };
+    }
+    let query = head.query().map(|query| format!("?{}", text(query))).unwrap_or_default();
+    explanation.forwarded = Some(Forwarded {
+        method: text(head.method_text()),
+        host: text(head.authority()),
+        target: format!("{}{query}", text(head.path())),
+    });
+    for backend in &rule.backends {
+        let name = describe::target(&backend.target);
+        // Each backend's own filters work on a request that only that backend gets.
+        let mut head = match explanation.request.head(&head_limits(listener)) {
+            Ok(head) => head,
+            Err(_) => break,
+        };
+        filters::apply(&rule.filters, "rule", &mut head, matched_prefix, &context, &mut Vec::new());
+        filters::apply(&backend.filters, &name, &mut head, 0, &context, &mut explanation.filters);
+    }
+    explanation.timeouts = timeouts(listener, rule);
+    explanation.retry = rule.retry.as_ref().map(|retry| {
+        let codes: Vec<String> = retry.codes.iter().map(ToString::to_string).collect();
+        let codes = if codes.is_empty() { String::new() } else { format!(" on {}", codes.join(", ")) };
+        format!("{} more{codes}", retry.attempts)
+    });
+    explanation.backends = backends::views(rule, config, places);
+    backends::verdict(&explanation.backends)
+}
+
+fn timeouts(listener: &Listener, rule: &RouteRule) -> Vec<Setting> {
+    let setting = |field: &str, value: String| Setting {
+        field: field.to_owned(),
+        value,
+        from: None,
+        position: None,
+        overridden: Vec::new(),
+    };
+    let told = |timeout: Option<std::time::Duration>| match timeout {
+        None => "not set".to_owned(),
+        Some(timeout) if timeout.is_zero() => "switched off".to_owned(),
+        Some(timeout) => describe::duration(timeout),
+    };
+    vec![
+        setting("request", told(rule.timeouts.request)),
+        setting("backendRequest", told(rule.timeouts.backend_request)),
+        setting("response", describe::duration(listener.options.timeouts.response)),
+    ]
+}
+
+fn head_limits(listener: &Listener) -> HeadLimits {
+    let limits = &listener.options.limits;
+    HeadLimits { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes }
+}
+
+/// The socket that the request comes to: that of the address in the URL, else one for all interfaces, else any.
+fn destination(request: &Request, config: &Config) -> Option<SocketAddr> {
+    let addresses = config.listeners.iter().flat_map(|listener| &listener.addresses);
+    let mut addresses: Vec<SocketAddr> =
+        addresses.filter(|address| address.port() == request.port).copied().collect();
+    addresses.sort_unstable();
+    let is_for_all = |address: &&SocketAddr| {
+        address.ip().is_unspecified() && request.address.is_none_or(|ip| is_reached(address.ip(), ip))
+    };
+    let exact = addresses.iter().find(|address| request.address == Some(address.ip()));
+    let found = exact.or_else(|| addresses.iter().find(is_for_all));
+    match request.address {
+        Some(_) => found.copied(),
+        None => found.or(addresses.first()).copied(),
+    }
+}
+
+/// Whether a socket for all interfaces of its family takes connections to an address.
+fn is_reached(all: IpAddr, address: IpAddr) -> bool {
+    all.is_ipv6() || address.is_ipv4()
+}
+
+fn no_listener(explanation: &mut Explanation, config: &Config) -> Verdict {
+    let port = explanation.request.port;
+    explanation.other_listeners = config
+        .listeners
+        .iter()
+        .take(MOST_OTHERS)
+        .map(|listener| {
+            let why = if listener.addresses.iter().any(|address| address.port() == port) {
+                "listens on another address".to_owned()
+            } else {
+                "listens on another port".to_owned()
+            };
+            other_listener(listener, why)
+        })
+        .collect();
+    let summary = match explanation.request.address {
+        Some(address) => format!("no listener is on {address}, port {port}: connecting fails"),
+        None => format!("no listener is on port {port}: connecting fails"),
+    };
+    Verdict { outcome: "noListener", status: None, summary }
+}
+
+fn tell_listeners(
+    explanation: &mut Explanation,
+    config: &Config,
+    sharing: &[&Arc<Listener>],
+    chosen: Option<&Arc<Listener>>,
+    address: SocketAddr,
+    head: &RequestHead,
+) {
+    let host = text(head.host());
+    if let Some(listener) = chosen {
+        let why = match sharing.len() {
+            1 => format!("the only one on {address}; {} fits its hostname", shown(&host)),
+            count => {
+                format!("its hostname is the most specific of {count} on {address} for {}", shown(&host))
+            }
+        };
+        explanation.listener = Some(ListenerView {
+            listener: listener.key.to_string(),
+            address: address.to_string(),
+            hostname: listener.hostname.to_string(),
+            position: None,
+            why,
+        });
+    }
+    let is_chosen = |listener: &Arc<Listener>| chosen.is_some_and(|chosen| Arc::ptr_eq(chosen, listener));
+    let on_address = sharing.iter().filter(|listener| !is_chosen(listener)).map(|listener| {
+        let fits = listener.hostname.matches(&host);
+        let why = if fits { "its hostname is less specific" } else { "its hostname does not fit" };
+        other_listener(listener, why.to_owned())
+    });
+    let elsewhere = config.listeners.iter().filter(|listener| {
+        !listener.addresses.contains(&address)
+            && listener.addresses.iter().any(|other| other.port() == address.port())
+    });
+    let elsewhere = elsewhere.map(|listener| other_listener(listener, "listens on another address".into()));
+    explanation.other_listeners = on_address.chain(elsewhere).take(MOST_OTHERS).collect();
+}
+
+fn shown(host: &str) -> String {
+    if host.is_empty() { "a request without a host".to_owned() } else { host.to_owned() }
+}
+
+fn other_listener(listener: &Listener, why: String) -> OtherListener {
+    OtherListener {
+        listener: listener.key.to_string(),
+        addresses: listener.addresses.iter().map(ToString::to_string).collect(),
+        hostname: listener.hostname.to_string(),
+        why,
+    }
+}
+
+/// The rule that was found, and the nearest of the matches that were not taken.
+fn tell_matches(
+    explanation: &mut Explanation,
+    routes: &[AttachedRoute],
+    found: Option<RouteMatch>,
+    head: &RequestHead,
+    places: Places<'_>,
+) {
+    let mut candidates: Vec<Candidate<'_>> = naive::candidates(routes, head).collect();
+    let is_found = |candidate: &Candidate<'_>| {
+        found.is_some_and(|found| {
+            (candidate.route, candidate.rule) == (found.route as usize, found.rule as usize)
+        }) && candidate.fits()
+    };
+    // Of the rule's matches that fit, the one that no other beats.
+    let taken = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, candidate)| is_found(candidate))
+        .reduce(|best, other| if best.1.loses_by(other.1).is_some() { other } else { best })
+        .map(|(index, _)| index);
+    let taken = taken.map(|index| candidates.remove(index));
+    explanation.rule = taken.as_ref().map(|taken| rule_view(routes, taken, places));
+    // The sort keeps the order of precedence by age and place among those that are equally near.
+    candidates.sort_by_cached_key(|candidate| distance(candidate, head));
+    explanation.more_others = candidates.len().saturating_sub(MOST_OTHERS);
+    for candidate in candidates.iter().take(MOST_OTHERS) {
+        let criterion =
+            taken.as_ref().and_then(|taken| candidate.loses_by(taken)).filter(|_| candidate.fits());
+        let why = match criterion {
+            Some(criterion) => vec![describe::criterion(criterion).to_owned()],
+            None => candidate.unmet.iter().map(|condition| describe::unmet(condition, head)).collect(),
+        };
+        explanation.others.push(OtherMatch {
+            rule: rule_view(routes, candidate, places),
+            fits: candidate.fits(),
+            criterion: criterion.map(describe::criterion_name),
+            why,
+        });
+    }
+}
+
+/// How far a match is from the request: those that fit first, then those for the path, then those for a path with
+/// the same beginning, then those for other hosts.
+fn distance(candidate: &Candidate<'_>, head: &RequestHead) -> (u8, std::cmp::Reverse<usize>, usize) {
+    let (mut class, mut common) = (0, 0);
+    for condition in &candidate.unmet {
+        match condition {
+            Condition::Host(_) => class = 3,
+            Condition::Path(PathMatch::Exact(path) | PathMatch::Prefix(path)) => {
+                class = 2;
+                common = path.bytes().zip(head.path()).take_while(|(a, b)| a == *b).count();
+            }
+            Condition::Path(PathMatch::Regex(_)) => class = 2,
+            Condition::Method(_) | Condition::Header(_) | Condition::Query(_) => class = class.max(1),
+        }
+    }
+    (class, std::cmp::Reverse(common), candidate.unmet.len())
+}
+
+fn rule_view(routes: &[AttachedRoute], candidate: &Candidate<'_>, places: Places<'_>) -> RuleView {
+    let route = &routes[candidate.route].route;
+    let rule = &route.rules[candidate.rule];
+    RuleView {
+        route: route.key.to_string(),
+        rule: rule.place,
+        name: rule.name.as_deref().map(ToOwned::to_owned),
+        request_match: candidate.request_match,
+        conditions: describe::request_match(&rule.matches[candidate.request_match]),
+        position: places.rule(&route.key, rule.place, candidate.request_match),
+    }
+}

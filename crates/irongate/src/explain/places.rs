@@ -1,0 +1,60 @@
+//! Where things were written, as far as the resources are at hand.
+
+use super::view::Setting;
+use irongate_config::{BackendKey, ListenerKey, Position, RouteKey};
+use irongate_translate::{FieldOrigin, PolicyField, Resources};
+use std::collections::BTreeMap;
+
+/// What policies say of which backend.
+type Policies = BTreeMap<BackendKey, Vec<PolicyField>>;
+
+/// Finds lines and the origins of settings. A running gateway that has dropped its resources knows of none.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Places<'r> {
+    resources: Option<(&'r Resources, &'r Policies)>,
+}
+
+impl<'r> Places<'r> {
+    /// The places of these resources.
+    pub(crate) fn of(resources: &'r Resources, policies: &'r Policies) -> Self {
+        Self { resources: Some((resources, policies)) }
+    }
+
+    /// A match of a rule, by their indices as written.
+    pub(super) fn rule(self, route: &RouteKey, rule: usize, request_match: usize) -> Option<Position> {
+        self.resources?.0.http_route_position(&route.name, rule, request_match)
+    }
+
+    pub(super) fn listener(self, listener: &ListenerKey) -> Option<Position> {
+        self.resources?.0.listener_position(listener)
+    }
+
+    /// What policies say of a backend.
+    pub(super) fn policy(self, backend: &BackendKey) -> Vec<Setting> {
+        let fields = self.resources.and_then(|(resources, policies)| {
+            policies.get(backend).map(|fields| resources.policy_settings(fields))
+        });
+        settings(fields)
+    }
+
+    /// What `GatewayParameters` say of a listener.
+    pub(super) fn parameters(self, listener: &ListenerKey) -> Vec<Setting> {
+        settings(self.resources.map(|(resources, _)| resources.gateway_settings(&listener.gateway)))
+    }
+}
+
+fn settings(fields: Option<Vec<FieldOrigin>>) -> Vec<Setting> {
+    let setting = |FieldOrigin { field, said }: FieldOrigin| {
+        let mut said = said.into_iter().map(|said| Setting {
+            field: field.clone(),
+            value: said.value,
+            from: Some(said.resource),
+            position: Some(said.position),
+            overridden: Vec::new(),
+        });
+        let mut first = said.next()?;
+        first.overridden = said.collect();
+        Some(first)
+    };
+    fields.unwrap_or_default().into_iter().filter_map(setting).collect()
+}

@@ -1,0 +1,33 @@
+//! What the admin API is told of resources, statuses and explanations, of which it knows nothing by itself.
+
+use crate::explain::{self, Places, Question as Asked, Request};
+use crate::view;
+use irongate_admin::{Knowledge, Question};
+use irongate_config::{BackendKey, Config, Problem};
+use irongate_translate::{PolicyField, Resources, Statuses};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What was read and what became of it, apart from the configuration itself.
+pub(crate) struct Known {
+    pub(crate) resources: Resources,
+    pub(crate) statuses: Statuses,
+    pub(crate) policies: BTreeMap<BackendKey, Vec<PolicyField>>,
+}
+
+impl Knowledge for Known {
+    fn problem(&self, problem: &Problem) -> Value {
+        view::problem(problem)
+    }
+
+    fn statuses(&self) -> Value {
+        view::statuses(&self.statuses)
+    }
+
+    fn explain(&self, question: &Question, config: &Config) -> Result<Value, String> {
+        let Question { method, url, headers } = question.clone();
+        let request = Request::new(&Asked { method, url, headers }).map_err(|error| format!("{error:#}"))?;
+        let explanation = explain::explain(request, config, &Places::of(&self.resources, &self.policies));
+        serde_json::to_value(explanation).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,61 @@
+//! Problems and statuses as JSON, for `irongate check` and the admin API. Both are documented in `docs/admin.md`:
+//! fields are added, never renamed.
+
+use irongate_config::{ObjectName, Problem, Severity};
+use irongate_translate::{Condition, Statuses};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// One problem.
+pub(crate) fn problem(problem: &Problem) -> Value {
+    let position = problem.position.as_ref();
+    json!({
+        "severity": severity(problem.severity),
+        "file": position.map(|position| &*position.file),
+        "line": position.map(|position| position.line),
+        "column": position.map(|position| position.column),
+        "resource": problem.resource,
+        "field": problem.field,
+        "reason": problem.reason,
+        "message": problem.message,
+        "advice": problem.advice,
+    })
+}
+
+/// `error` or `warning`.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// What became of each object that is ours.
+pub(crate) fn statuses(statuses: &Statuses) -> Value {
+    let classes = statuses.gateway_classes.iter().map(|(name, status)| {
+        let mut value = value_of(status);
+        value["name"] = json!(&**name);
+        value
+    });
+    json!({
+        "gatewayClasses": classes.collect::<Vec<_>>(),
+        "gateways": statuses.gateways.iter().map(named).collect::<Vec<_>>(),
+        "httpRoutes": statuses.http_routes.iter().map(named).collect::<Vec<_>>(),
+    })
+}
+
+fn named((name, status): (&ObjectName, &impl Serialize)) -> Value {
+    let mut value = value_of(status);
+    value["namespace"] = name.namespace().into();
+    value["name"] = name.name().into();
+    value
+}
+
+fn value_of(status: &impl Serialize) -> Value {
+    serde_json::to_value(status).expect("statuses are texts, numbers and lists of them")
+}
+
+/// The condition by which an object, or a part of it, is not taken.
+pub(crate) fn refusal(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.kind == "Accepted" && !condition.status)
+}

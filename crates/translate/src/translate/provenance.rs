@@ -1,0 +1,150 @@
+//! Where things came from: the lines of rules and listeners, and which object said which setting.
+
+use super::policies::PolicyField;
+use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, ParametersReference};
+use crate::read::document::ENVELOPE;
+use crate::resources::{Object, Resources};
+use crate::yaml::decode::decode;
+use crate::yaml::path::{At, FieldPath};
+use crate::yaml::{Mark, Node, Value};
+use irongate_config::{ListenerKey, ObjectName, Position};
+use std::collections::BTreeMap;
+
+/// A setting that is written somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOrigin {
+    /// Its field, below `spec`: `ejection.maxPercent`.
+    pub field: String,
+    /// Who says it: the first counts, the others do not. Never empty.
+    pub said: Vec<Said>,
+}
+
+/// What one object says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// `BackendPolicy default/shop`.
+    pub resource: String,
+    /// The line of the field.
+    pub position: Position,
+    /// As it is written.
+    pub value: String,
+}
+
+impl Resources {
+    /// Where a match of an `HTTPRoute` was written, or what stands nearest to it; both by their indices as written.
+    #[must_use]
+    pub fn http_route_position(
+        &self,
+        route: &ObjectName,
+        rule: usize,
+        request_match: usize,
+    ) -> Option<Position> {
+        let object = self.http_routes.iter().find(|object| object.name == *route)?;
+        let at = At::Root.field("spec");
+        let at = at.field("rules");
+        let at = at.index(rule);
+        let at = at.field("matches");
+        self.position(object, &at.index(request_match).to_path())
+    }
+
+    /// Where a listener of a Gateway was written.
+    #[must_use]
+    pub fn listener_position(&self, listener: &ListenerKey) -> Option<Position> {
+        let object = self.gateways.iter().find(|object| object.name == listener.gateway)?;
+        let mut listeners = object.body.spec.listeners.iter();
+        let index = listeners.position(|one| one.name == listener.section)?;
+        let at = At::Root.field("spec");
+        let at = at.field("listeners");
+        self.position(object, &at.index(index).to_path())
+    }
+
+    /// What policies say of a backend: `fields` is its entry in [`Translation::policies`](crate::Translation).
+    #[must_use]
+    pub fn policy_settings(&self, fields: &[PolicyField]) -> Vec<FieldOrigin> {
+        let said = |policy: &ObjectName, field: &str| {
+            let object = self.backend_policies.iter().find(|object| object.name == *policy)?;
+            self.said(object).into_iter().find(|(name, _)| name == field).map(|(_, said)| said)
+        };
+        let origin = |field: &PolicyField| {
+            let policies = std::iter::once(&field.policy).chain(&field.overridden);
+            let said = policies.filter_map(|policy| said(policy, field.field)).collect();
+            FieldOrigin { field: field.field.to_owned(), said }
+        };
+        fields.iter().map(origin).collect()
+    }
+
+    /// What `GatewayParameters` say of a Gateway, by field: its own before those of its class.
+    #[must_use]
+    pub fn gateway_settings(&self, gateway: &ObjectName) -> Vec<FieldOrigin> {
+        let Some(object) = self.gateways.iter().find(|object| object.name == *gateway) else {
+            return Vec::new();
+        };
+        let spec = &object.body.spec;
+        let own =
+            spec.infrastructure.as_ref().and_then(|infrastructure| infrastructure.parameters_ref.as_ref());
+        let class = self.gateway_classes.iter().find(|class| class.name == spec.gateway_class_name);
+        let class = class.and_then(|class| class.body.spec.parameters_ref.as_ref());
+        let find = |reference: &ParametersReference, namespace: Option<&str>| {
+            let is_meant = |object: &&Object<GatewayParameters>| {
+                (&*reference.group, &*reference.kind) == (IRONGATE_GROUP, GatewayParameters::KIND)
+                    && namespace == Some(object.name.namespace())
+                    && *reference.name == *object.name.name()
+            };
+            self.gateway_parameters.iter().find(is_meant)
+        };
+        let own = own.and_then(|reference| find(reference, Some(gateway.namespace())));
+        let class = class.and_then(|reference| find(reference, reference.namespace.as_deref()));
+        let mut fields: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+        for (field, said) in own.into_iter().chain(class).flat_map(|object| self.said(object)) {
+            fields.entry(field).or_default().push(said);
+        }
+        fields.into_iter().map(|(field, said)| FieldOrigin { field, said }).collect()
+    }
+
+    /// Every field below an object's `spec` that its kind knows, with what it says.
+    fn said<K: Kind>(&self, object: &Object<K>) -> Vec<(String, Said)> {
+        let Some(place) = self.documents.get(object.origin.document as usize) else { return Vec::new() };
+        let resource = format!("{} {}", K::KIND, object.name);
+        let read = place.read(object.origin, |node| {
+            let (_, unknown) = decode::<K>(node, &At::Root, ENVELOPE, K::IS_SECRET);
+            let unknown: Vec<String> = unknown.iter().map(|field| field.path.to_string()).collect();
+            let mut found = Vec::new();
+            for entry in node.get("spec").map_or(&[][..], Node::entries) {
+                leaves(&entry.key, &entry.value, entry.mark, &mut |field, value, mark| {
+                    if !unknown.contains(&format!("spec.{field}")) {
+                        let said = Said { resource: resource.clone(), position: place.position(mark), value };
+                        found.push((field.to_owned(), said));
+                    }
+                });
+            }
+            found
+        });
+        read.unwrap_or_default()
+    }
+
+    fn position<T, N>(&self, object: &Object<T, N>, path: &FieldPath) -> Option<Position> {
+        let place = self.documents.get(object.origin.document as usize)?;
+        place.find(std::iter::once((object.origin, path))).pop()
+    }
+}
+
+/// Every value below a field that is no mapping; what is `null` is not there.
+fn leaves(field: &str, node: &Node<'_>, mark: Mark, take: &mut impl FnMut(&str, String, Mark)) {
+    match &node.value {
+        Value::Mapping(entries) => {
+            for entry in entries {
+                leaves(&format!("{field}.{}", entry.key), &entry.value, entry.mark, take);
+            }
+        }
+        _ if node.is_null() => {}
+        _ => take(field, text(node), mark),
+    }
+}
+
+fn text(node: &Node<'_>) -> String {
+    match &node.value {
+        Value::Scalar { text, .. } => text.to_string(),
+        Value::Sequence(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Mapping(_) => "{…}".to_owned(),
+    }
+}
