@@ -113,7 +113,7 @@ fn config(routes: usize) -> Config {
     let target = BackendTarget::Backend(key.clone());
     let backends = vec![BackendRef { weight: 1, target, filters: Vec::new() }];
     let listener = Listener {
-        key: ListenerKey { gateway: name("gateway"), section: "http".into() },
+        key: ListenerKey { gateway: name("gateway"), set: None, section: "http".into() },
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], PORT))],
         protocol: ListenerProtocol::Http,
         hostname: HostPattern::Any,

@@ -5,18 +5,24 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// A listener's place: its Gateway and its name there. Shown as `namespace/gateway/section`.
+/// A listener's place: its Gateway, the `ListenerSet` that adds it if there is one, and its name there. Shown as
+/// `namespace/gateway/section`, or `namespace/gateway/namespace/set/section`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerKey {
     /// The Gateway.
     pub gateway: ObjectName,
-    /// The listener's name in the Gateway (`sectionName` in references).
+    /// The `ListenerSet`; `None` for a listener of the Gateway itself.
+    pub set: Option<ObjectName>,
+    /// The listener's name in the Gateway or the set (`sectionName` in references).
     pub section: Arc<str>,
 }
 
 impl fmt::Display for ListenerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.gateway, self.section)
+        match &self.set {
+            None => write!(f, "{}/{}", self.gateway, self.section),
+            Some(set) => write!(f, "{}/{set}/{}", self.gateway, self.section),
+        }
     }
 }
 

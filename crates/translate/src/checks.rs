@@ -3,7 +3,7 @@
 pub(crate) mod names;
 
 use crate::yaml::path::{At, FieldPath};
-use irongate_config::{ObjectName, Severity};
+use irongate_config::{HostPattern, ObjectName, Severity};
 use std::collections::HashSet;
 
 /// What one check found.
@@ -147,6 +147,56 @@ impl Checks {
 pub(crate) fn section_name(name: &str, at: &At<'_>, checks: &mut Checks) {
     if let Err(error) = ObjectName::new("default", name) {
         checks.invalid(at, format!("`{name}` {error}"), "");
+    }
+}
+
+/// A host or a pattern of hosts, in lower case as the API server takes them.
+pub(crate) fn lower_case_host(host: &str, at: &At<'_>, checks: &mut Checks) {
+    if let Err(error) = HostPattern::parse(host) {
+        checks.invalid(at, format!("`{host}` {error}"), "");
+    } else if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let advice = format!("Write `{}`.", host.to_ascii_lowercase());
+        checks.invalid(at, format!("`{host}` is not in lower case"), advice);
+    }
+}
+
+/// The group of an API: empty for the core group, else a domain.
+pub(crate) fn api_group(group: &str, at: &At<'_>, checks: &mut Checks) {
+    if !group.is_empty()
+        && let Err(error) = ObjectName::new("default", group)
+    {
+        checks.invalid(at, format!("`{}` {error}", group.escape_debug()), "");
+    }
+}
+
+/// The kind of an object: letters, digits and `-`, at most 63, and a letter first.
+pub(crate) fn api_kind(kind: &str, at: &At<'_>, checks: &mut Checks) {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_kind = kind.len() <= 63
+        && kind.bytes().all(inner)
+        && kind.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !kind.ends_with('-');
+    if !is_kind {
+        checks.invalid(at, format!("`{}` is not the name of a kind", kind.escape_debug()), "");
+    }
+}
+
+/// The name of an object that is referred to: from 1 to 253 bytes.
+pub(crate) fn object_name(name: &str, at: &At<'_>, checks: &mut Checks) {
+    if name.is_empty() {
+        checks.invalid(at, "is empty", "");
+    }
+    checks.at_most_bytes(at, name, ObjectName::MAX_LENGTH);
+}
+
+/// A namespace that is referred to: a label of RFC 1123.
+pub(crate) fn namespace_name(name: &str, at: &At<'_>, checks: &mut Checks) {
+    match ObjectName::new(name, "a") {
+        Err(error) => checks.invalid(at, format!("`{}` {error}", name.escape_debug()), ""),
+        Ok(_) if name.len() > 63 || name.contains('.') => {
+            checks.invalid(at, format!("`{name}` is longer than 63 characters or has a `.`"), "");
+        }
+        Ok(_) => {}
     }
 }
 

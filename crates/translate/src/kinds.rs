@@ -14,9 +14,12 @@ mod endpoint_slice;
 mod gateway;
 mod gateway_class;
 mod gateway_parameters;
+mod gateway_tls;
 mod http_route;
 mod http_route_filter;
 mod ignored;
+mod listener;
+mod listener_set;
 mod metadata;
 mod namespace;
 mod quantity;
@@ -35,12 +38,15 @@ pub use duration::GatewayDuration;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
 pub(crate) use endpoint_slice::{SERVICE_LABEL, special};
 pub use gateway::{
-    AllowedRoutes, Gateway, GatewayAddress, GatewaySpec, Infrastructure, Listener, NamespacesFrom,
-    RouteGroupKind, RouteNamespaces,
+    AllowedListeners, DefaultScope, Gateway, GatewayAddress, GatewaySpec, Infrastructure, ListenerNamespaces,
 };
 pub use gateway_class::{GatewayClass, GatewayClassSpec};
 pub(crate) use gateway_parameters::parse_network;
 pub use gateway_parameters::{GatewayParameters, GatewayParametersSpec, LimitFields, TimeoutFields};
+pub use gateway_tls::{
+    FrontendTls, FrontendTlsConfig, FrontendTlsPort, FrontendTlsValidation, FrontendValidationMode,
+    GatewayBackendTls, GatewayTls,
+};
 pub use http_route::{
     HeaderMatch, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
     HttpRouteTimeouts, PathMatch, PathMatchType, QueryParamMatch, Retry, ValueMatchType,
@@ -50,11 +56,17 @@ pub use http_route_filter::{
     UrlRewrite,
 };
 pub use ignored::IgnoredAny;
+pub use listener::{
+    AllowedRoutes, Listener, ListenerTls, NamespacesFrom, Protocol, RouteGroupKind, RouteNamespaces, TlsMode,
+};
+pub use listener_set::{ListenerSet, ListenerSetSpec, ParentGatewayReference};
 pub use metadata::{Metadata, Timestamp};
 pub use namespace::Namespace;
 pub use quantity::Bytes;
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
-pub use references::{ParametersReference, ParentReference, PolicyTargetReference};
+pub use references::{
+    ParametersReference, ParentReference, PolicyTargetReference, Reference, SecretReference,
+};
 pub use secret::Secret;
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 pub use service::{

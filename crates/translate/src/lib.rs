@@ -26,7 +26,7 @@ pub use read::{Reader, read};
 pub use resources::{Declared, Object, Resources};
 pub use source::Source;
 pub use status::{
-    Condition, GatewayClassStatus, GatewayStatus, ListenerStatus, ParentRefStatus, RouteParentStatus,
-    RouteStatus, Statuses,
+    Condition, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus, ParentRefStatus,
+    RouteParentStatus, RouteStatus, Statuses,
 };
 pub use translate::{FieldOrigin, PolicyField, Said, Translation, translate};

@@ -2,7 +2,7 @@
 
 use crate::kinds::{
     Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    Namespace, ReferenceGrant, Secret, Service, Text, Timestamp,
+    ListenerSet, Namespace, ReferenceGrant, Secret, Service, Text, Timestamp,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -22,6 +22,8 @@ pub struct Resources {
     pub gateway_classes: Vec<Object<GatewayClass, Text>>,
     /// Gateways.
     pub gateways: Vec<Object<Gateway>>,
+    /// `ListenerSet`s.
+    pub listener_sets: Vec<Object<ListenerSet>>,
     /// `HTTPRoute`s.
     pub http_routes: Vec<Object<HttpRoute>>,
     /// `ReferenceGrant`s.

@@ -10,7 +10,7 @@ mod tests;
 
 use crate::kinds::{
     Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, Kind, Metadata, Namespace, ReferenceGrant, Secret, Service,
+    HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -40,6 +40,7 @@ pub fn kinds() -> Vec<KindSchema> {
     vec![
         schema_of::<GatewayClass>(),
         schema_of::<Gateway>(),
+        schema_of::<ListenerSet>(),
         schema_of::<HttpRoute>(),
         schema_of::<ReferenceGrant>(),
         schema_of::<Backend>(),

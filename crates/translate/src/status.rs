@@ -15,7 +15,9 @@ pub struct Statuses {
     pub gateway_classes: BTreeMap<Text, GatewayClassStatus>,
     /// Of each Gateway of such a class.
     pub gateways: BTreeMap<ObjectName, GatewayStatus>,
-    /// Of each `HTTPRoute` that names such a Gateway.
+    /// Of each `ListenerSet` that names such a Gateway.
+    pub listener_sets: BTreeMap<ObjectName, ListenerSetStatus>,
+    /// Of each `HTTPRoute` that names such a Gateway or set.
     pub http_routes: BTreeMap<ObjectName, RouteStatus>,
 }
 
@@ -50,6 +52,19 @@ pub struct GatewayClassStatus {
 pub struct GatewayStatus {
     /// The addresses on which it listens, each of type `IPAddress`.
     pub addresses: Vec<Text>,
+    /// `Accepted`, `Programmed`; `ResolvedRefs` and `InsecureFrontendValidationMode` where there is something to say.
+    pub conditions: Vec<Condition>,
+    /// One a listener, in the order of the spec.
+    pub listeners: Vec<ListenerStatus>,
+    /// How many `ListenerSet`s are accepted; `None` where none is allowed and none asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached_listener_sets: Option<u32>,
+}
+
+/// The status of a `ListenerSet`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerSetStatus {
     /// `Accepted`, `Programmed`.
     pub conditions: Vec<Condition>,
     /// One a listener, in the order of the spec.
@@ -66,7 +81,7 @@ pub struct ListenerStatus {
     pub supported_kinds: Vec<&'static str>,
     /// How many are attached.
     pub attached_routes: u32,
-    /// `Accepted`, `Programmed`, `ResolvedRefs`, `Conflicted`.
+    /// `Accepted`, `Programmed`, `ResolvedRefs`, `Conflicted`; `OverlappingTLSConfig` where it holds.
     pub conditions: Vec<Condition>,
 }
 
@@ -74,7 +89,7 @@ pub struct ListenerStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
-    /// One a parentRef that names a Gateway of ours, in the order of the spec.
+    /// One a parentRef that names a Gateway of ours or a set of one, in the order of the spec.
     pub parents: Vec<RouteParentStatus>,
 }
 
@@ -96,7 +111,7 @@ pub struct RouteParentStatus {
 pub struct ParentRefStatus {
     /// Gateway API's.
     pub group: &'static str,
-    /// `Gateway`.
+    /// `Gateway` or `ListenerSet`.
     pub kind: &'static str,
     /// As declared.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,21 +1,25 @@
 //! Resources to Config, statuses and problems.
 //!
-//! Gateways with their listeners are the nodes of a small graph, and each route is attached to those that let it.
+//! Gateways and ListenerSets with their listeners are the nodes of a small graph, and each route is attached to those that let it.
 //! The graph is worked out once; Config and statuses are two readings of it.
 
 mod attach;
 mod backends;
+mod certificates;
 mod classes;
 mod conflicts;
 mod filters;
 mod gateways;
 mod index;
+mod listener_sets;
+mod listeners;
 mod matches;
 mod parameters;
 mod policies;
 mod provenance;
 mod regex;
 mod rules;
+mod served;
 mod statuses;
 
 use crate::problems::UnplacedProblems;
@@ -66,16 +70,21 @@ pub fn translate(resources: &Resources) -> Translation {
     let mut config = Config { listeners: Vec::new(), backends };
     for node in gateways.nodes {
         statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
+        for set in &node.sets {
+            statuses.listener_sets.insert(set.object.name.clone(), statuses::listener_set(set));
+        }
         config.listeners.extend(listeners(node));
     }
     Translation { config, statuses, policies, problems: problems.place(&resources.documents) }
 }
 
-/// The listeners of a Gateway that are served.
+/// The listeners of a Gateway and its sets that are served.
 fn listeners(node: GatewayNode<'_>) -> impl Iterator<Item = Arc<Listener>> {
-    let GatewayNode { fault, options, listeners, .. } = node;
-    let served = if fault.is_none() { listeners } else { Vec::new() };
-    served.into_iter().filter(|listener| listener.fault.is_none()).map(move |listener| {
+    let GatewayNode { fault, options, addresses, listeners, sets, .. } = node;
+    let is_served = fault.is_none() && !addresses.is_empty();
+    let sets = sets.into_iter().filter(|set| set.fault.is_none()).flat_map(|set| set.listeners);
+    let all = listeners.into_iter().chain(sets);
+    all.filter(move |listener| is_served && listener.is_programmed()).map(move |listener| {
         Arc::new(Listener {
             key: listener.key,
             addresses: listener.addresses,

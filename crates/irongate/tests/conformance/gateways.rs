@@ -21,3 +21,63 @@ fn http_listener_isolation() {
         }));
     }
 }
+
+#[test]
+fn invalid_route_kind() {
+    let conformance = Conformance::start("GatewayInvalidRouteKind");
+    conformance
+        .at("gateway-supported-and-invalid-route-kind", 80)
+        .check([get("/").host("supported-route-kind.example.com").to("infra-backend-v1")]);
+    conformance
+        .at("gateway-only-invalid-route-kind", 80)
+        .check([get("/").host("supported-route-kind.example.com").status(404)]);
+}
+
+#[test]
+fn invalid_tls_configuration() {
+    let conformance = Conformance::start("GatewayInvalidTLSConfiguration");
+    for (gateway, host) in [
+        ("nonexistent-secret", "nonexistent-certificate"),
+        ("unsupported-group", "unsupported-group-certificate"),
+        ("unsupported-kind", "unsupported-kind-certificate"),
+        ("malformed-secret", "malformed-certificate"),
+    ] {
+        let host = format!("{host}.example.com");
+        let gateway = conformance.at(&format!("gateway-certificate-{gateway}"), 80);
+        gateway.check([get("/").host(&host).to("infra-backend-v1")]);
+    }
+}
+
+#[test]
+fn frontend_invalid_default_client_certificate_validation() {
+    let conformance = Conformance::start("GatewayFrontendInvalidDefaultClientCertificateValidation");
+    conformance.at("client-validation-invalid-default", 80).check([get("/").to("infra-backend-v1")]);
+}
+
+#[test]
+fn modify_listeners() {
+    let mut conformance = Conformance::start("GatewayModifyListeners");
+    conformance.at("gateway-remove-listener", 80).check([get("/").to("infra-backend-v1")]);
+    assert!(!conformance.at("gateway-add-listener", 80).is_open());
+    conformance.change("GatewayModifyListeners-changed");
+    conformance.at("gateway-add-listener", 80).eventually(&get("/").to("infra-backend-v1"));
+    let removed = conformance.at("gateway-remove-listener", 80);
+    irongate_testkit::eventually("the listener that was removed closes", || !removed.is_open());
+}
+
+#[test]
+fn observed_generation_bump() {
+    let mut conformance = Conformance::start("GatewayObservedGenerationBump");
+    // Nothing is attached: whoever listens says that there is no route.
+    conformance.at("gateway-observed-generation-bump", 80).check([get("/").host("foo.com").status(404)]);
+    conformance.change("GatewayObservedGenerationBump-changed");
+    conformance.at("gateway-observed-generation-bump", 80).check([get("/").host("foo.com").status(404)]);
+}
+
+#[test]
+fn with_attached_routes_with_port_8080() {
+    let conformance = Conformance::start("GatewayWithAttachedRoutesWithPort8080");
+    let gateway = "gateway-with-two-listeners-and-one-attached-route";
+    conformance.at(gateway, 80).check([get("/").to("infra-backend-v1")]);
+    conformance.at(gateway, 8080).check([get("/").status(404)]);
+}

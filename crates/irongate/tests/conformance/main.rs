@@ -26,10 +26,11 @@ mod cases;
 mod echo;
 mod gateways;
 mod http_routes;
+mod listener_sets;
 mod manifests;
 
 use cases::Case;
-use irongate_testkit::{Gateway, Request, eventually};
+use irongate_testkit::{Client, Gateway, Request, eventually};
 use manifests::Manifests;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -93,6 +94,11 @@ impl Listening<'_> {
         let failures: Vec<String> =
             cases.into_iter().filter_map(|case| case.failure(self.address, self.manifests)).collect();
         assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    /// Whether anybody accepts connections.
+    fn is_open(&self) -> bool {
+        Client::try_connect(self.address).is_ok()
     }
 
     /// Sends a request until what comes of it is as expected.

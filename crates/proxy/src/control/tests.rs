@@ -17,6 +17,7 @@ fn config(address: SocketAddr) -> Config {
     let listener = Listener {
         key: ListenerKey {
             gateway: ObjectName::new("default", "gateway").expect("a name"),
+            set: None,
             section: "http".into(),
         },
         addresses: vec![address],

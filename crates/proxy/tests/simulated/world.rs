@@ -89,7 +89,7 @@ impl Setup {
             rules: vec![Arc::new(moved), Arc::new(to_backend)],
         };
         let listener = Listener {
-            key: ListenerKey { gateway: name("gateway"), section: "http".into() },
+            key: ListenerKey { gateway: name("gateway"), set: None, section: "http".into() },
             addresses: vec![SocketAddr::from(([127, 0, 0, 1], PORT))],
             protocol: ListenerProtocol::Http,
             hostname: HostPattern::Any,

@@ -1,12 +1,16 @@
 //! `Gateway`: where to listen, and which routes may attach there.
 
-use super::{GATEWAY_GROUP, IgnoredAny, Kind, LabelSelector, ParametersReference, SelectorOperator, Text};
-use crate::checks::{Checks, section_name};
+use super::{
+    GATEWAY_GROUP, GatewayTls, Kind, LabelSelector, Listener, NamespacesFrom, ParametersReference, Text,
+    listener,
+};
+use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{HostPattern, ObjectName};
+use irongate_config::ObjectName;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 /// A Gateway.
@@ -30,12 +34,12 @@ pub struct GatewaySpec {
     pub listeners: Vec<Listener>,
     /// Where its own parameters are.
     pub infrastructure: Option<Infrastructure>,
-    /// Who may add listeners; `ListenerSet`s are not read.
-    pub allowed_listeners: Option<IgnoredAny>,
-    /// Client certificates and certificates towards backends; TLS is not spoken.
-    pub tls: Option<IgnoredAny>,
-    /// Attachment without a parentRef; not offered.
-    pub default_scope: Option<IgnoredAny>,
+    /// Which ListenerSets may add listeners; none where nothing is written.
+    pub allowed_listeners: Option<AllowedListeners>,
+    /// Client certificates, and the certificate that is shown to backends.
+    pub tls: Option<GatewayTls>,
+    /// Which routes attach without naming the Gateway; not offered.
+    pub default_scope: Option<DefaultScope>,
 }
 
 /// An address of a Gateway.
@@ -62,72 +66,45 @@ impl GatewayAddress {
 pub struct Infrastructure {
     /// Its `GatewayParameters`, in its own namespace.
     pub parameters_ref: Option<ParametersReference>,
-    #[expect(dead_code, reason = "named so that it is known")]
-    labels: Option<IgnoredAny>,
-    #[expect(dead_code, reason = "named so that it is known")]
-    annotations: Option<IgnoredAny>,
-}
-
-/// One listener.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Listener {
-    /// Its name, unique in the Gateway.
-    pub name: Text,
-    /// The hosts that it is for; all where none is written.
-    pub hostname: Option<Text>,
-    /// Its port.
-    #[schemars(range(min = 1))]
-    pub port: u16,
-    /// What is spoken: `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or one of an implementation's own.
-    pub protocol: Text,
-    /// Which routes may attach.
-    pub allowed_routes: Option<AllowedRoutes>,
-    /// Certificates and mode of TLS; TLS is not spoken.
-    pub tls: Option<IgnoredAny>,
-}
-
-/// Which routes may attach to a listener.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct AllowedRoutes {
-    /// From which namespaces; the Gateway's own where none is written.
-    pub namespaces: Option<RouteNamespaces>,
-    /// Of which kinds; all that the protocol allows where none is written.
+    /// Labels of what is made for the Gateway on Kubernetes.
     #[serde(default)]
-    pub kinds: Vec<RouteGroupKind>,
+    pub labels: BTreeMap<Text, Text>,
+    /// Annotations of what is made for the Gateway on Kubernetes.
+    #[serde(default)]
+    pub annotations: BTreeMap<Text, Text>,
 }
 
-/// From which namespaces routes may attach.
+/// Which `ListenerSet`s may add listeners to a Gateway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct RouteNamespaces {
+pub struct AllowedListeners {
+    /// From which namespaces; from none where nothing is written.
+    pub namespaces: ListenerNamespaces,
+}
+
+/// From which namespaces `ListenerSet`s may attach.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ListenerNamespaces {
     /// How they are chosen.
     pub from: NamespacesFrom,
-    /// Which, for [`NamespacesFrom::Selector`].
+    /// Which, for `from: Selector`.
     pub selector: Option<LabelSelector>,
 }
 
-/// How namespaces are chosen.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, JsonSchema)]
-pub enum NamespacesFrom {
-    /// Every namespace.
-    All,
-    /// By labels.
-    Selector,
-    /// The Gateway's own.
-    #[default]
-    Same,
-    /// None.
-    None,
+impl Default for ListenerNamespaces {
+    fn default() -> Self {
+        Self { from: NamespacesFrom::None, selector: None }
+    }
 }
 
-/// A kind of route.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
-pub struct RouteGroupKind {
-    /// Its group; Gateway API's own where none is written.
-    pub group: Option<Text>,
-    /// The kind.
-    pub kind: Text,
+/// Which routes attach to a Gateway without naming it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
+pub enum DefaultScope {
+    /// All that ask for default Gateways.
+    All,
+    /// None.
+    None,
 }
 
 impl Kind for Gateway {
@@ -143,15 +120,7 @@ impl Kind for Gateway {
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let spec = &self.spec;
         let at = at.field("spec");
-        let addresses = at.field("addresses");
-        checks.no_more_than(&addresses, spec.addresses.len(), 16);
-        for (index, address) in spec.addresses.iter().enumerate() {
-            let Some(value) = address.value.as_deref().filter(|_| address.is_ip()) else { continue };
-            if value.parse::<IpAddr>().is_err() {
-                let message = format!("`{value}` is not an IP address");
-                checks.invalid(&addresses.index(index).field("value"), message, "");
-            }
-        }
+        check_addresses(&spec.addresses, &at.field("addresses"), checks);
         let listeners = at.field("listeners");
         if spec.listeners.is_empty() {
             checks.warn(
@@ -161,70 +130,44 @@ impl Kind for Gateway {
                 "Add one: {name: http, port: 80, protocol: HTTP}.",
             );
         }
-        checks.no_more_than(&listeners, spec.listeners.len(), 64);
-        checks.unique(&listeners, "name", spec.listeners.iter().map(|listener| Some(&*listener.name)));
-        for (index, listener) in spec.listeners.iter().enumerate() {
-            check_listener(listener, &listeners.index(index), checks);
+        listener::check_listeners(&spec.listeners, &listeners, checks);
+        if let Some(infrastructure) = &spec.infrastructure {
+            let at = at.field("infrastructure");
+            checks.no_more_than(&at.field("labels"), infrastructure.labels.len(), 8);
+            checks.no_more_than(&at.field("annotations"), infrastructure.annotations.len(), 16);
+            if let Some(reference) = &infrastructure.parameters_ref {
+                reference.check(&at.field("parametersRef"), checks);
+            }
+        }
+        if let Some(allowed) = &spec.allowed_listeners {
+            let ListenerNamespaces { from, selector } = &allowed.namespaces;
+            let at = at.field("allowedListeners");
+            listener::check_namespaces(*from, selector.as_ref(), &at.field("namespaces"), checks);
+        }
+        if let Some(tls) = &spec.tls {
+            tls.check(&at.field("tls"), checks);
         }
         checks.not_served(
-            &at.field("allowedListeners"),
-            spec.allowed_listeners.is_some(),
-            "ListenerSets are not read",
-        );
-        checks.not_served(&at.field("tls"), spec.tls.is_some(), "TLS is not spoken yet");
-        checks.not_served(
             &at.field("defaultScope"),
-            spec.default_scope.is_some(),
+            spec.default_scope.is_some_and(|scope| scope != DefaultScope::None),
             "default Gateways are not offered",
         );
     }
 }
 
-fn check_listener(listener: &Listener, at: &At<'_>, checks: &mut Checks) {
-    section_name(&listener.name, &at.field("name"), checks);
-    checks.port(listener.port, &at.field("port"));
-    if listener.protocol.is_empty() {
-        checks.invalid(&at.field("protocol"), "is empty", "Write HTTP.");
-    }
-    if let Some(hostname) = &listener.hostname
-        && !hostname.is_empty()
-        && let Err(error) = HostPattern::parse(hostname)
-    {
-        checks.invalid(&at.field("hostname"), format!("`{hostname}` {error}"), "");
-    }
-    let Some(allowed) = &listener.allowed_routes else { return };
-    let at = at.field("allowedRoutes");
-    checks.no_more_than(&at.field("kinds"), allowed.kinds.len(), 8);
-    let Some(namespaces) = &allowed.namespaces else { return };
-    let at = at.field("namespaces");
-    match (&namespaces.selector, namespaces.from) {
-        (Some(selector), NamespacesFrom::Selector) => check_selector(selector, &at.field("selector"), checks),
-        (None, NamespacesFrom::Selector) => checks.warn(
-            &at,
-            "Invalid",
-            "`from: Selector` without a selector allows no namespace",
-            "Add a selector, or write `from: All`.",
-        ),
-        (Some(_), _) => checks.warn(
-            &at.field("selector"),
-            "Invalid",
-            "means something only with `from: Selector`",
-            "Write `from: Selector`.",
-        ),
-        (None, _) => {}
-    }
-}
-
-fn check_selector(selector: &LabelSelector, at: &At<'_>, checks: &mut Checks) {
-    checks.no_more_than(&at.field("matchLabels"), selector.match_labels.len(), 64);
-    let at = at.field("matchExpressions");
-    checks.no_more_than(&at, selector.match_expressions.len(), 64);
-    for (index, condition) in selector.match_expressions.iter().enumerate() {
-        let needs_values = matches!(condition.operator, SelectorOperator::In | SelectorOperator::NotIn);
-        if needs_values == condition.values.is_empty() {
-            let message =
-                if needs_values { "is empty, and `In` and `NotIn` need values" } else { "must be empty" };
-            checks.invalid(&at.index(index).field("values"), message, "");
+fn check_addresses(addresses: &[GatewayAddress], at: &At<'_>, checks: &mut Checks) {
+    checks.no_more_than(at, addresses.len(), 16);
+    let mut seen = HashSet::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let at = at.index(index);
+        let at = at.field("value");
+        let Some(value) = address.value.as_deref().filter(|value| !value.is_empty()) else { continue };
+        if address.is_ip() && value.parse::<IpAddr>().is_err() {
+            checks.invalid(&at, format!("`{value}` is not an IP address"), "");
+        }
+        checks.at_most_bytes(&at, value, 253);
+        if !seen.insert((address.kind.as_deref().unwrap_or("IPAddress"), value)) {
+            checks.invalid(&at, format!("`{value}` is there twice"), "Remove one of the two.");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! `GatewayClass`: which controller its Gateways belong to.
 
-use super::{GATEWAY_GROUP, IgnoredAny, Kind, ParametersReference, Text};
+use super::{CONTROLLER_NAME, GATEWAY_GROUP, Kind, ParametersReference, Text};
+use crate::checks::Checks;
 use crate::resources::{Object, Resources};
+use crate::yaml::path::At;
+use irongate_config::ObjectName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,12 +19,12 @@ pub struct GatewayClass {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayClassSpec {
-    /// Ours is [`CONTROLLER_NAME`](super::CONTROLLER_NAME).
+    /// The controller of its Gateways: `irongate.dev/gateway` for this one.
     pub controller_name: Text,
     /// The `GatewayParameters` of all its Gateways.
     pub parameters_ref: Option<ParametersReference>,
-    #[expect(dead_code, reason = "named so that it is known")]
-    description: Option<IgnoredAny>,
+    /// What it is for.
+    pub description: Option<Text>,
 }
 
 impl Kind for GatewayClass {
@@ -32,5 +35,30 @@ impl Kind for GatewayClass {
 
     fn list(resources: &mut Resources) -> &mut Vec<Object<Self, Text>> {
         &mut resources.gateway_classes
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let at = at.field("spec");
+        let name = &*self.spec.controller_name;
+        let is_path = |path: &str| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+            !path.is_empty() && path.bytes().all(inner)
+        };
+        let is_valid = name
+            .split_once('/')
+            .is_some_and(|(domain, path)| ObjectName::new("default", domain).is_ok() && is_path(path));
+        if !is_valid || name.len() > 253 {
+            let message = format!("`{}` is not a domain and a path", name.escape_debug());
+            let advice = format!("Write {CONTROLLER_NAME}.");
+            checks.invalid(&at.field("controllerName"), message, advice);
+        }
+        if let Some(reference) = &self.spec.parameters_ref {
+            reference.check(&at.field("parametersRef"), checks);
+        }
+        checks.at_most_bytes(
+            &at.field("description"),
+            self.spec.description.as_deref().unwrap_or_default(),
+            64,
+        );
     }
 }

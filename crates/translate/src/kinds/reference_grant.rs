@@ -1,7 +1,7 @@
 //! `ReferenceGrant`: who may refer to objects of another namespace.
 
 use super::{GATEWAY_GROUP, Kind, Text};
-use crate::checks::Checks;
+use crate::checks::{Checks, api_group, api_kind, namespace_name, object_name};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
@@ -58,7 +58,36 @@ impl Kind for ReferenceGrant {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let at = at.field("spec");
-        checks.no_more_than(&at.field("from"), self.spec.from.len(), 16);
-        checks.no_more_than(&at.field("to"), self.spec.to.len(), 16);
+        let (from, to) = (at.field("from"), at.field("to"));
+        checks.no_more_than(&from, self.spec.from.len(), 16);
+        checks.no_more_than(&to, self.spec.to.len(), 16);
+        if self.spec.from.is_empty() {
+            checks.invalid(
+                &from,
+                "is empty: nobody is let in",
+                "Name group, kind and namespace of who may refer.",
+            );
+        }
+        if self.spec.to.is_empty() {
+            checks.invalid(
+                &to,
+                "is empty: nothing is opened",
+                "Name group and kind of what may be referred to.",
+            );
+        }
+        for (index, one) in self.spec.from.iter().enumerate() {
+            let at = from.index(index);
+            api_group(&one.group, &at.field("group"), checks);
+            api_kind(&one.kind, &at.field("kind"), checks);
+            namespace_name(&one.namespace, &at.field("namespace"), checks);
+        }
+        for (index, one) in self.spec.to.iter().enumerate() {
+            let at = to.index(index);
+            api_group(&one.group, &at.field("group"), checks);
+            api_kind(&one.kind, &at.field("kind"), checks);
+            if let Some(name) = &one.name {
+                object_name(name, &at.field("name"), checks);
+            }
+        }
     }
 }

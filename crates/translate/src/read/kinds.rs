@@ -3,7 +3,7 @@
 use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
     Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    Kind, Namespace, ReferenceGrant, Secret, Service,
+    Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
 };
 
 /// How objects of one kind are read.
@@ -18,6 +18,7 @@ pub(crate) struct ReadKind {
 pub(crate) const KINDS: &[ReadKind] = &[
     kind::<GatewayClass>(),
     kind::<Gateway>(),
+    kind::<ListenerSet>(),
     kind::<HttpRoute>(),
     kind::<ReferenceGrant>(),
     kind::<Service>(),

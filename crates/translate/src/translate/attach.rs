@@ -1,10 +1,10 @@
 //! Routes to listeners: who attaches to whom.
 
 use super::backends::Backends;
-use super::gateways::{Fault, GatewayNode, Gateways, Parent};
+use super::gateways::{Fault, Gateways, Group, Parent};
 use super::index::Index;
 use super::rules::{self, Outcome};
-use crate::kinds::{CONTROLLER_NAME, GATEWAY_GROUP, Gateway, HttpRoute, Kind, ParentReference};
+use crate::kinds::{CONTROLLER_NAME, GATEWAY_GROUP, Gateway, HttpRoute, Kind, ListenerSet, ParentReference};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::status::{Condition, ParentRefStatus, RouteParentStatus, RouteStatus, Statuses};
@@ -64,8 +64,8 @@ fn parents(
     let mut statuses = Vec::with_capacity(spec.parent_refs.len());
     for (place, parent) in spec.parent_refs.iter().enumerate() {
         let at = at.index(place);
-        let gateway = match find(parent, object, gateways) {
-            Ok(Some(gateway)) => gateway,
+        let group = match find(parent, object, gateways) {
+            Ok(Some(group)) => group,
             Ok(None) => continue,
             Err((severity, reason, message, advice)) => {
                 report(&at, severity, reason, (&message, advice));
@@ -74,7 +74,7 @@ fn parents(
         };
         let accepted = match &outcome.fault {
             Some(fault) => Err(fault.clone()),
-            None => attach(gateway, parent, object, hostnames, route, index),
+            None => attach(group, parent, object, hostnames, route, index),
         };
         if let (Err(fault), None) = (&accepted, &outcome.fault) {
             report(&at, Severity::Error, fault.reason, (&fault.message, ""));
@@ -84,52 +84,73 @@ fn parents(
     statuses
 }
 
-/// The Gateway that a parentRef names; `None` if it is another controller's.
+/// The listeners that a parentRef names; `None` if they are another controller's.
 ///
 /// # Errors
-/// A problem, where there is none.
+/// A problem, where there is no such parent.
 fn find<'g, 'r>(
     parent: &ParentReference,
     object: &Object<HttpRoute>,
     gateways: &'g mut Gateways<'r>,
-) -> Result<Option<&'g mut GatewayNode<'r>>, (Severity, &'static str, String, &'static str)> {
+) -> Result<Option<Group<'g, 'r>>, (Severity, &'static str, String, &'static str)> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
-    let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
-    if (group, kind) != (GATEWAY_GROUP, Gateway::KIND) {
-        let message = format!("parents of the kind `{kind}` are not served");
-        return Err((Severity::Warning, "InvalidKind", message, ""));
-    }
     let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
-    match gateways.find(namespace, &parent.name) {
-        Parent::Ours(gateway) => Ok(gateways.nodes.get_mut(gateway)),
+    let kind = parent_kind(parent);
+    let found = match kind {
+        Some(Gateway::KIND) => gateways.gateway_group(namespace, &parent.name),
+        Some(_) => match gateways.set_group(namespace, &parent.name) {
+            Some(group) => Parent::Ours(group),
+            None => Parent::Missing,
+        },
+        None => {
+            let kind = parent.kind.as_deref().unwrap_or_default();
+            let message = format!("parents of the kind `{kind}` of the group `{group}` are not served");
+            return Err((Severity::Warning, "InvalidKind", message, "Name a Gateway or a ListenerSet."));
+        }
+    };
+    match found {
+        Parent::Ours(group) => Ok(Some(group)),
         Parent::Foreign => Ok(None),
         Parent::Missing => {
-            let message = format!("there is no Gateway {namespace}/{}", parent.name);
-            let advice = if parent.namespace.is_none() && namespace != "default" {
-                "A Gateway in another namespace is named with its namespace."
-            } else {
-                ""
+            let kind = kind.unwrap_or_default();
+            let message = format!("there is no {kind} {namespace}/{}", parent.name);
+            let advice = match (kind, &parent.namespace) {
+                (Gateway::KIND, None) if namespace != "default" => {
+                    "A Gateway in another namespace is named with its namespace."
+                }
+                (ListenerSet::KIND, None) if namespace != "default" => {
+                    "A ListenerSet in another namespace is named with its namespace."
+                }
+                _ => "",
             };
             Err((Severity::Error, "NoMatchingParent", message, advice))
         }
     }
 }
 
+/// `Gateway` or `ListenerSet`, if a parentRef names one of them.
+fn parent_kind(parent: &ParentReference) -> Option<&'static str> {
+    let is_ours = parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP;
+    let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
+    [Gateway::KIND, ListenerSet::KIND].into_iter().find(|known| is_ours && *known == kind)
+}
+
 /// Attaches a route to the listeners that a parentRef means.
 fn attach(
-    gateway: &mut GatewayNode<'_>,
+    group: Group<'_, '_>,
     parent: &ParentReference,
     object: &Object<HttpRoute>,
     hostnames: Option<&[HostPattern]>,
     route: &Arc<Route>,
     index: &Index<'_>,
 ) -> Result<(), Fault> {
-    if let Some(fault) = &gateway.fault {
-        let message = format!("Gateway {} is not accepted: {}", gateway.object.name, fault.message);
+    let (kind, name) = (group.owner.kind(), group.owner.name());
+    if let Some(fault) = group.fault {
+        let message = format!("{kind} {name} is not accepted: {}", fault.message);
         return Err(Fault::new("NoMatchingParent", message));
     }
     let (mut denial, mut is_allowed, mut is_attached) = (None, false, false);
-    for listener in &mut gateway.listeners {
+    for listener in group.listeners {
         let is_meant = parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
             && parent.port.is_none_or(|port| port == listener.spec.port);
         if !is_meant {
@@ -150,16 +171,15 @@ fn attach(
             listener.routes.push(AttachedRoute { hostnames: shared, route: route.clone() });
         }
     }
-    let name = &gateway.object.name;
     if is_attached {
         Ok(())
     } else if is_allowed {
-        let message = format!("no listener of Gateway {name} has a hostname that the route shares");
+        let message = format!("no listener of {kind} {name} has a hostname that the route shares");
         Err(Fault::new("NoMatchingListenerHostname", message))
     } else if let Some(message) = denial {
-        Err(Fault::new("NotAllowedByListeners", format!("Gateway {name}: {message}")))
+        Err(Fault::new("NotAllowedByListeners", format!("{kind} {name}: {message}")))
     } else {
-        Err(Fault::new("NoMatchingParent", format!("Gateway {name} has no listener of that name and port")))
+        Err(Fault::new("NoMatchingParent", format!("{kind} {name} has no listener of that name and port")))
     }
 }
 
@@ -200,7 +220,7 @@ fn parent_status(
     RouteParentStatus {
         parent_ref: ParentRefStatus {
             group: GATEWAY_GROUP,
-            kind: Gateway::KIND,
+            kind: parent_kind(parent).unwrap_or(Gateway::KIND),
             namespace: parent.namespace.clone(),
             name: parent.name.clone(),
             section_name: parent.section_name.clone(),

@@ -1,13 +1,14 @@
 //! Listeners that cannot stand side by side.
 //!
-//! Within one Gateway, listeners that are not distinct all lose (Gateway API, `spec.listeners`). Between
-//! Gateways, which are merged where they share an address and a port, the older wins.
+//! Within one Gateway, listeners that are not distinct all lose (Gateway API, `spec.listeners`). Those of its
+//! `ListenerSet`s come after its own, an older set before a younger one, and lose to whoever has the place already.
+//! Between Gateways, which are merged where they share an address and a port, the older wins.
 
-use super::gateways::{Fault, GatewayNode, ListenerNode};
-use crate::kinds::{Gateway, Kind};
+use super::gateways::{Fault, GatewayNode};
+use super::listeners::{ListenerNode, Owner};
+use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
-use crate::yaml::path::At;
-use irongate_config::{HostPattern, ListenerKey, Severity};
+use irongate_config::{HostPattern, ListenerKey};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
@@ -20,93 +21,186 @@ enum Transport {
     Udp,
 }
 
-fn transport(protocol: &str) -> Option<Transport> {
-    match protocol {
-        "HTTP" => Some(Transport::Http),
-        "HTTPS" | "TLS" => Some(Transport::Tls),
-        "TCP" => Some(Transport::Tcp),
-        "UDP" => Some(Transport::Udp),
-        _ => None,
+impl Transport {
+    fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http => Self::Http,
+            Protocol::Https | Protocol::Tls => Self::Tls,
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+        }
+    }
+
+    fn has_hosts(self) -> bool {
+        matches!(self, Self::Http | Self::Tls)
+    }
+
+    fn is_udp(self) -> bool {
+        self == Self::Udp
     }
 }
 
-/// Marks the listeners that lose.
+/// Marks the listeners that lose, and those of TLS whose hosts overlap.
 pub(super) fn settle(gateways: &mut [GatewayNode<'_>], problems: &mut UnplacedProblems) {
-    let mut taken: HashMap<(SocketAddr, HostPattern), ListenerKey> = HashMap::new();
+    let mut claims = Claims::default();
     for gateway in gateways {
-        let faults = within(&gateway.listeners);
-        for (place, fault) in faults.into_iter().enumerate() {
-            let is_between = fault.is_none();
-            let fault = fault.or_else(|| against_older(&gateway.listeners[place], &taken));
-            let Some(fault) = fault else { continue };
-            let at = At::Root.field("spec");
-            let at = at.field("listeners");
-            let field = if fault.reason == "ProtocolConflict" { "port" } else { "hostname" };
-            let advice = if is_between { "The older Gateway has it." } else { "Neither of them is served." };
-            problems.push(
-                Severity::Error,
-                (Gateway::KIND, gateway.object),
-                &at.index(place).field(field),
-                fault.reason,
-                (fault.message.clone(), advice),
-            );
-            let listener = &mut gateway.listeners[place];
-            if fault.reason == "ProtocolConflict" {
-                listener.kinds.clear();
-            }
-            listener.fault = Some(fault);
-            listener.is_conflicted = true;
+        let is_served = gateway.fault.is_none();
+        settle_group(&mut gateway.listeners, is_served.then_some(&mut claims), problems);
+        for set in &mut gateway.sets {
+            let is_served = set.fault.is_none();
+            settle_group(&mut set.listeners, is_served.then_some(&mut claims), problems);
         }
-        if gateway.fault.is_none() {
-            for listener in gateway.listeners.iter().filter(|listener| listener.fault.is_none()) {
-                for address in &listener.addresses {
-                    taken.insert((*address, listener.hostname.clone()), listener.key.clone());
-                }
-            }
-        }
+        mark_overlaps(gateway);
     }
 }
 
-/// For each listener of a Gateway, whether it is not distinct from another one there.
-fn within(listeners: &[ListenerNode<'_>]) -> Vec<Option<Fault>> {
-    let mut transports: HashMap<u16, HashSet<Transport>> = HashMap::new();
-    let mut hosts: HashMap<(u16, &str, &HostPattern), usize> = HashMap::new();
-    for listener in listeners {
-        let spec = listener.spec;
-        if let Some(transport) = transport(&spec.protocol).filter(|transport| *transport != Transport::Udp) {
-            transports.entry(spec.port).or_default().insert(transport);
+/// Marks those that lose among the listeners of one object, and against whoever came before.
+fn settle_group(
+    listeners: &mut [ListenerNode<'_>],
+    claims: Option<&mut Claims>,
+    problems: &mut UnplacedProblems,
+) {
+    let faults = within(listeners);
+    for (listener, fault) in listeners.iter_mut().zip(faults) {
+        let is_between = fault.is_none();
+        let Some(fault) = fault.or_else(|| claims.as_ref()?.fault(listener)) else { continue };
+        let advice = match listener.owner {
+            _ if !is_between => "Neither of them is served.",
+            Owner::Gateway(_) => "The older Gateway has it.",
+            Owner::ListenerSet(_) => {
+                "The Gateway's own listeners come first, then those of older ListenerSets."
+            }
+        };
+        let field = if fault.reason == "ProtocolConflict" { "port" } else { "hostname" };
+        listener.owner.report_listener(problems, listener.place, field, &fault, advice);
+        if fault.reason == "ProtocolConflict" {
+            listener.kinds.clear();
         }
-        *hosts.entry((spec.port, &spec.protocol, &listener.hostname)).or_default() += 1;
+        listener.fault = Some(fault);
+        listener.is_conflicted = true;
+    }
+    if let Some(claims) = claims {
+        listeners.iter().filter(|listener| !listener.is_conflicted).for_each(|listener| claims.add(listener));
+    }
+}
+
+/// For each listener of an object, whether it is not distinct from another one there.
+fn within(listeners: &[ListenerNode<'_>]) -> Vec<Option<Fault>> {
+    let mut transports: HashMap<(u16, bool), HashSet<Transport>> = HashMap::new();
+    let mut hosts: HashMap<(u16, Transport, &HostPattern), usize> = HashMap::new();
+    for listener in listeners {
+        let Some(transport) = listener.protocol.map(Transport::of) else { continue };
+        let port = listener.spec.port;
+        transports.entry((port, transport.is_udp())).or_default().insert(transport);
+        *hosts.entry((port, transport, &listener.hostname)).or_default() += 1;
     }
     let fault = |listener: &ListenerNode<'_>| {
-        let spec = listener.spec;
-        let shares = transport(&spec.protocol).is_some_and(|transport| transport != Transport::Udp)
-            && transports.get(&spec.port).is_some_and(|transports| transports.len() > 1);
-        if shares {
-            let message =
-                format!("another listener of the Gateway speaks another protocol on port {}", spec.port);
+        let transport = Transport::of(listener.protocol?);
+        let (port, whose) = (listener.spec.port, listener.owner.kind());
+        if transports.get(&(port, transport.is_udp())).is_some_and(|transports| transports.len() > 1) {
+            let message = format!("another listener of the {whose} speaks another protocol on port {port}");
             return Some(Fault::new("ProtocolConflict", message));
         }
-        let same = hosts.get(&(spec.port, &*spec.protocol, &listener.hostname)).copied().unwrap_or(0);
+        let same = hosts.get(&(port, transport, &listener.hostname)).copied().unwrap_or(0);
         (same > 1).then(|| {
-            let message =
-                format!("another listener of the Gateway has port {} and the same hostname", spec.port);
-            Fault::new("HostnameConflict", message)
+            if transport.has_hosts() {
+                let message =
+                    format!("another listener of the {whose} has port {port} and the same hostname");
+                Fault::new("HostnameConflict", message)
+            } else {
+                Fault::new("ProtocolConflict", format!("another listener of the {whose} has port {port}"))
+            }
         })
     };
     listeners.iter().map(fault).collect()
 }
 
-fn against_older(
-    listener: &ListenerNode<'_>,
-    taken: &HashMap<(SocketAddr, HostPattern), ListenerKey>,
-) -> Option<Fault> {
-    if listener.fault.is_some() {
-        return None;
+/// Who has which place.
+#[derive(Default)]
+struct Claims {
+    /// By address, and whether it is for datagrams.
+    by_place: HashMap<(SocketAddr, bool), Claim>,
+}
+
+struct Claim {
+    transport: Transport,
+    /// Who was there first.
+    first: ListenerKey,
+    hosts: HashMap<HostPattern, ListenerKey>,
+}
+
+impl Claims {
+    fn fault(&self, listener: &ListenerNode<'_>) -> Option<Fault> {
+        let transport = Transport::of(listener.protocol?);
+        let port = listener.spec.port;
+        listener.addresses.iter().find_map(|address| {
+            let claim = self.by_place.get(&(*address, transport.is_udp()))?;
+            if claim.transport != transport || !transport.has_hosts() {
+                let message = if claim.transport == transport {
+                    format!("listener {} has the address and port {port} already", claim.first)
+                } else {
+                    format!("listener {} speaks another protocol on port {port}", claim.first)
+                };
+                return Some(Fault::new("ProtocolConflict", message));
+            }
+            let other = claim.hosts.get(&listener.hostname)?;
+            let message = format!("listener {other} has the address, port {port} and hostname already");
+            Some(Fault::new("HostnameConflict", message))
+        })
     }
-    let other =
-        listener.addresses.iter().find_map(|address| taken.get(&(*address, listener.hostname.clone())))?;
-    let message =
-        format!("listener {other} has the address, port {} and hostname already", listener.spec.port);
-    Some(Fault::new("HostnameConflict", message))
+
+    fn add(&mut self, listener: &ListenerNode<'_>) {
+        let Some(transport) = listener.protocol.map(Transport::of) else { return };
+        for address in &listener.addresses {
+            let claim = self.by_place.entry((*address, transport.is_udp())).or_insert_with(|| Claim {
+                transport,
+                first: listener.key.clone(),
+                hosts: HashMap::new(),
+            });
+            claim.hosts.insert(listener.hostname.clone(), listener.key.clone());
+        }
+    }
+}
+
+/// Marks the listeners of TLS that share hosts with another one of their Gateway's on the same port: a client that
+/// reuses a connection may then reach a listener that it would not have reached by a new one.
+fn mark_overlaps(gateway: &mut GatewayNode<'_>) {
+    let all = || gateway.listeners.iter().chain(gateway.sets.iter().flat_map(|set| &set.listeners));
+    let is_tls = |listener: &&ListenerNode<'_>| {
+        !listener.is_conflicted && listener.protocol.map(Transport::of) == Some(Transport::Tls)
+    };
+    let hosts: HashSet<(u16, HostPattern)> =
+        all().filter(is_tls).map(|listener| (listener.spec.port, listener.hostname.clone())).collect();
+    let mut overlapping = HashSet::new();
+    for (port, host) in &hosts {
+        // Every wider pattern that is there overlaps with this one: few, since a name has at most 127 labels.
+        for wider in wider_patterns(host) {
+            let wider = (*port, wider);
+            if hosts.contains(&wider) {
+                overlapping.insert(wider);
+                overlapping.insert((*port, host.clone()));
+            }
+        }
+    }
+    if overlapping.is_empty() {
+        return;
+    }
+    let listeners =
+        gateway.listeners.iter_mut().chain(gateway.sets.iter_mut().flat_map(|set| &mut set.listeners));
+    for listener in listeners.filter(|listener| is_tls(&&**listener)) {
+        listener.overlaps = overlapping.contains(&(listener.spec.port, listener.hostname.clone()));
+    }
+}
+
+/// The patterns that take every host that this one takes, and more.
+fn wider_patterns(host: &HostPattern) -> Vec<HostPattern> {
+    let name = match host {
+        HostPattern::Any => return Vec::new(),
+        HostPattern::Exact(name) => name,
+        HostPattern::Suffix(suffix) => suffix,
+    };
+    let dots = name.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
+    let mut wider: Vec<HostPattern> = dots.map(|at| HostPattern::Suffix(name[at..].into())).collect();
+    wider.push(HostPattern::Any);
+    wider
 }

@@ -1,18 +1,19 @@
 //! Gateways and their listeners: whether each is valid, and what may attach to it.
 
+use super::certificates::{self, Frontend};
 use super::classes::{Class, Classes};
 use super::conflicts;
 use super::index::Index;
+use super::listener_sets::{self, SetNode};
+use super::listeners::{ListenerNode, Owner};
 use super::parameters;
-use crate::kinds::{
-    GATEWAY_GROUP, Gateway, HttpRoute, Kind, LabelSelector, Listener, NamespacesFrom, RouteGroupKind, Text,
-};
+use crate::kinds::{Gateway, Kind, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{AttachedRoute, HostPattern, ListenerKey, ProxyOptions, Severity};
+use irongate_config::{ProxyOptions, Severity};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Why a Gateway or a listener is not what was wanted: the API's reason, and a sentence.
@@ -36,6 +37,14 @@ pub(super) struct GatewayNode<'r> {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) options: Arc<ProxyOptions>,
     pub(super) listeners: Vec<ListenerNode<'r>>,
+    /// The `ListenerSet`s that name it, allowed or not, the older first.
+    pub(super) sets: Vec<SetNode<'r>>,
+    /// An address that nobody can listen on.
+    pub(super) unusable_address: Option<Fault>,
+    /// What became of the certificate that it shows to backends, if it names one.
+    pub(super) backend_certificate: Option<Result<(), Fault>>,
+    /// Whether clients without a valid certificate are let in somewhere, though certificates are asked for.
+    pub(super) is_insecure: bool,
 }
 
 impl<'r> GatewayNode<'r> {
@@ -66,6 +75,23 @@ impl<'r> GatewayNode<'r> {
         self.options = Arc::new(options);
     }
 
+    /// Nobody can listen on an address of a group, or on the one that means everybody.
+    fn drop_unusable(&mut self, at: &At<'_>, problems: &mut UnplacedProblems) {
+        let is_unusable = |ip: &IpAddr| ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let written = &self.object.body.spec.addresses;
+        for (place, address) in written.iter().enumerate() {
+            let ip = address.value.as_deref().and_then(|value| value.parse::<IpAddr>().ok());
+            let Some(ip) = ip.filter(is_unusable) else { continue };
+            let message = format!("nobody can listen on {ip}");
+            let text = (message.clone(), "Name an address of this machine.");
+            let at = at.index(place);
+            let about = (Gateway::KIND, self.object);
+            problems.push(Severity::Error, about, &at.field("value"), "AddressNotUsable", text);
+            self.unusable_address.get_or_insert(Fault::new("AddressNotUsable", message));
+        }
+        self.addresses.retain(|ip| !is_unusable(ip));
+    }
+
     /// None of it is served; the first reason counts.
     fn fail(
         &mut self,
@@ -81,86 +107,26 @@ impl<'r> GatewayNode<'r> {
     }
 }
 
-/// One listener of a Gateway of ours.
-pub(super) struct ListenerNode<'r> {
-    pub(super) spec: &'r Listener,
-    pub(super) key: ListenerKey,
-    pub(super) hostname: HostPattern,
-    pub(super) addresses: Vec<SocketAddr>,
-    /// Why it is not served.
-    pub(super) fault: Option<Fault>,
-    /// Whether the fault is that it collides with another.
-    pub(super) is_conflicted: bool,
-    /// The kinds that may attach.
-    pub(super) kinds: Vec<&'static str>,
-    /// Whether kinds are allowed that do not go with its protocol.
-    pub(super) has_invalid_kinds: bool,
-    /// The routes that are attached, the older first.
-    pub(super) routes: Vec<AttachedRoute>,
-}
-
-impl ListenerNode<'_> {
-    /// Which kinds of routes may attach: those that are allowed and go with the protocol.
-    fn set_kinds(
-        &mut self,
-        at: &At<'_>,
-        mut report: impl FnMut(Severity, &At<'_>, &'static str, (&str, &str)),
-    ) {
-        let allowed: &[RouteGroupKind] =
-            self.spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
-        let is_http_route = |kind: &RouteGroupKind| {
-            (kind.group.as_deref().unwrap_or(GATEWAY_GROUP), &*kind.kind) == (GATEWAY_GROUP, HttpRoute::KIND)
-        };
-        if allowed.is_empty() || allowed.iter().any(is_http_route) {
-            self.kinds.push(HttpRoute::KIND);
-        }
-        let at = at.field("kinds");
-        for (place, kind) in allowed.iter().enumerate().filter(|(_, kind)| !is_http_route(kind)) {
-            self.has_invalid_kinds = true;
-            let message = format!("routes of the kind `{}` cannot attach to a listener of HTTP", kind.kind);
-            report(Severity::Error, &at.index(place), "InvalidRouteKinds", (&message, "Write HTTPRoute."));
-        }
-    }
-
-    /// Why a route of a kind in a namespace may not attach; `None` if it may.
-    pub(super) fn denial(&self, kind: &str, namespace: &str, index: &Index<'_>) -> Option<String> {
-        let name = &self.spec.name;
-        if let Some(fault) = &self.fault {
-            Some(format!("listener `{name}` is not served: {}", fault.message))
-        } else if !self.kinds.contains(&kind) {
-            Some(format!("listener `{name}` takes no {kind}"))
-        } else if !self.allows_namespace(namespace, index) {
-            Some(format!("listener `{name}` takes no routes of the namespace `{namespace}`"))
-        } else {
-            None
-        }
-    }
-
-    fn allows_namespace(&self, namespace: &str, index: &Index<'_>) -> bool {
-        let namespaces = self.spec.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
-        match namespaces.map(|namespaces| namespaces.from).unwrap_or_default() {
-            NamespacesFrom::All => true,
-            NamespacesFrom::None => false,
-            NamespacesFrom::Same => namespace == self.key.gateway.namespace(),
-            NamespacesFrom::Selector => {
-                let selector: Option<&LabelSelector> = namespaces.and_then(|from| from.selector.as_ref());
-                selector
-                    .is_some_and(|selector| selector.matches(|label| index.namespace_label(namespace, label)))
-            }
-        }
-    }
-}
-
 /// The Gateways of ours, the older first, and each by its name.
 pub(super) struct Gateways<'r> {
     pub(super) nodes: Vec<GatewayNode<'r>>,
     by_name: HashMap<(&'r str, &'r str), Option<usize>>,
+    /// The sets of Gateways of ours: which Gateway, and which of its sets.
+    sets_by_name: HashMap<(&'r str, &'r str), (usize, usize)>,
 }
 
-/// What a parentRef found.
-pub(super) enum Parent {
-    /// A Gateway of ours.
-    Ours(usize),
+/// Listeners that a parentRef names together: those of a Gateway or of a set.
+pub(super) struct Group<'g, 'r> {
+    pub(super) owner: Owner<'r>,
+    /// Why none of them is served.
+    pub(super) fault: Option<&'g Fault>,
+    pub(super) listeners: &'g mut [ListenerNode<'r>],
+}
+
+/// What a reference to a Gateway or a `ListenerSet` found.
+pub(super) enum Parent<T> {
+    /// One of ours.
+    Ours(T),
     /// One of another controller.
     Foreign,
     /// None.
@@ -185,16 +151,66 @@ impl<'r> Gateways<'r> {
             });
             by_name.insert((object.name.namespace(), object.name.name()), place);
         }
-        conflicts::settle(&mut nodes, problems);
-        Self { nodes, by_name }
+        let mut gateways = Self { nodes, by_name, sets_by_name: HashMap::new() };
+        listener_sets::attach(resources, &mut gateways, index, problems);
+        for node in &mut gateways.nodes {
+            check_certificates(node, index, problems);
+        }
+        conflicts::settle(&mut gateways.nodes, problems);
+        gateways
     }
 
-    pub(super) fn find(&self, namespace: &str, name: &str) -> Parent {
+    pub(super) fn add_set(&mut self, gateway: usize, set: SetNode<'r>) {
+        let sets = &mut self.nodes[gateway].sets;
+        let name = (set.object.name.namespace(), set.object.name.name());
+        self.sets_by_name.insert(name, (gateway, sets.len()));
+        sets.push(set);
+    }
+
+    pub(super) fn find_gateway(&self, namespace: &str, name: &str) -> Parent<usize> {
         match self.by_name.get(&(namespace, name)) {
             Some(Some(place)) => Parent::Ours(*place),
             Some(None) => Parent::Foreign,
             None => Parent::Missing,
         }
+    }
+
+    /// The listeners of a Gateway alone, without those of its sets.
+    pub(super) fn gateway_group(&mut self, namespace: &str, name: &str) -> Parent<Group<'_, 'r>> {
+        match self.find_gateway(namespace, name) {
+            Parent::Ours(place) => {
+                let node = &mut self.nodes[place];
+                Parent::Ours(Group {
+                    owner: Owner::Gateway(node.object),
+                    fault: node.fault.as_ref(),
+                    listeners: &mut node.listeners,
+                })
+            }
+            Parent::Foreign => Parent::Foreign,
+            Parent::Missing => Parent::Missing,
+        }
+    }
+
+    /// The listeners of a set of a Gateway of ours.
+    pub(super) fn set_group(&mut self, namespace: &str, name: &str) -> Option<Group<'_, 'r>> {
+        let (gateway, set) = *self.sets_by_name.get(&(namespace, name))?;
+        let node = &mut self.nodes[gateway].sets[set];
+        Some(Group {
+            owner: Owner::ListenerSet(node.object),
+            fault: node.fault.as_ref(),
+            listeners: &mut node.listeners,
+        })
+    }
+}
+
+/// Judges the certificates of a Gateway, its listeners and its sets.
+fn check_certificates(node: &mut GatewayNode<'_>, index: &Index<'_>, problems: &mut UnplacedProblems) {
+    let frontend = Frontend::new(node, index, problems);
+    node.is_insecure = frontend.is_insecure();
+    node.backend_certificate = certificates::check_backend(node, index, problems);
+    let sets = node.sets.iter_mut().flat_map(|set| &mut set.listeners);
+    for listener in node.listeners.iter_mut().chain(sets) {
+        certificates::check_listener(listener, &frontend, index, problems);
     }
 }
 
@@ -224,6 +240,10 @@ fn gateway<'r>(
         addresses: Vec::new(),
         options: Arc::default(),
         listeners: Vec::with_capacity(spec.listeners.len()),
+        sets: Vec::new(),
+        unusable_address: None,
+        backend_certificate: None,
+        is_insecure: false,
     };
     node.set_options(class, index, problems);
     match addresses(object) {
@@ -234,10 +254,10 @@ fn gateway<'r>(
             node.fail(&at.index(place).field("type"), "UnsupportedAddress", text, problems);
         }
     }
-    let at = at.field("listeners");
-    for (place, listener) in spec.listeners.iter().enumerate() {
-        let listener = listener_node(object, listener, &node.addresses, &at.index(place), problems);
-        node.listeners.push(listener);
+    node.drop_unusable(&at.field("addresses"), problems);
+    for place in 0..spec.listeners.len() {
+        let owner = Owner::Gateway(object);
+        node.listeners.push(ListenerNode::new(owner, &object.name, place, &node.addresses, problems));
     }
     Some(node)
 }
@@ -263,45 +283,4 @@ fn addresses(object: &Object<Gateway>) -> Result<Vec<IpAddr>, (usize, Text)> {
         addresses.retain(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     }
     Ok(addresses)
-}
-
-fn listener_node<'r>(
-    object: &Object<Gateway>,
-    spec: &'r Listener,
-    addresses: &[IpAddr],
-    at: &At<'_>,
-    problems: &mut UnplacedProblems,
-) -> ListenerNode<'r> {
-    let hostname = match spec.hostname.as_deref() {
-        None | Some("") => HostPattern::Any,
-        // It was checked on reading; what cannot be read must never become every host.
-        Some(text) => HostPattern::parse(text).unwrap_or_else(|_| HostPattern::Exact("".into())),
-    };
-    let mut node = ListenerNode {
-        spec,
-        key: ListenerKey { gateway: object.name.clone(), section: spec.name.clone() },
-        hostname,
-        addresses: addresses.iter().map(|ip| SocketAddr::new(*ip, spec.port)).collect(),
-        fault: None,
-        is_conflicted: false,
-        kinds: Vec::new(),
-        has_invalid_kinds: false,
-        routes: Vec::new(),
-    };
-    let mut report = |severity, at: &At<'_>, reason, text: (&str, &str)| {
-        problems.push(severity, (Gateway::KIND, object), at, reason, text);
-    };
-    if &*spec.protocol != "HTTP" {
-        let message = format!("the protocol `{}` is not served", spec.protocol);
-        let advice = "Only HTTP is, for now; the other listeners of the Gateway are not affected.";
-        report(Severity::Error, &at.field("protocol"), "UnsupportedProtocol", (&message, advice));
-        node.fault = Some(Fault::new("UnsupportedProtocol", message));
-        return node;
-    }
-    if spec.tls.is_some() {
-        let text = ("means nothing for the protocol HTTP", "");
-        report(Severity::Warning, &at.field("tls"), "Ignored", text);
-    }
-    node.set_kinds(&at.field("allowedRoutes"), report);
-    node
 }

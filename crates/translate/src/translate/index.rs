@@ -1,6 +1,8 @@
 //! Objects by name, so that no reference costs a search.
 
-use crate::kinds::{Backend, EndpointSlice, GatewayParameters, Namespace, SERVICE_LABEL, Service, Text};
+use crate::kinds::{
+    Backend, ConfigMap, EndpointSlice, GatewayParameters, Namespace, SERVICE_LABEL, Secret, Service, Text,
+};
 use crate::resources::{Object, Resources};
 use std::collections::{HashMap, HashSet};
 
@@ -13,6 +15,8 @@ pub(super) struct Index<'r> {
     /// By the Service that their label names.
     pub(super) slices: HashMap<Name<'r>, Vec<&'r Object<EndpointSlice>>>,
     pub(super) backends: HashMap<Name<'r>, &'r Object<Backend>>,
+    pub(super) secrets: HashMap<Name<'r>, &'r Object<Secret>>,
+    pub(super) config_maps: HashMap<Name<'r>, &'r Object<ConfigMap>>,
     pub(super) parameters: HashMap<Name<'r>, &'r Object<GatewayParameters>>,
     namespaces: HashMap<&'r str, &'r Object<Namespace, Text>>,
     grants: HashSet<Grant<'r>>,
@@ -40,6 +44,8 @@ impl<'r> Index<'r> {
             services: by_name(&resources.services),
             slices,
             backends: by_name(&resources.backends),
+            secrets: by_name(&resources.secrets),
+            config_maps: by_name(&resources.config_maps),
             parameters: by_name(&resources.gateway_parameters),
             namespaces: resources.namespaces.iter().map(|object| (&*object.name, object)).collect(),
             grants: grants(resources),

@@ -4,7 +4,7 @@ use irongate_config::{
     Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, Config, Endpoints, FieldMatch, Filter,
     HeaderEdits, Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule, ValueMatch,
 };
-use irongate_translate::{Condition, PolicyField, Statuses};
+use irongate_translate::{Condition, ListenerStatus, PolicyField, Statuses};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -170,12 +170,16 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
     for (name, status) in &statuses.gateways {
         let addresses: String = status.addresses.iter().map(|address| format!(" {address}")).collect();
         line!(out, "Gateway {name} at{}", if addresses.is_empty() { " no address" } else { &addresses });
-        conditions(&status.conditions, "  ", &mut out);
-        for listener in &status.listeners {
-            let kinds = listener.supported_kinds.join(" ");
-            line!(out, "  listener {}: {} routes, kinds [{kinds}]", listener.name, listener.attached_routes);
-            conditions(&listener.conditions, "    ", &mut out);
+        if let Some(sets) = status.attached_listener_sets {
+            line!(out, "  {sets} ListenerSets");
         }
+        conditions(&status.conditions, "  ", &mut out);
+        listeners(&status.listeners, &mut out);
+    }
+    for (name, status) in &statuses.listener_sets {
+        line!(out, "ListenerSet {name}");
+        conditions(&status.conditions, "  ", &mut out);
+        listeners(&status.listeners, &mut out);
     }
     for (name, status) in &statuses.http_routes {
         line!(out, "HTTPRoute {name}");
@@ -197,6 +201,14 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
         }
     }
     out
+}
+
+fn listeners(listeners: &[ListenerStatus], out: &mut String) {
+    for listener in listeners {
+        let kinds = listener.supported_kinds.join(" ");
+        line!(out, "  listener {}: {} routes, kinds [{kinds}]", listener.name, listener.attached_routes);
+        conditions(&listener.conditions, "    ", out);
+    }
 }
 
 fn conditions(conditions: &[Condition], indent: &str, out: &mut String) {
