@@ -2,6 +2,7 @@
 
 pub(crate) mod names;
 
+use crate::problems::sentence;
 use crate::yaml::path::{At, FieldPath};
 use irongate_config::{HostPattern, ObjectName, Severity};
 use std::collections::HashSet;
@@ -61,7 +62,7 @@ impl Checks {
         advice: String,
     ) {
         if self.findings.len() < Self::MAX || severity == Severity::Error && !self.has_error() {
-            self.findings.push(Finding { severity, path, reason, message, advice });
+            self.findings.push(Finding { severity, path, reason, message: sentence(message), advice });
         }
     }
 

@@ -47,6 +47,16 @@ impl Problems {
     }
 }
 
+/// A message that stays a sentence, however long what it quotes may be.
+pub(crate) fn sentence(mut message: String) -> String {
+    const MOST: usize = 1000;
+    if message.len() > MOST {
+        message.truncate(message.floor_char_boundary(MOST));
+        message.push('…');
+    }
+    message
+}
+
 /// A problem whose line is not looked up yet.
 #[derive(Debug)]
 struct Unplaced {
@@ -83,8 +93,8 @@ impl UnplacedProblems {
             resource: format!("{kind} {}", object.name),
             field: path.to_string(),
             reason,
-            message: message.into(),
-            advice: advice.into(),
+            message: sentence(message.into()),
+            advice: sentence(advice.into()),
         };
         self.list.push(Unplaced { origin: object.origin, path, problem });
     }

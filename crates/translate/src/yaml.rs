@@ -10,6 +10,7 @@ pub(crate) mod path;
 pub(crate) mod scalar;
 mod token;
 
+use crate::problems::sentence;
 use granit_parser::{Parser, StrInput, options};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -100,6 +101,7 @@ pub(crate) struct Document<'a> {
 pub(crate) struct YamlError {
     pub(crate) mark: Mark,
     pub(crate) message: String,
+    pub(crate) advice: &'static str,
 }
 
 /// The documents of a text, one after the other; a broken one is an error and the next ones go on.
@@ -137,7 +139,7 @@ impl<'a> Documents<'a> {
             if self.count > MAX_DOCUMENTS {
                 self.done = true;
                 let message = format!("there are more than {MAX_DOCUMENTS} documents in one file");
-                return Err(YamlError { mark: Mark { line, column: 1 }, message });
+                return Err(error(Mark { line, column: 1 }, message));
             }
             let offset = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
             let root = Builder {
@@ -285,7 +287,7 @@ impl<'a> Builder<'_, 'a> {
 }
 
 fn error(mark: Mark, message: impl Into<String>) -> YamlError {
-    YamlError { mark, message: message.into() }
+    YamlError { mark, message: sentence(message.into()), advice: "" }
 }
 
 /// How large a tree is, and how deep. A long text counts for several nodes: it is copied, too.
@@ -315,10 +317,9 @@ fn check_keys(entries: &[Entry<'_>]) -> Result<(), YamlError> {
     };
     match again {
         None => Ok(()),
-        Some(index) => Err(YamlError {
-            mark: entries[index].mark,
-            message: format!("the key `{}` is there twice", entries[index].key),
-        }),
+        Some(index) => {
+            Err(error(entries[index].mark, format!("the key `{}` is there twice", entries[index].key)))
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, Expected, Visitor};
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 /// A duration: one to four numbers of at most five digits, each with its unit (`h`, `m`, `s`, `ms`).
@@ -60,10 +61,27 @@ impl JsonSchema for GatewayDuration {
 
 impl<'de> Deserialize<'de> for GatewayDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom("must be a duration such as 10s, 1h30m or 500ms (units h, m, s, ms)")
-        })
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = GatewayDuration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as 10s, 1h30m or 500ms (units h, m, s, ms)")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<GatewayDuration, E> {
+                Err(E::custom(format!(
+                    "must be {}, but has no unit\nWrite {number}s.",
+                    &self as &dyn Expected
+                )))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<GatewayDuration, E> {
+                GatewayDuration::parse(text)
+                    .ok_or_else(|| E::custom(format!("must be {}", &self as &dyn Expected)))
+            }
+        }
+        deserializer.deserialize_any(Text)
     }
 }
 

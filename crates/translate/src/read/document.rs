@@ -5,6 +5,7 @@ use super::kinds::KINDS;
 use crate::checks::{Checks, Finding};
 use crate::kinds::{CORE_GROUP, GATEWAY_GROUP, IRONGATE_GROUP, Kind, Metadata};
 use crate::nearest::advice;
+use crate::problems::sentence;
 use crate::resources::{Declared, Object, ObjectKey, Origin, Resources};
 use crate::yaml::decode::{DecodeError, UnknownField, decode};
 use crate::yaml::path::{At, FieldPath};
@@ -77,10 +78,11 @@ pub(super) fn read(text: &str, room: usize) -> Outcome {
     let mut reader = DocumentReader { outcome: Outcome::default(), room };
     for document in Documents::new(text, 0) {
         match document {
-            Err(YamlError { mark, message }) => {
+            Err(YamlError { mark, message, advice }) => {
                 let mut problems = Vec::new();
                 let message = format!("not YAML: {message}");
-                let problem = problem(Severity::Error, String::new(), String::new(), "BadYaml", message, "");
+                let problem =
+                    problem(Severity::Error, String::new(), String::new(), "BadYaml", message, advice);
                 reader.note(&mut problems, || Noted { mark, problem });
                 let item = Item { offset: 0, line: 1, item: None, mark, found: Found::Broken, problems };
                 reader.outcome.items.push(item);
@@ -156,16 +158,20 @@ impl Candidate<'_, '_> {
             self.invalid(&At::Root, "is not an object", advice);
             return Found::Broken;
         }
-        let mut header = |name: &'static str| match node.get(name).and_then(Node::text) {
-            Some(text) if !text.is_empty() => Some(text),
-            _ => {
-                self.invalid(&At::Root.field(name), "is required, and missing", "");
-                None
+        let mut header = |name: &'static str, advice| {
+            let text = node.get(name).filter(|value| !value.is_null()).and_then(Node::text);
+            if text.is_none_or(str::is_empty) {
+                self.invalid(&At::Root.field(name), "is required, and missing", advice);
             }
+            text.filter(|text| !text.is_empty())
         };
-        let (Some(api_version), Some(kind)) = (header("apiVersion"), header("kind")) else {
+        let api_version = header("apiVersion", "Write the kind's group and version, such as apiVersion: v1.");
+        let kind = header("kind", "Write what the object is, such as kind: Service.");
+        let (Some(api_version), Some(kind)) = (api_version, kind) else { return Found::Broken };
+        if kind == "List" && node.get("items").is_some_and(|items| !items.is_null()) {
+            self.invalid(&At::Root.field("items"), "must be a list", "Begin each object with `- `.");
             return Found::Broken;
-        };
+        }
         let (group, version) = api_version.rsplit_once('/').unwrap_or((CORE_GROUP, api_version));
         self.resource = resource_text(kind, node);
         match KINDS.iter().find(|known| (known.group, known.kind) == (group, kind)) {
@@ -333,7 +339,7 @@ fn problem(
     message: impl Into<String>,
     advice: impl Into<String>,
 ) -> Problem {
-    let (message, advice) = (message.into(), advice.into());
+    let (message, advice) = (sentence(message.into()), sentence(advice.into()));
     Problem { severity, position: None, resource, field, reason, message, advice }
 }
 

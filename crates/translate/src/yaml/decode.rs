@@ -10,6 +10,7 @@ mod access;
 use super::path::{At, FieldPath};
 use super::scalar::{self, Plain};
 use super::{Mark, Node, Value};
+use crate::problems::sentence;
 use access::{Entries, Items, UnitVariant};
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
@@ -45,8 +46,8 @@ impl DecodeError {
         Self {
             path: FieldPath::default(),
             mark: None,
-            message: message.into(),
-            advice: advice.into(),
+            message: sentence(message.into()),
+            advice: sentence(advice.into()),
             missing: None,
         }
     }

@@ -1,6 +1,6 @@
 //! YAML's merge key: `<<: *defaults`.
 
-use super::{Entry, Node, Value, YamlError};
+use super::{Entry, Node, Value, YamlError, error};
 use std::collections::HashSet;
 
 /// Adds the entries of a mapping (or of each mapping in a list) whose keys are not there yet.
@@ -16,7 +16,7 @@ pub(super) fn into<'a>(entries: &mut Vec<Entry<'a>>, node: Node<'a>) -> Result<(
     let mut known: HashSet<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
     for source in sources {
         let Value::Mapping(others) = source.value else {
-            return Err(YamlError { mark: source.mark, message: "`<<` takes a mapping".into() });
+            return Err(error(source.mark, "`<<` takes a mapping"));
         };
         entries.extend(others.into_iter().filter(|other| known.insert(other.key.to_string())));
     }

@@ -1,6 +1,7 @@
 //! Paths of fields: `spec.rules[0].matches[1].path.value`.
 
 use super::{Entry, Mark, Node, Value};
+use crate::problems::sentence;
 use std::fmt;
 
 /// A place in an object while it is walked: a list of steps that lives on the stack and costs nothing until
@@ -85,7 +86,8 @@ impl FieldPath {
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=253).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 impl fmt::Display for FieldPath {
@@ -93,7 +95,9 @@ impl fmt::Display for FieldPath {
         for (index, step) in self.steps.iter().enumerate() {
             match step {
                 // A key that is no plain name, as those of labels often are, is set in brackets.
-                Step::Field(name) if !is_plain(name) => write!(f, "[\"{}\"]", name.escape_debug())?,
+                Step::Field(name) if !is_plain(name) => {
+                    write!(f, "[\"{}\"]", sentence(name.to_string()).escape_debug())?;
+                }
                 Step::Field(name) if index == 0 => f.write_str(name)?,
                 Step::Field(name) => write!(f, ".{name}")?,
                 Step::Index(item) => write!(f, "[{item}]")?,

@@ -1,7 +1,7 @@
 //! The parser's events, cut down to what a tree needs: they are large, and are moved often.
 
 use super::{Mark, YamlError};
-use granit_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, StrInput, Tag};
 use std::borrow::Cow;
 
 /// One step through a text.
@@ -32,7 +32,8 @@ pub(super) fn next<'a>(
     let (event, span) = match parser.next_event() {
         Some(Ok(event)) => event,
         Some(Err(error)) => {
-            return Err(YamlError { mark: mark(error.marker(), lines_before), message: error.info() });
+            let mark = mark(error.marker(), lines_before);
+            return Err(YamlError { mark, message: error.info(), advice: advice(error.kind()) });
         }
         None => return Ok(Token { mark: Mark { line: 1, column: 1 }, kind: TokenKind::StreamEnd }),
     };
@@ -63,6 +64,47 @@ pub(super) fn next<'a>(
     Ok(Token { mark, kind })
 }
 
+const QUOTES: &str = "Put the text in quotes.";
+
+/// What to do about the mistakes that are made most.
+fn advice(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::TabInPlainScalar => "Write spaces.",
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => "Remove it.",
+        ErrorKind::UnexpectedCharacter { .. }
+        | ErrorKind::MappingValueNotAllowed
+        | ErrorKind::UndeclaredTagHandle
+        | ErrorKind::PlainScalarStartsWithDashFlowIndicator => {
+            "Put a text that holds such signs in quotes; after a key stands `: `."
+        }
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => "Close the quote.",
+        ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            "Close each bracket with its own kind."
+        }
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation => "Look at the indentation here and above.",
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            "Write a comma between entries, and close the bracket."
+        }
+        ErrorKind::SimpleKeyExpected => "Write `key: value`; is the file whole?",
+        ErrorKind::UnknownAnchor => {
+            "Put a text that begins with `*` in quotes, or write the anchor before it."
+        }
+        ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => {
+            "Write `\\\\` for a backslash, or single quotes."
+        }
+        ErrorKind::ExpectedDocumentStart => "Begin each document with a line `---`.",
+        ErrorKind::RecursionLimitExceeded => "Nest less.",
+        ErrorKind::CommentNotSeparated => "Write a space before `#`.",
+        _ => "",
+    }
+}
+
 fn mark(marker: &Marker, lines_before: u32) -> Mark {
     Mark {
         line: u32::try_from(marker.line()).unwrap_or(u32::MAX).saturating_add(lines_before),
@@ -80,8 +122,8 @@ fn check_tag(tag: Option<&Tag>, mark: Mark) -> Result<bool, YamlError> {
         Some(tag) if tag.original() == "!" => Ok(true),
         Some(_) => {
             // The tag is not quoted: it may be a password that begins with `!` and has no quotes.
-            let message = "the tag means nothing here; a text that begins with `!` needs quotes".into();
-            Err(YamlError { mark, message })
+            let message = "the tag means nothing here".into();
+            Err(YamlError { mark, message, advice: QUOTES })
         }
     }
 }
