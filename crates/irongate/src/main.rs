@@ -15,9 +15,11 @@ mod limits;
 mod log;
 mod output;
 mod panics;
+mod reload;
 mod run;
 mod schema;
 mod view;
+mod watch;
 
 use clap::Parser;
 use command_line::{Command, CommandLine};

@@ -2,15 +2,15 @@
 
 use crate::command_line::RunOptions;
 use crate::knowledge::Known;
-use crate::{files, limits, log};
+use crate::reload::Configuration;
+use crate::{limits, log};
 use anyhow::{Context, bail};
 use irongate_admin::{Admin, Applied, Current, Phase, Readiness};
-use irongate_config::{Config, Problem, Severity};
+use irongate_config::{Config, Problem};
 use irongate_proxy::{Drain, Proxy, StartOptions, available_threads};
 use irongate_telemetry::Registry;
 use irongate_translate::{Resources, Translation};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
@@ -109,18 +109,14 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let sources = files::read(&options.paths)?;
+    let mut configuration = Configuration::new(&options.paths)?;
     let mut gateway = Gateway::start(threads, options.admin.0).await?;
-    let (resources, translation, mut problems, _) = translate(&sources);
-    drop(sources);
-    problems.extend(gateway.apply(&translation.config).await);
-    problems.iter().for_each(show);
-    announce(&gateway.proxy, &translation.config);
-    gateway.publish(resources, translation, problems);
+    configuration.load(&mut gateway).await;
     gateway.readiness.set(Phase::Ready);
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&mut gateway, &options.paths).await,
+            _ = hangup.recv() => configuration.load(&mut gateway).await,
+            writing = configuration.changed() => configuration.apply_changes(&mut gateway, &writing).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -139,54 +135,4 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
         tracing::warn!(after = ?options.drain, "connections that had not finished were closed");
     }
     Ok(())
-}
-
-/// Reads and translates; the last part tells whether every object could be read.
-fn translate(sources: &[irongate_translate::Source]) -> (Resources, Translation, Vec<Problem>, bool) {
-    let (resources, mut problems) = irongate_translate::read(sources);
-    let whole = problems.iter().all(|problem| problem.severity < Severity::Error);
-    let translation = irongate_translate::translate(&resources);
-    problems.extend(translation.problems.iter().cloned());
-    (resources, translation, problems, whole)
-}
-
-/// SIGHUP: reads everything anew. What cannot be read changes nothing: the running configuration stays.
-async fn reload(gateway: &mut Gateway, paths: &[PathBuf]) {
-    let sources = match files::read(paths) {
-        Ok(sources) => sources,
-        Err(error) => {
-            gateway.metrics.config_failed();
-            tracing::error!("not reloaded, the running configuration stays: {error:#}");
-            return;
-        }
-    };
-    let (resources, translation, mut problems, whole) = translate(&sources);
-    if !whole {
-        problems.iter().for_each(show);
-        gateway.metrics.config_failed();
-        tracing::error!("not reloaded, the running configuration stays: mend what cannot be read");
-        return;
-    }
-    problems.extend(gateway.apply(&translation.config).await);
-    problems.iter().for_each(show);
-    announce(&gateway.proxy, &translation.config);
-    gateway.publish(resources, translation, problems);
-}
-
-fn show(problem: &Problem) {
-    match problem.severity {
-        Severity::Warning => tracing::warn!("{problem}"),
-        Severity::Error => tracing::error!("{problem}"),
-    }
-}
-
-fn announce(proxy: &Proxy, config: &Config) {
-    let routes: usize = config.listeners.iter().map(|listener| listener.routes.len()).sum();
-    let addresses: Vec<String> =
-        proxy.addresses().iter().map(|address| format!("http://{address}")).collect();
-    if addresses.is_empty() {
-        tracing::warn!("no listener is open: nothing is served");
-    } else {
-        tracing::info!(routes, backends = config.backends.len(), "listening on {}", addresses.join(", "));
-    }
 }

@@ -13,8 +13,8 @@ use prometheus_client::registry::{Registry as Exposition, Unit};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// Writes the text for one scrape.
 pub(crate) fn encode(
@@ -181,7 +181,7 @@ fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
     let config = &registry.config;
     let help = "Which configuration is in use; grows by one with each.";
     writer.gauge("irongate_config_version", help, None, &config.version.load(Ordering::Relaxed))?;
-    let help = "Whether the last configuration that was read could be put into use (1) or not (0).";
+    let help = "Whether all of the last configuration that was read could be used (1) or not (0).";
     let good = u64::from(!config.last_failed.load(Ordering::Relaxed));
     writer.gauge("irongate_config_last_reload_successful", help, None, &good)?;
     let help = "When the configuration in use was put into use, since 1970.";
@@ -190,7 +190,12 @@ fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
     let help = "Configurations that were read.";
     let results = [("success", &config.applied), ("failure", &config.failed)];
     let counts = results.map(|(result, count)| ([("result", result)], count.load(Ordering::Relaxed)));
-    writer.counters("irongate_config_reloads", help, None, counts)
+    writer.counters("irongate_config_reloads", help, None, counts)?;
+    let help = "How long the parts of the last reload took.";
+    let seconds = |phase: &AtomicU64| Duration::from_micros(phase.load(Ordering::Relaxed)).as_secs_f64();
+    let phases = ["read", "translate", "apply"].into_iter().zip(&config.phases);
+    let phases = phases.map(|(phase, micros)| ([("phase", phase)], seconds(micros)));
+    writer.gauges("irongate_config_last_reload_duration", help, Some(&Unit::Seconds), phases)
 }
 
 fn panics(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {

@@ -40,7 +40,7 @@ pub use histogram::{CoarseHistogram, FineHistogram, Histogram, HistogramReading}
 pub use listener::ListenerMetrics;
 pub use log_limit::LogLimit;
 pub use reason::Reason;
-pub use registry::{CONTENT_TYPE, CoreMetrics, Panicked, Registry};
+pub use registry::{CONTENT_TYPE, CoreMetrics, Panicked, Registry, ReloadPhases};
 pub use request::{RequestLabels, RequestMetrics, RequestRecord};
 pub use series::{Metrics, RETENTION, Series};
 pub use window::Window;

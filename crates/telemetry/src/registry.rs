@@ -40,6 +40,19 @@ pub(crate) struct ConfigState {
     pub(crate) failed: AtomicU64,
     pub(crate) last_failed: AtomicBool,
     pub(crate) last_applied_seconds: AtomicU64,
+    /// Microseconds that each of [`ReloadPhases`] took last.
+    pub(crate) phases: [AtomicU64; 3],
+}
+
+/// How long the parts of a reload took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReloadPhases {
+    /// Reading the files and decoding what changed.
+    pub read: Duration,
+    /// Working out what it means.
+    pub translate: Duration,
+    /// Compiling, publishing, opening and closing sockets, and looking up names that are new.
+    pub apply: Duration,
 }
 
 /// What a panic has ended.
@@ -149,7 +162,15 @@ impl Registry {
         self.config.applied.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A new configuration could not be put into use; the one before it is still the one.
+    /// How long the parts of the last reload took.
+    pub fn config_phases(&self, phases: &ReloadPhases) {
+        let ReloadPhases { read, translate, apply } = *phases;
+        for (to, from) in self.config.phases.iter().zip([read, translate, apply]) {
+            to.store(u64::try_from(from.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Not all of a new configuration could be used; what is broken stays as it was before.
     pub fn config_failed(&self) {
         self.config.last_failed.store(true, Ordering::Relaxed);
         self.config.failed.fetch_add(1, Ordering::Relaxed);

@@ -189,6 +189,12 @@ impl Gateway {
         write_manifest(&self.folder, configuration);
     }
 
+    /// The folder that its configuration is in: the file `gateway.yaml`, and what a test adds.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Sends SIGTERM: drain and end.
     ///
     /// # Panics

@@ -148,13 +148,13 @@ fn reloads_under_traffic_lose_nothing() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_changes_nothing() {
+fn a_configuration_that_is_broken_keeps_what_was_good() {
     let origin = Origin::echoing();
     let gateway = gateway(&Manifest::to_origins(&[origin.address()]));
     assert_eq!(gateway.get("/").status, 200);
     gateway.configure(&Manifest::new().document("kind: [broken\n  yaml: {"));
     gateway.reload();
-    irongate_testkit::eventually("the problem is told", || gateway.printed().contains("not reloaded"));
+    irongate_testkit::eventually("the problem is told", || gateway.printed().contains("LastGoodForm"));
     assert_eq!(gateway.get("/").status, 200);
 }
 

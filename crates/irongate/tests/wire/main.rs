@@ -19,6 +19,7 @@ mod paths;
 mod pipelining;
 mod pool;
 mod refusals;
+mod reload;
 mod resets;
 mod retries;
 mod splits;

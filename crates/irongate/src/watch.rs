@@ -1,0 +1,139 @@
+//! Watching configuration files for changes.
+//!
+//! Folders are watched, never files: editors and atomic replacements put another file under the same name. Every name
+//! that leads to a file counts, through links too, so that a link that is turned (as a mounted ConfigMap's `..data` is)
+//! is a change, and so is a folder that goes and comes back. Where the system cannot watch, files are looked at each
+//! second.
+
+mod places;
+mod seen;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use places::Places;
+use seen::Seen;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Changes are taken together until nothing has happened for so long.
+const QUIET: Duration = Duration::from_millis(10);
+/// The longest that a change waits for others.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often files are looked at where they cannot be watched.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Tells when configuration files may have changed.
+pub(crate) struct Watch {
+    seen: Arc<Seen>,
+    watcher: Option<RecommendedWatcher>,
+    /// The folders that are watched: a folder of that name may be another one later.
+    watched: HashMap<PathBuf, (u64, u64)>,
+    has_told: bool,
+}
+
+impl Watch {
+    /// Watches nothing yet.
+    pub(crate) fn new() -> Self {
+        let seen = Arc::<Seen>::default();
+        let handler = seen.clone();
+        let mut watch = Self { seen, watcher: None, watched: HashMap::new(), has_told: false };
+        match notify::recommended_watcher(move |event| handler.note(event)) {
+            Ok(watcher) => watch.watcher = Some(watcher),
+            Err(error) => watch.fail(&error),
+        }
+        watch
+    }
+
+    /// Watches everything that leads to these files. True if something is watched that was not before: it may have
+    /// changed in between.
+    pub(crate) fn follow<'f>(&mut self, paths: &[PathBuf], files: impl Iterator<Item = &'f Path>) -> bool {
+        let places = Places::new(paths, files);
+        let wanted: HashSet<PathBuf> = places.watched().collect();
+        self.seen.set_places(places);
+        for gone in self.seen.take_gone() {
+            // The system has dropped these; the names may come back as others.
+            let lost: Vec<PathBuf> =
+                self.watched.keys().filter(|path| path.starts_with(&gone)).cloned().collect();
+            lost.iter().for_each(|path| self.unwatch(path));
+        }
+        let unwanted: Vec<PathBuf> =
+            self.watched.keys().filter(|path| !wanted.contains(*path)).cloned().collect();
+        unwanted.iter().for_each(|path| self.unwatch(path));
+        let mut is_new = false;
+        for folder in wanted {
+            is_new |= self.watch(folder);
+        }
+        is_new
+    }
+
+    /// Waits for a change, and for those that come with it. Gives the files that somebody is writing just now: what
+    /// they hold is not yet whole.
+    pub(crate) async fn changed(&self) -> HashSet<PathBuf> {
+        self.first().await;
+        let latest = Instant::now() + PATIENCE;
+        loop {
+            let until = self.seen.quiet_since().map_or(latest, |since| latest.min(since + QUIET));
+            if Instant::now() >= until {
+                return self.seen.take();
+            }
+            // Only a wait that is over ends this: after a change it is worked out anew.
+            let _ = timeout_at(until, self.seen.changes.notified()).await;
+        }
+    }
+
+    async fn first(&self) {
+        while !self.seen.is_due() {
+            let wait = if self.watcher.is_none() { POLL } else { self.seen.next_look() };
+            if timeout(wait, self.seen.changes.notified()).await.is_err() && self.watcher.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn watch(&mut self, folder: PathBuf) -> bool {
+        let Ok(metadata) = fs::metadata(&folder) else { return false };
+        let id = (metadata.dev(), metadata.ino());
+        if self.watched.get(&folder).is_some_and(|known| *known == id) {
+            return false;
+        }
+        self.unwatch(&folder);
+        let Some(watcher) = &mut self.watcher else { return false };
+        match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.watched.insert(folder, id);
+                true
+            }
+            Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => false,
+            Err(error) => {
+                self.fail(&error);
+                false
+            }
+        }
+    }
+
+    fn unwatch(&mut self, folder: &Path) {
+        if self.watched.remove(folder).is_some()
+            && let Some(watcher) = &mut self.watcher
+        {
+            // Failing means that the system has dropped it already.
+            let _ = watcher.unwatch(folder);
+        }
+    }
+
+    /// From now on the files are looked at each second.
+    fn fail(&mut self, error: &notify::Error) {
+        self.watcher = None;
+        self.watched.clear();
+        if !std::mem::replace(&mut self.has_told, true) {
+            tracing::warn!(
+                %error,
+                "the configuration files cannot be watched and are looked at each second; on Linux \
+                 fs.inotify.max_user_watches and max_user_instances say how much may be watched"
+            );
+        }
+    }
+}
