@@ -31,7 +31,10 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the gateway accepts");
-        let (requests, connection) = h2::client::handshake(stream).await.expect("a handshake");
+        let mut builder = h2::client::Builder::new();
+        // As browsers do: else one answer that is not read takes the window of all.
+        builder.initial_connection_window_size(1 << 20);
+        let (requests, connection) = builder.handshake(stream).await.expect("a handshake");
         let driver = tokio::spawn(async {
             let _how_it_ended = connection.await;
         });
