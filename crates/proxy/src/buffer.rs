@@ -66,6 +66,9 @@ impl Buffer {
 
     /// The size that it has grown to.
     pub(crate) fn size(&self) -> Size {
+        if self.bytes.is_empty() {
+            return self.first;
+        }
         let index = SIZES.iter().position(|&size| size >= self.bytes.len()).unwrap_or_default();
         Size(index as u8)
     }
@@ -73,11 +76,6 @@ impl Buffer {
     /// What was read and not consumed.
     pub(crate) fn data(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
-    }
-
-    /// Whether it holds no memory.
-    pub(crate) fn is_released(&self) -> bool {
-        self.bytes.is_empty()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -134,7 +132,7 @@ impl Buffer {
     /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up. Shrinks when
     /// little comes at a time.
     pub(crate) fn adapt(&mut self) {
-        if !self.is_empty() {
+        if !self.is_empty() || self.bytes.is_empty() {
             return;
         }
         if self.full >= 2 && self.grow() {
@@ -144,7 +142,18 @@ impl Buffer {
         }
     }
 
-    /// Gives the memory back if nothing waits in it.
+    /// Gives the memory back while nothing waits in it. The next bytes come into one of the same size: the one that
+    /// was used last, whichever connection that was, and that is still in the processor's cache.
+    pub(crate) fn park(&mut self) {
+        if self.is_empty() && !self.bytes.is_empty() {
+            self.first = self.size();
+            self.pool.give(std::mem::take(&mut self.bytes));
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Gives the memory back if nothing waits in it, and forgets how large it was.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {
             self.pool.give(std::mem::take(&mut self.bytes));

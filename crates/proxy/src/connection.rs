@@ -294,16 +294,9 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
     let deadline = client.core.now().after(LINGER);
     let mut space = Buffer::new(&client.core.buffers);
     let mut left = LINGERED;
-    let mut ended = false;
+    transport.shutdown();
     let _ = timer
         .within(deadline, |cx| {
-            if !ended {
-                match transport.poll_shutdown(cx) {
-                    Poll::Ready(Ok(())) => ended = true,
-                    Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
             loop {
                 match transport.poll_read(cx, space.space()) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),

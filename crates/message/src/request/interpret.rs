@@ -18,7 +18,8 @@ impl RequestHead {
     pub(crate) fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        *self = Self { fields, ..Self::new() };
+        let last_authority = std::mem::take(&mut self.last_authority);
+        *self = Self { fields, last_authority, ..Self::new() };
     }
 
     /// `method SP target SP HTTP-version`, and nothing else (RFC 9112 3).
@@ -163,16 +164,26 @@ impl RequestHead {
     /// Reads an authority that lies in the arena.
     pub(crate) fn take_authority(&mut self, span: Span) -> Result<(), HeadError> {
         let raw = self.fields.bytes(span);
-        let authority = parse_authority(raw)?;
-        if authority.is_normal {
-            self.authority = span;
+        let last = &mut self.last_authority;
+        // An empty text is none that was read: it is refused each time.
+        if raw != last.text || raw.is_empty() {
+            let authority = parse_authority(raw)?;
+            last.host_length = authority.host.len() as u32;
+            last.port = authority.port;
+            last.text.clear();
+            if authority.is_normal {
+                last.text.extend_from_slice(raw);
+                self.authority = span;
+            } else {
+                let mut normal = Vec::with_capacity(raw.len());
+                authority.write(raw, &mut normal);
+                self.authority = self.fields.store(&normal);
+            }
         } else {
-            let mut normal = Vec::with_capacity(raw.len());
-            authority.write(raw, &mut normal);
-            self.authority = self.fields.store(&normal);
+            self.authority = span;
         }
-        self.host = Span { end: self.authority.start + authority.host.len() as u32, ..self.authority };
-        self.port = authority.port;
+        self.host = Span { end: self.authority.start + self.last_authority.host_length, ..self.authority };
+        self.port = self.last_authority.port;
         Ok(())
     }
 

@@ -221,7 +221,7 @@ impl<D: Downstream> Attempts<'_, D> {
             self.pause(now, wait).await;
             return (End::Retry, false);
         }
-        self.deliver(upstream, upload, presence, load).await
+        self.deliver(upstream, upload, presence, load, now).await
     }
 
     /// Sends the answer on.
@@ -231,6 +231,7 @@ impl<D: Downstream> Attempts<'_, D> {
         mut upload: Upload,
         presence: Presence,
         load: Load,
+        answered: Time,
     ) -> (End, bool) {
         let client = self.client;
         let core = &*client.core;
@@ -256,9 +257,8 @@ impl<D: Downstream> Attempts<'_, D> {
             upload,
             presence,
         };
-        let relayed = duplex.relay(&mut download, what).await;
+        let (relayed, now) = duplex.relay(&mut download, what, answered).await;
         let upload = duplex.upload.pump;
-        let now = core.now();
         self.outcome.request_bytes = upload.moved;
         self.outcome.response_bytes = download.moved;
         self.outcome.ended = now;

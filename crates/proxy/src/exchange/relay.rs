@@ -21,10 +21,16 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
     /// Moves the answer's body to the client, and what is left of the request's body to the origin.
     ///
     /// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. A tunnel
-    /// ends when both directions have.
-    pub(super) async fn relay(&mut self, download: &mut Pump, what: Relayed) -> Result<(), Failure> {
+    /// ends when both directions have. Also gives when: `begun`, a reading of the clock just now, if nothing had to be
+    /// waited for, as with most small answers.
+    pub(super) async fn relay(
+        &mut self,
+        download: &mut Pump,
+        what: Relayed,
+        begun: Time,
+    ) -> (Result<(), Failure>, Time) {
         let mut motion = None;
-        poll_fn(|cx| {
+        let result = poll_fn(|cx| {
             if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
                 return Poll::Ready(Err(failure));
             }
@@ -45,7 +51,8 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             let (until, failure) = self.nearest_to_end(download, what, motion.at);
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
-        .await
+        .await;
+        (result, if motion.is_none() { begun } else { self.core.now() })
     }
 
     fn poll_download(&mut self, cx: &mut Context<'_>, download: &mut Pump) -> Poll<Result<(), Failure>> {

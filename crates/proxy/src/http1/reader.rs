@@ -56,8 +56,9 @@ impl Reader {
     /// Reads more into the buffer; `Ready(Ok(0))` is the end. The buffer grows while a message does not fit, and
     /// stays [full](Reader::is_full) at the largest size. While nothing has come it holds no memory.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyFailure>> {
-        if self.buffer.is_released() {
-            ready!(self.transport.poll_readable(cx));
+        if self.buffer.is_empty() && self.transport.poll_readable(cx).is_pending() {
+            self.buffer.park();
+            return Poll::Pending;
         }
         if self.buffer.is_full() && !self.buffer.grow() {
             return Poll::Ready(Err(BodyFailure::Malformed("too_large")));

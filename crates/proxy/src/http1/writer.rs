@@ -204,8 +204,7 @@ impl Sink for Writer {
         }
         ready!(self.poll_flush(cx))?;
         if self.ends_stream {
-            // An error means that the peer is gone already.
-            let _ = ready!(self.transport.poll_shutdown(cx));
+            self.transport.shutdown();
         }
         Poll::Ready(Ok(()))
     }
