@@ -5,6 +5,7 @@
 
 mod accepting;
 mod balancing;
+mod broken;
 mod dates;
 mod drain;
 mod early_answers;
