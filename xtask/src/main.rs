@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask tidy` and `cargo xtask instructions`.
+//! The project's chores: `cargo xtask tidy`, `cargo xtask docs` and `cargo xtask instructions`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod docs;
 mod instructions;
 mod tidy;
 
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask tidy [--bless]          check the import table, the budgets and the documents;
                                     --bless lowers what xtask/tidy.toml allows to what is there
+cargo xtask docs [--check]           write docs/configuration.md from the types; --check only compares
 cargo xtask instructions [--bless]  count instructions of the hot paths under valgrind and compare them
                                     with bench/instructions/figures.txt; --bless writes the new figures";
 
@@ -34,6 +36,8 @@ fn run() -> Result<bool> {
     match words[..] {
         ["tidy"] => tidy::run(&root, false),
         ["tidy", "--bless"] => tidy::run(&root, true),
+        ["docs"] => docs::run(&root, true),
+        ["docs", "--check"] => docs::run(&root, false),
         ["instructions"] => instructions::run(&root, false),
         ["instructions", "--bless"] => instructions::run(&root, true),
         _ => bail!("usage:\n{USAGE}"),

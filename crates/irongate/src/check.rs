@@ -61,9 +61,13 @@ impl Report {
         let gateways = statuses.gateways.values().flat_map(|gateway| {
             std::iter::once(&gateway.conditions).chain(gateway.listeners.iter().map(|one| &one.conditions))
         });
+        let sets = statuses.listener_sets.values().flat_map(|set| {
+            std::iter::once(&set.conditions).chain(set.listeners.iter().map(|one| &one.conditions))
+        });
         let routes =
             statuses.http_routes.values().flat_map(|route| &route.parents).map(|one| &one.conditions);
-        classes.chain(gateways).chain(routes).any(|conditions| view::refusal(conditions).is_some())
+        let mut all = classes.chain(gateways).chain(sets).chain(routes);
+        all.any(|conditions| view::refusal(conditions).is_some())
     }
 }
 

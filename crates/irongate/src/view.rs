@@ -40,6 +40,7 @@ pub(crate) fn statuses(statuses: &Statuses) -> Value {
     json!({
         "gatewayClasses": classes.collect::<Vec<_>>(),
         "gateways": statuses.gateways.iter().map(named).collect::<Vec<_>>(),
+        "listenerSets": statuses.listener_sets.iter().map(named).collect::<Vec<_>>(),
         "httpRoutes": statuses.http_routes.iter().map(named).collect::<Vec<_>>(),
     })
 }
@@ -55,7 +56,8 @@ fn value_of(status: &impl Serialize) -> Value {
     serde_json::to_value(status).expect("statuses are texts, numbers and lists of them")
 }
 
-/// The condition by which an object, or a part of it, is not taken.
+/// The condition by which an object, or a part of it, is not served.
 pub(crate) fn refusal(conditions: &[Condition]) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.kind == "Accepted" && !condition.status)
+    let decides = |condition: &&Condition| matches!(condition.kind, "Accepted" | "Programmed");
+    conditions.iter().filter(decides).find(|condition| !condition.status)
 }

@@ -139,6 +139,12 @@ impl Gateway {
         self.exchange(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"))
     }
 
+    /// Where its admin API is.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.ports.admin()
+    }
+
     /// `GET` of the admin API.
     ///
     /// # Panics

@@ -4,7 +4,7 @@ use super::Report;
 use crate::output::Style;
 use crate::view;
 use irongate_config::{Problem, Severity};
-use irongate_translate::GatewayStatus;
+use irongate_translate::{Condition, ListenerStatus};
 use std::fmt::Write as _;
 
 /// Routes that are not served are named one by one, as many as a person reads.
@@ -60,23 +60,26 @@ fn write_problem(text: &mut String, problem: &Problem, width: usize, style: Styl
 }
 
 fn write_gateways(text: &mut String, report: &Report, style: Style) {
-    let gateways = &report.statuses.gateways;
-    let width = gateways.keys().map(|name| name.to_string().len()).max().unwrap_or_default();
-    for (name, status) in gateways {
-        let name = name.to_string();
-        let _infallible = writeln!(text, "Gateway {name:width$}  {}", gateway(status, style));
+    let gateways = report.statuses.gateways.iter();
+    let gateways = gateways.map(|(name, one)| (format!("Gateway {name}"), &one.conditions, &one.listeners));
+    let sets = report.statuses.listener_sets.iter();
+    let sets = sets.map(|(name, one)| (format!("ListenerSet {name}"), &one.conditions, &one.listeners));
+    let all: Vec<_> = gateways.chain(sets).collect();
+    let width = all.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
+    for (name, conditions, listeners) in all {
+        let _infallible = writeln!(text, "{name:width$}  {}", served(conditions, listeners, style));
     }
 }
 
-fn gateway(status: &GatewayStatus, style: Style) -> String {
-    if let Some(refusal) = view::refusal(&status.conditions) {
+fn served(conditions: &[Condition], listeners: &[ListenerStatus], style: Style) -> String {
+    if let Some(refusal) = view::refusal(conditions) {
         return format!("{}: {}", style.red("not served"), because(refusal.reason, &refusal.message));
     }
-    let listener = |listener: &irongate_translate::ListenerStatus| match view::refusal(&listener.conditions) {
+    let listener = |listener: &ListenerStatus| match view::refusal(&listener.conditions) {
         Some(refusal) => format!("{} {} ({})", listener.name, style.red("not served"), refusal.reason),
         None => format!("{} with {}", listener.name, counted(listener.attached_routes as usize, "route")),
     };
-    let listeners: Vec<String> = status.listeners.iter().map(listener).collect();
+    let listeners: Vec<String> = listeners.iter().map(listener).collect();
     format!("{}: {}", style.green("served"), listeners.join(", "))
 }
 

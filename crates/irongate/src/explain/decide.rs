@@ -73,7 +73,10 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
     let found = table.find(&head);
     tell_matches(explanation, &listener.routes, found, &head, places);
     let Some(found) = found else {
-        let summary = format!("no route of the listener {} fits the request", listener.key);
+        let summary = match listener.routes.len() {
+            0 => format!("no route is attached to the listener {}", listener.key),
+            _ => format!("no route of the listener {} fits the request", listener.key),
+        };
         return Verdict { outcome: "notFound", status: Some(404), summary };
     };
     let rule = &listener.routes[found.route as usize].route.rules[found.rule as usize];

@@ -74,6 +74,7 @@ pub(crate) struct RuleView {
     pub(crate) rule: usize,
     pub(crate) name: Option<String>,
     /// The match that was taken: its index, and what it says.
+    #[serde(rename = "match")]
     pub(crate) request_match: usize,
     pub(crate) conditions: String,
     #[serde(serialize_with = "position")]

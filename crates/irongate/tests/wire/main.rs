@@ -4,6 +4,7 @@
 //! expectations come from the RFCs and from what the project promises.
 
 mod accepting;
+mod admin;
 mod balancing;
 mod broken;
 mod dates;

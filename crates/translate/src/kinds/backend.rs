@@ -28,6 +28,7 @@ pub struct BackendSpec {
     pub dns: Option<BackendDns>,
     /// What is spoken to the instances; `HTTP1` where none is written.
     #[serde(default)]
+    #[schemars(extend("default" = "HTTP1"))]
     pub protocol: BackendProtocolName,
 }
 

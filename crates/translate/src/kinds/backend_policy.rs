@@ -16,16 +16,17 @@ pub struct BackendPolicy {
     pub spec: BackendPolicySpec,
 }
 
-/// What is wanted of a `BackendPolicy`. What is not written is left to less specific and younger policies, and
-/// then to the defaults of [`irongate_config::BackendOptions`].
+/// How a backend's instances are chosen and treated. What is not written is left to less specific and younger
+/// policies, and then has its default.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendPolicySpec {
     /// The Services and Backends that it is for; a Service's port by `sectionName`.
     pub target_refs: Vec<PolicyTargetReference>,
     /// How an instance is chosen.
+    #[schemars(extend("default" = "PeakEwma"))]
     pub algorithm: Option<AlgorithmName>,
-    /// How long connecting may take.
+    /// How long connecting may take. Not written: 1s while another instance is left to try, else 5s.
     pub connect_timeout: Option<GatewayDuration>,
     /// Idle connections.
     #[serde(default)]
@@ -62,41 +63,51 @@ impl From<AlgorithmName> for Algorithm {
     }
 }
 
-/// `pool`: see [`irongate_config::Pool`].
+/// What is kept of idle connections to the instances.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PoolFields {
     /// How long a connection may be idle.
+    #[schemars(extend("default" = "4s"))]
     pub idle_timeout: Option<GatewayDuration>,
     /// How many idle ones are kept, an endpoint and core.
+    #[schemars(extend("default" = 256))]
     pub max_idle: Option<u32>,
 }
 
-/// `ejection`: see [`irongate_config::Ejection`].
+/// When an instance that answers badly is left out (ejected) for a while.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EjectionFields {
     /// How many failures in a row; 0 switches ejection off.
+    #[schemars(extend("default" = 5))]
     pub consecutive_failures: Option<u32>,
-    /// The first time out.
+    /// The first time out; doubles each time up to `maxTime`.
+    #[schemars(extend("default" = "1s"))]
     pub base_time: Option<GatewayDuration>,
     /// The longest time out.
+    #[schemars(extend("default" = "60s"))]
     pub max_time: Option<GatewayDuration>,
     /// At most this share of a backend is out at once, in per cent.
     #[schemars(range(max = 100))]
+    #[schemars(extend("default" = 50))]
     pub max_percent: Option<u8>,
 }
 
-/// `retryBudget`: see [`irongate_config::RetryBudget`].
+/// How many retries a backend's requests may have together: in any interval, this share of the requests and so many
+/// a second (GEP-3388).
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetryBudgetFields {
     /// Share of the requests, in per cent.
     #[schemars(range(max = 100))]
+    #[schemars(extend("default" = 20))]
     pub percent: Option<u8>,
     /// Over how long.
+    #[schemars(extend("default" = "10s"))]
     pub interval: Option<GatewayDuration>,
     /// Retries a second that are always allowed.
+    #[schemars(extend("default" = 10))]
     pub min_per_second: Option<u32>,
 }
 

@@ -87,6 +87,7 @@ pub struct AllowedListeners {
 #[serde(default)]
 pub struct ListenerNamespaces {
     /// How they are chosen.
+    #[schemars(extend("default" = "Same"))]
     pub from: NamespacesFrom,
     /// Which, for `from: Selector`.
     pub selector: Option<LabelSelector>,

@@ -19,8 +19,8 @@ pub struct GatewayParameters {
     pub spec: GatewayParametersSpec,
 }
 
-/// What is wanted of a `GatewayParameters`. What is not written is left to those of the `GatewayClass`, and then to
-/// the defaults of [`irongate_config::ProxyOptions`].
+/// What belongs to the proxy and not to a route. What is not written is left to the parameters of the
+/// `GatewayClass`, and then has its default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewayParametersSpec {
@@ -32,41 +32,54 @@ pub struct GatewayParametersSpec {
     pub timeouts: TimeoutFields,
 }
 
-/// `limits`: see [`irongate_config::Limits`].
+/// Bounds on what is taken from peers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LimitFields {
     /// The head of a message, and trailers. From 1Ki to 1Mi.
+    #[schemars(extend("default" = "64Ki"))]
     pub head_bytes: Option<Bytes>,
     /// Fields in a head. From 1 to 1,024.
+    #[schemars(extend("default" = 256))]
     pub head_fields: Option<u32>,
     /// The request target. From 256 to 1Mi.
+    #[schemars(extend("default" = "16Ki"))]
     pub target_bytes: Option<Bytes>,
     /// Pipelined requests served in one turn of a connection. From 1.
+    #[schemars(extend("default" = 16))]
     pub pipelined: Option<u32>,
     /// HTTP/2 streams at once on one client connection. From 1 to 10,000.
+    #[schemars(extend("default" = 100))]
     pub streams: Option<u32>,
     /// Bytes of a request's body that are kept so that it can be sent again. At most 16Mi; 0: none.
+    #[schemars(extend("default" = "64Ki"))]
     pub replay_bytes: Option<Bytes>,
 }
 
-/// `timeouts`: see [`irongate_config::Timeouts`]. None may be zero.
+/// Bounds on waits. None may be zero.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TimeoutFields {
     /// For a head, from its first byte.
+    #[schemars(extend("default" = "10s"))]
     pub head: Option<GatewayDuration>,
     /// Idle keep-alive of an HTTP/1.1 client.
+    #[schemars(extend("default" = "75s"))]
     pub idle: Option<GatewayDuration>,
     /// Idle keep-alive of an HTTP/2 client.
+    #[schemars(extend("default" = "5m"))]
     pub http2_idle: Option<GatewayDuration>,
     /// Bytes wait for a peer, and it takes none.
+    #[schemars(extend("default" = "60s"))]
     pub stalled_write: Option<GatewayDuration>,
     /// Nothing moves either way on a stream.
+    #[schemars(extend("default" = "5m"))]
     pub stream_idle: Option<GatewayDuration>,
     /// The same for upgraded connections.
+    #[schemars(extend("default" = "1h"))]
     pub tunnel_idle: Option<GatewayDuration>,
     /// From the end of the request to the head of the answer.
+    #[schemars(extend("default" = "60s"))]
     pub response: Option<GatewayDuration>,
 }
 

@@ -79,6 +79,7 @@ pub struct HttpRouteMatch {
 pub struct PathMatch {
     /// How it is compared.
     #[serde(rename = "type")]
+    #[schemars(extend("default" = "PathPrefix"))]
     pub kind: PathMatchType,
     /// With what; `/` where none is written.
     pub value: Option<Text>,
@@ -101,6 +102,7 @@ pub enum PathMatchType {
 pub struct HeaderMatch {
     /// How its value is compared.
     #[serde(rename = "type", default)]
+    #[schemars(extend("default" = "Exact"))]
     pub kind: ValueMatchType,
     /// The field's name.
     pub name: Text,
@@ -113,6 +115,7 @@ pub struct HeaderMatch {
 pub struct QueryParamMatch {
     /// How its value is compared.
     #[serde(rename = "type", default)]
+    #[schemars(extend("default" = "Exact"))]
     pub kind: ValueMatchType,
     /// The parameter's name.
     pub name: Text,

@@ -127,3 +127,55 @@ fn what_does_not_fit_is_told() {
     }
     assert_eq!(schema_faults(&schema, "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}"), [""; 0]);
 }
+
+/// A `spec` with every default that a kind's schema names.
+fn defaults_of(kind: &str) -> Value {
+    let kind = kinds().into_iter().find(|known| known.kind == kind).expect("there is one");
+    let schema = kind.schema();
+    fn collect(root: &Value, schema: &Value) -> Value {
+        if let Some(default) = schema.get("default").filter(|default| !default.is_object()) {
+            return default.clone();
+        }
+        let reference = schema.get("$ref").or_else(|| schema.pointer("/allOf/0/$ref"));
+        if let Some(Value::String(reference)) = reference {
+            return collect(root, root.pointer(reference.trim_start_matches('#')).expect("it is defined"));
+        }
+        let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        let properties = properties.map(|(name, schema)| (name.clone(), collect(root, schema)));
+        // Only lists and mappings have empty defaults, which nobody writes.
+        properties.filter(|(_, value)| *value != json!({}) && *value != json!([])).collect()
+    }
+    collect(&schema, &schema["properties"]["spec"])
+}
+
+/// Writing every default is the same as writing nothing.
+#[test]
+fn defaults_are_those_that_hold() {
+    let mut policy = defaults_of("BackendPolicy");
+    policy["targetRefs"] = json!([{ "group": "irongate.dev", "kind": "Backend", "name": "b" }]);
+    assert_eq!(policy["retryBudget"]["percent"], 20);
+    let parameters = defaults_of("GatewayParameters");
+    assert_eq!(parameters["limits"]["headBytes"], "64Ki");
+    let object = |api: &str, kind: &str, name: &str, spec: Value| {
+        json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name }, "spec": spec }).to_string()
+    };
+    let ours = "irongate.dev/v1alpha1";
+    let gateway = json!({
+        "gatewayClassName": "irongate",
+        "listeners": [{ "name": "http", "port": 80, "protocol": "HTTP" }],
+        "infrastructure": { "parametersRef": { "group": "irongate.dev", "kind": "GatewayParameters", "name": "p" } },
+    });
+    let documents = [
+        object(ours, "BackendPolicy", "p", policy),
+        object(ours, "GatewayParameters", "p", parameters),
+        object(ours, "Backend", "b", json!({ "endpoints": ["127.0.0.1:1"] })),
+        object("gateway.networking.k8s.io/v1", "Gateway", "g", gateway),
+    ];
+    let (resources, problems) = read(&[Source::new("defaults", documents.join("\n---\n"))]);
+    assert_eq!(problems, []);
+    let translation = crate::translate(&resources);
+    assert_eq!(translation.problems, []);
+    let backend = translation.config.backends.values().next().expect("one backend");
+    assert_eq!(*backend.options, irongate_config::BackendOptions::default());
+    assert_eq!(*translation.config.listeners[0].options, irongate_config::ProxyOptions::default());
+}

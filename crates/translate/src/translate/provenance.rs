@@ -1,7 +1,7 @@
 //! Where things came from: the lines of rules and listeners, and which object said which setting.
 
 use super::policies::PolicyField;
-use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, ParametersReference};
+use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, Listener, ParametersReference};
 use crate::read::document::ENVELOPE;
 use crate::resources::{Object, Resources};
 use crate::yaml::decode::decode;
@@ -47,15 +47,25 @@ impl Resources {
         self.position(object, &at.index(request_match).to_path())
     }
 
-    /// Where a listener of a Gateway was written.
+    /// Where a listener of a Gateway or of a `ListenerSet` was written.
     #[must_use]
     pub fn listener_position(&self, listener: &ListenerKey) -> Option<Position> {
-        let object = self.gateways.iter().find(|object| object.name == listener.gateway)?;
-        let mut listeners = object.body.spec.listeners.iter();
-        let index = listeners.position(|one| one.name == listener.section)?;
         let at = At::Root.field("spec");
         let at = at.field("listeners");
-        self.position(object, &at.index(index).to_path())
+        let path = |listeners: &[Listener]| {
+            let index = listeners.iter().position(|one| one.name == listener.section)?;
+            Some(at.index(index).to_path())
+        };
+        match &listener.set {
+            None => {
+                let object = self.gateways.iter().find(|object| object.name == listener.gateway)?;
+                self.position(object, &path(&object.body.spec.listeners)?)
+            }
+            Some(set) => {
+                let object = self.listener_sets.iter().find(|object| object.name == *set)?;
+                self.position(object, &path(&object.body.spec.listeners)?)
+            }
+        }
     }
 
     /// What policies say of a backend: `fields` is its entry in [`Translation::policies`](crate::Translation).
