@@ -1,19 +1,22 @@
 //! Buffers for bytes on their way, from a pool of bounded size a core.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The sizes of buffers, in bytes: small ones for heads and small bodies, larger ones while much flows.
-const SIZES: [usize; 3] = [16 << 10, 64 << 10, 256 << 10];
-/// How many of each size are kept for the next user: 4, 2 and 4 MiB a core.
-const KEPT: [usize; 3] = [256, 32, 16];
+/// The sizes of buffers, in bytes: for one of many streams of a client whose share is used up; for heads and small
+/// bodies; and larger ones while much flows.
+const SIZES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
+/// The one that is taken unless there is a reason for another.
+const USUAL: usize = 1;
+/// How many of each size are kept for the next user: 1, 4, 2 and 4 MiB a core.
+const KEPT: [usize; 4] = [256, 256, 32, 16];
 /// Reads in a row that filled less than an eighth of a large buffer, before it is exchanged for a small one.
 const SMALL_READS: u8 = 8;
 
 /// The free buffers of a core.
 #[derive(Default)]
 pub(crate) struct BufferPool {
-    free: RefCell<[Vec<Box<[u8]>>; 3]>,
+    free: RefCell<[Vec<Box<[u8]>>; SIZES.len()]>,
 }
 
 /// Bytes read and not yet consumed. Holds memory only from the first [`Buffer::space`] until
@@ -29,19 +32,45 @@ pub(crate) struct Buffer {
     small: u8,
     /// The size that is taken first.
     first: Size,
+    /// What it has to share with others.
+    share: Option<Rc<Share>>,
 }
 
-/// Which of the sizes; the default is the smallest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What the buffers of all streams of one HTTP/2 client hold together, in bytes. A client that reads none of a hundred
+/// large answers must not make each of them fill a large buffer.
+#[derive(Default)]
+pub(crate) struct Share {
+    held: Cell<usize>,
+}
+
+impl Share {
+    /// Beyond this much, which is one buffer of the largest size, a buffer is of the smallest, and does not grow but for
+    /// a head that does not fit.
+    const MOST: usize = 256 << 10;
+
+    /// Whether a buffer of `old` bytes may become one of `new`.
+    fn has_room(&self, old: usize, new: usize) -> bool {
+        self.held.get() + new <= Self::MOST + old
+    }
+}
+
+/// Which of the sizes; the default is the usual one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(u8);
+
+impl Default for Size {
+    fn default() -> Self {
+        Self(USUAL as u8)
+    }
+}
 
 impl Size {
     /// The size for a stream on which so many bytes flowed lately.
     pub(crate) fn of_flow(bytes: u64) -> Self {
         match bytes {
-            0..0x1_0000 => Self(0),
-            0x1_0000..0x8_0000 => Self(1),
-            _ => Self(2),
+            0..0x1_0000 => Self(1),
+            0x1_0000..0x8_0000 => Self(2),
+            _ => Self(3),
         }
     }
 }
@@ -56,7 +85,14 @@ impl Buffer {
             full: 0,
             small: 0,
             first: Size::default(),
+            share: None,
         }
+    }
+
+    /// Bounds its size by what it shares with others. Called before it holds anything.
+    pub(crate) fn share(&mut self, share: Option<Rc<Share>>) {
+        debug_assert!(self.bytes.is_empty());
+        self.share = share;
     }
 
     /// Takes a buffer of this size when bytes come next.
@@ -64,13 +100,13 @@ impl Buffer {
         self.first = size;
     }
 
-    /// The size that it has grown to.
+    /// The size that it has grown to, the usual one at least.
     pub(crate) fn size(&self) -> Size {
         if self.bytes.is_empty() {
             return self.first;
         }
         let index = SIZES.iter().position(|&size| size >= self.bytes.len()).unwrap_or_default();
-        Size(index as u8)
+        Size(index.max(USUAL) as u8)
     }
 
     /// What was read and not consumed.
@@ -90,7 +126,7 @@ impl Buffer {
     /// Room for a read; never empty unless the buffer [is full](Buffer::is_full).
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.bytes.is_empty() {
-            self.bytes = self.pool.take(usize::from(self.first.0));
+            self.begin();
         }
         if self.start == self.end {
             self.start = 0;
@@ -101,6 +137,25 @@ impl Buffer {
             self.start = 0;
         }
         &mut self.bytes[self.end..]
+    }
+
+    /// Takes the first buffer.
+    fn begin(&mut self) {
+        let mut size = usize::from(self.first.0);
+        if let Some(share) = &self.share {
+            while size > 0 && !share.has_room(0, SIZES[size]) {
+                size -= 1;
+            }
+        }
+        self.exchange(self.pool.take(size));
+    }
+
+    /// Gives the buffer back and has this one in its place.
+    fn exchange(&mut self, bytes: Box<[u8]>) {
+        if let Some(share) = &self.share {
+            share.held.set(share.held.get() + bytes.len() - self.bytes.len());
+        }
+        self.pool.give(std::mem::replace(&mut self.bytes, bytes));
     }
 
     /// A read put `length` bytes into the space.
@@ -122,11 +177,18 @@ impl Buffer {
         let mut bytes = self.pool.take(next);
         let length = self.end - self.start;
         bytes[..length].copy_from_slice(self.data());
-        let old = std::mem::replace(&mut self.bytes, bytes);
-        self.pool.give(old);
+        self.exchange(bytes);
         self.start = 0;
         self.end = length;
         true
+    }
+
+    /// Whether growing is not only possible but leaves enough to others.
+    fn may_grow(&self) -> bool {
+        let next = SIZES.iter().find(|&&size| size > self.bytes.len());
+        self.share
+            .as_ref()
+            .is_none_or(|share| next.is_some_and(|&next| share.has_room(self.bytes.len(), next)))
     }
 
     /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up. Shrinks when
@@ -135,9 +197,9 @@ impl Buffer {
         if !self.is_empty() || self.bytes.is_empty() {
             return;
         }
-        if self.full >= 2 && self.grow() {
+        if self.full >= 2 && self.may_grow() && self.grow() {
             self.full = 0;
-        } else if self.small >= SMALL_READS && self.bytes.len() > SIZES[0] {
+        } else if self.small >= SMALL_READS && self.bytes.len() > SIZES[USUAL] {
             self.release();
         }
     }
@@ -147,7 +209,7 @@ impl Buffer {
     pub(crate) fn park(&mut self) {
         if self.is_empty() && !self.bytes.is_empty() {
             self.first = self.size();
-            self.pool.give(std::mem::take(&mut self.bytes));
+            self.exchange(Box::default());
             self.start = 0;
             self.end = 0;
         }
@@ -156,7 +218,7 @@ impl Buffer {
     /// Gives the memory back if nothing waits in it, and forgets how large it was.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {
-            self.pool.give(std::mem::take(&mut self.bytes));
+            self.exchange(Box::default());
             self.start = 0;
             self.end = 0;
             self.full = 0;
@@ -168,7 +230,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.pool.give(std::mem::take(&mut self.bytes));
+        self.exchange(Box::default());
     }
 }
 
@@ -203,27 +265,27 @@ mod tests {
     fn data_survives_moving_and_growing() {
         let pool = Rc::new(BufferPool::default());
         let mut buffer = Buffer::new(&pool);
-        let bytes: Vec<u8> = (0..SIZES[0]).map(|index| index as u8).collect();
-        assert_eq!(read(&mut buffer, &bytes), SIZES[0]);
+        let bytes: Vec<u8> = (0..SIZES[USUAL]).map(|index| index as u8).collect();
+        assert_eq!(read(&mut buffer, &bytes), SIZES[USUAL]);
         assert!(buffer.is_full());
         buffer.consume(100);
         assert_eq!(read(&mut buffer, &bytes[..50]), 50);
         assert!(buffer.grow());
-        assert_eq!(&buffer.data()[..SIZES[0] - 100], &bytes[100..]);
-        assert_eq!(&buffer.data()[SIZES[0] - 100..], &bytes[..50]);
+        assert_eq!(&buffer.data()[..SIZES[USUAL] - 100], &bytes[100..]);
+        assert_eq!(&buffer.data()[SIZES[USUAL] - 100..], &bytes[..50]);
         let length = buffer.data().len();
         buffer.consume(length);
         buffer.release();
         assert_eq!(buffer.bytes.len(), 0);
-        assert_eq!(pool.free.borrow()[1].len(), 1);
+        assert_eq!(pool.free.borrow()[2].len(), 1);
     }
 
     #[test]
     fn grows_only_while_reads_fill_it() {
         let pool = Rc::new(BufferPool::default());
         let mut buffer = Buffer::new(&pool);
-        let bytes = vec![1; SIZES[2]];
-        for expected in [SIZES[0], SIZES[0], SIZES[1], SIZES[1], SIZES[2], SIZES[2], SIZES[2]] {
+        let bytes = vec![1; SIZES[3]];
+        for expected in [SIZES[USUAL], SIZES[USUAL], SIZES[2], SIZES[2], SIZES[3], SIZES[3], SIZES[3]] {
             assert_eq!(read(&mut buffer, &bytes), expected);
             buffer.consume(expected);
             buffer.adapt();
@@ -234,7 +296,7 @@ mod tests {
             slow.consume(100);
             slow.adapt();
         }
-        assert_eq!(slow.bytes.len(), SIZES[0]);
+        assert_eq!(slow.bytes.len(), SIZES[USUAL]);
     }
 
     #[test]
@@ -244,7 +306,7 @@ mod tests {
         buffer.start_with(Size::of_flow(1 << 20));
         for _ in 0..SMALL_READS {
             assert_eq!(read(&mut buffer, &[1; 100]), 100);
-            assert_eq!(buffer.bytes.len(), SIZES[2]);
+            assert_eq!(buffer.bytes.len(), SIZES[3]);
             buffer.consume(100);
             buffer.adapt();
         }
@@ -253,13 +315,44 @@ mod tests {
     }
 
     #[test]
+    fn streams_of_one_client_share() {
+        let pool = Rc::new(BufferPool::default());
+        let share = Rc::<Share>::default();
+        let bytes = vec![1; SIZES[3]];
+        let fill = |buffer: &mut Buffer, rounds: usize| {
+            for _ in 0..rounds {
+                let taken = read(buffer, &bytes);
+                buffer.consume(taken);
+                buffer.adapt();
+            }
+            read(buffer, &bytes);
+        };
+        let mut many: Vec<Buffer> = (0..100)
+            .map(|_| {
+                let mut buffer = Buffer::new(&pool);
+                buffer.share(Some(share.clone()));
+                fill(&mut buffer, 10);
+                buffer
+            })
+            .collect();
+        assert_eq!(many[0].size(), Size::of_flow(u64::MAX), "the first keeps up alone, and has all");
+        assert!(share.held.get() <= Share::MOST + 99 * SIZES[0], "{}", share.held.get());
+        // A head has to fit, whatever the others have.
+        assert!(many[99].grow());
+        many.truncate(1);
+        assert_eq!(share.held.get(), SIZES[3]);
+        many.clear();
+        assert_eq!(share.held.get(), 0);
+    }
+
+    #[test]
     fn the_pool_is_bounded() {
         let pool = Rc::new(BufferPool::default());
-        let mut many: Vec<_> = (0..KEPT[0] + 10).map(|_| Buffer::new(&pool)).collect();
+        let mut many: Vec<_> = (0..KEPT[USUAL] + 10).map(|_| Buffer::new(&pool)).collect();
         many.iter_mut().for_each(|buffer| {
             buffer.space();
         });
         drop(many);
-        assert_eq!(pool.free.borrow()[0].len(), KEPT[0]);
+        assert_eq!(pool.free.borrow()[USUAL].len(), KEPT[USUAL]);
     }
 }

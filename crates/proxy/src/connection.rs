@@ -4,7 +4,7 @@
 //! future of the exchange) is made when the first byte of a request comes and given back when nothing is left to do.
 
 use crate::body::BodyFailure;
-use crate::buffer::{Buffer, Size};
+use crate::buffer::{Buffer, Share, Size};
 use crate::core::Core;
 use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
@@ -42,6 +42,8 @@ pub(crate) struct Client {
     pub(crate) text: Box<str>,
     /// How large the buffer for the next answer begins.
     pub(crate) flow: Cell<Size>,
+    /// What the buffers for the answers of all its streams have to share, over HTTP/2.
+    pub(crate) share: Option<Rc<Share>>,
     pub(crate) metrics: Arc<ListenerMetrics>,
 }
 
@@ -63,7 +65,8 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     metrics.accepted();
     let address = peer.ip().to_canonical();
     let text = text_of(address);
-    let client = Client { core: core.clone(), port, address, text, flow: Cell::default(), metrics };
+    let client =
+        Client { core: core.clone(), port, address, text, flow: Cell::default(), share: None, metrics };
     tokio::task::spawn_local(serve(client, facts, transport));
 }
 

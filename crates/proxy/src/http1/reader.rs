@@ -1,7 +1,7 @@
 //! The reading half: a buffer and the framing of the body that is being read.
 
 use crate::body::{BodyFailure, Source};
-use crate::buffer::{Buffer, BufferPool, Size};
+use crate::buffer::{Buffer, BufferPool, Share, Size};
 use crate::transport::Transport;
 use irongate_message::{BodyDecoder, BodyError, BodyLength, Fields, Piece};
 use std::rc::Rc;
@@ -22,9 +22,10 @@ impl Reader {
         Self { transport, buffer: Buffer::new(pool), decoder, available: 0 }
     }
 
-    /// Reads into a buffer of this size when bytes come next.
-    pub(crate) fn start_with(&mut self, size: Size) {
+    /// Reads into a buffer of this size when bytes come next, as far as its share allows.
+    pub(crate) fn start_with(&mut self, size: Size, share: Option<Rc<Share>>) {
         self.buffer.start_with(size);
+        self.buffer.share(share);
     }
 
     /// The size that the buffer has grown to.

@@ -2,7 +2,7 @@
 
 use super::{Reader, Writer};
 use crate::body::BodyFailure;
-use crate::buffer::Size;
+use crate::buffer::{Share, Size};
 use crate::core::Core;
 use crate::exchange::{HeadFailure, Upstream};
 use crate::transport::Transport;
@@ -29,20 +29,22 @@ pub(crate) struct Http1Upstream {
 }
 
 impl Http1Upstream {
-    /// Takes a connection for one request, and writes its head. `size`: how large the buffer for its answer begins.
+    /// Takes a connection for one request, and writes its head. `size`: how large the buffer for its answer begins;
+    /// `share`: what that has to share with others.
     pub(crate) fn begin(
         core: &Core,
         transport: Rc<Transport>,
         head: &RequestHead,
         limits: HeadLimits,
         size: Size,
+        share: Option<Rc<Share>>,
     ) -> Self {
         let mut writer = Writer::new(transport.clone(), core.take_memory());
         let framing = head.body();
         head.write_http1(framing, writer.waiting());
         writer.begin(framing);
         let mut reader = Reader::new(transport.clone(), &core.buffers);
-        reader.start_with(size);
+        reader.start_with(size, share);
         Self {
             reader,
             writer,

@@ -38,7 +38,13 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGERED: usize = 256 << 10;
 
 /// Serves a client that speaks HTTP/2; `start` is what it sent so far, with the preface.
-pub(crate) async fn serve(client: Client, facts: Arc<PortFacts>, transport: Rc<Transport>, start: Vec<u8>) {
+pub(crate) async fn serve(
+    mut client: Client,
+    facts: Arc<PortFacts>,
+    transport: Rc<Transport>,
+    start: Vec<u8>,
+) {
+    client.share = Some(Rc::default());
     let core = client.core.clone();
     let timer = core.timers.timer();
     let stream = Stream::new(core.clone(), transport.clone(), start);

@@ -1,10 +1,10 @@
 //! What one hostile HTTP/2 connection may cost: it is slowed down or ended, the gateway's memory stays bounded, and others
 //! are served.
 
-use super::peers::{Client, Http2Origin, LARGE, block_on};
+use super::peers::{Client, Http2Origin, block_on};
 use super::raw::{self, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, encode, frame};
 use crate::{gateway, gateway_to};
-use irongate_testkit::{Gate, Gateway, Manifest, Origin};
+use irongate_testkit::{Gate, Gateway, Manifest, Origin, eventually};
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ const CONTINUATION: u8 = 9;
 
 /// Growth that is allowed: 2 MiB are promised; what a debug build and the allocator need on top is a guess.
 const GROWTH: usize = 8 << 20;
-
 /// How a flood ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Flood {
@@ -159,38 +158,82 @@ fn more_streams_than_allowed_are_refused() {
 fn answers_of_http2_that_nobody_reads() {
     let origin = Http2Origin::start();
     let route = "- backendRefs: [{name: origin, port: 80}]";
-    leave_unread(&gateway(&Manifest::new().route(route).service_http2("origin", &[origin.address()])));
+    let gateway = gateway(&Manifest::new().route(route).service_http2("origin", &[origin.address()]));
+    // What the windows of a hundred streams let an origin send, and what holding it in frames costs.
+    leave_unread(&gateway, [16 << 20, 16 << 20]);
 }
 
 #[test]
 fn answers_of_http1_that_nobody_reads() {
     let origin = Origin::start(|connection| {
         loop {
-            let length = if connection.request()?.target() == "/large" { LARGE } else { 2 };
-            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"))?;
-            connection.send(vec![b'l'; length])?;
+            // More than the kernel takes for the client, in pieces, since many are sent at once.
+            let pieces = if connection.request()?.target() == "/large" { 1 << 10 } else { 1 };
+            connection
+                .send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", pieces * PIECE.len()))?;
+            for _ in 0..pieces {
+                connection.send(PIECE)?;
+            }
         }
     });
-    leave_unread(&gateway_to(&origin));
+    leave_unread(&gateway_to(&origin), [2 << 20, 6 << 20]);
 }
 
-/// Asks for many large answers on one connection and opens no window.
+/// A part of an answer.
+const PIECE: [u8; 16 << 10] = [b'l'; 16 << 10];
+/// As many as the gateway allows on one connection unless told.
+const STREAMS: u32 = 100;
+/// Connections whose cost is measured together: the allocator takes memory from the system by MiBs.
+const CONNECTIONS: u32 = 4;
+
+/// Asks for as many large answers as there may be on a connection, of which none is read: by clients that open no
+/// window beyond the first, and by such that open all and take nothing from their sockets. Each of the
+/// former, and of the latter, may cost so many bytes.
 #[track_caller]
-fn leave_unread(gateway: &Gateway) {
-    assert_eq!(gateway.get("/").status, 200);
-    let before = gateway.resident();
-    block_on(async {
-        let mut client = Client::connect(gateway.address()).await;
-        let mut unread = Vec::new();
-        for _ in 0..90 {
-            // Its window is never opened again.
-            unread.push(client.begin("GET", "/large", &[], None).await.await.expect("a head"));
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let grown = gateway.resident().saturating_sub(before);
-        assert!(grown < 2 * GROWTH, "grown by {grown} bytes");
+fn leave_unread(gateway: &Gateway, most: [usize; 2]) {
+    let mut unread = Vec::new();
+    let mut ask = |opens: bool| {
+        unread.push(ask_for_much(gateway, opens));
+        settle(gateway, unread.len() as u32 * STREAMS);
+    };
+    for (opens, most) in [false, true].into_iter().zip(most) {
+        // What all connections share is there after the first one.
+        ask(opens);
+        let before = gateway.resident();
+        (0..CONNECTIONS).for_each(|_| ask(opens));
+        let each = gateway.resident().saturating_sub(before) / CONNECTIONS as usize;
+        assert!(each <= most, "windows opened: {opens}: {each} bytes a connection");
+        assert_eq!(gateway.get("/").status, 200, "others are served");
+    }
+}
+
+fn ask_for_much(gateway: &Gateway, opens: bool) -> Connection {
+    let mut connection = Connection::open(gateway.address());
+    if opens {
+        connection.send(SETTINGS, 0, 0, &[&[0, 4][..], &0x7fff_ffff_u32.to_be_bytes()].concat());
+        connection.send(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes());
+    }
+    let head =
+        encode(&[(":method", "GET"), (":scheme", "http"), (":authority", "test"), (":path", "/large")]);
+    for number in 0..STREAMS {
+        connection.send(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &head);
+    }
+    connection
+}
+
+/// Waits until so many requests are under way and what comes of their answers has come.
+#[track_caller]
+fn settle(gateway: &Gateway, requests: u32) {
+    eventually("all are under way", || {
+        gateway.metric("irongate_requests_in_flight", &[]) >= f64::from(requests)
     });
-    assert_eq!(gateway.get("/").status, 200);
+    let (mut last, mut times) = (0, 0);
+    eventually("the memory stays as it is", || {
+        let now = gateway.resident();
+        times = if now == last { times + 1 } else { 0 };
+        last = now;
+        times > 50
+    });
 }
 
 #[test]

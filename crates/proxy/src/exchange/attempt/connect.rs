@@ -44,6 +44,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             &self.scratch.request,
             self.facts.head_limits,
             self.client.flow.get(),
+            self.client.share.clone(),
         );
         let (end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
         // A client that kept up with much is served from a large buffer at once the next time.
