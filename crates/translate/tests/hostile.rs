@@ -26,6 +26,10 @@ const PIECES: &[&str] = &[
     " ",
     "\n",
     "\n  ",
+    "\r",
+    "\r\n",
+    "\u{85}",
+    "\u{2028}",
     "---\n",
     "- ",
     ": ",
@@ -78,7 +82,9 @@ fn check(texts: &[String]) {
     for problem in problems.iter().chain(&translation.problems) {
         let position = problem.position.as_ref().expect("every problem of a file has a place");
         let number: usize = position.file.trim_end_matches(".yaml").parse().expect("one of the sources");
-        let lines = u32::try_from(texts[number].split('\n').count()).expect("few");
+        // A carriage return alone is a line end of YAML, too.
+        let lines = texts[number].replace("\r\n", "\n").split(['\n', '\r']).count();
+        let lines = u32::try_from(lines).expect("few");
         assert!((1..=lines + 1).contains(&position.line), "{problem}");
         assert!(!problem.message.is_empty());
     }
