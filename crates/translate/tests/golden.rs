@@ -49,6 +49,55 @@ fn conformance() {
     check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/conformance"));
 }
 
+/// The tests of the suite of v1.6 on Gateway, `GatewayClass` and `ListenerSet`, but for `GatewayInfrastructure`, which is
+/// about what is made in a cluster.
+const TESTS: &[&str] = &[
+    "GatewayClassObservedGenerationBump",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
+    "GatewayFrontendInvalidDefaultClientCertificateValidation",
+    "GatewayHTTPListenerIsolation",
+    "GatewayInvalidFrontendClientCertificateValidation",
+    "GatewayInvalidParametersRef",
+    "GatewayInvalidRouteKind",
+    "GatewayInvalidTLSBackendConfiguration",
+    "GatewayInvalidTLSConfiguration",
+    "GatewayListenerUnsupportedProtocol",
+    "GatewayModifyListeners",
+    "GatewayNameMaximumLength",
+    "GatewayObservedGenerationBump",
+    "GatewayOptionalAddressValue",
+    "GatewaySecretInvalidReferenceGrant",
+    "GatewaySecretMissingReferenceGrant",
+    "GatewaySecretReferenceGrantAllInNamespace",
+    "GatewaySecretReferenceGrantSpecific",
+    "GatewayStaticAddresses",
+    "GatewayTLSBackendClientCertificate",
+    "GatewayWithAttachedRoutes",
+    "GatewayWithAttachedRoutesWithPort8080",
+    "ListenerSetAllowedNamespaceNone",
+    "ListenerSetAllowedNamespaceSame",
+    "ListenerSetAllowedNamespaceSelector",
+    "ListenerSetAllowedRoutesNamespaces",
+    "ListenerSetAllowedRoutesSupportedKinds",
+    "ListenerSetDefaultNotAllowed",
+    "ListenerSetDualParentRefIndependence",
+    "ListenerSetGatewayParentSectionNameNotFound",
+    "ListenerSetHTTPRouting",
+    "ListenerSetHostnameConflict",
+    "ListenerSetProtocolConflict",
+    "ListenerSetReferenceGrant",
+    "ListenerSetRouteStatusScopedToParentRef",
+];
+
+#[test]
+fn each_conformance_test_has_a_case() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/conformance");
+    for test in TESTS {
+        assert!(folder.join(format!("{test}.golden")).is_file(), "{test}");
+    }
+}
+
 /// Checks every case of a folder.
 fn check(folder: &Path) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();

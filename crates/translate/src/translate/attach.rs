@@ -98,10 +98,7 @@ fn find<'g, 'r>(
     let kind = parent_kind(parent);
     let found = match kind {
         Some(Gateway::KIND) => gateways.gateway_group(namespace, &parent.name),
-        Some(_) => match gateways.set_group(namespace, &parent.name) {
-            Some(group) => Parent::Ours(group),
-            None => Parent::Missing,
-        },
+        Some(_) => gateways.set_group(namespace, &parent.name),
         None => {
             let kind = parent.kind.as_deref().unwrap_or_default();
             let message = format!("parents of the kind `{kind}` of the group `{group}` are not served");

@@ -9,7 +9,7 @@ use crate::kinds::{
 };
 use crate::problems::UnplacedProblems;
 use crate::yaml::path::At;
-use irongate_config::Severity;
+use irongate_config::{ObjectName, Severity};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashMap;
@@ -17,11 +17,26 @@ use std::collections::HashMap;
 /// Where a reference to another namespace has to be allowed.
 const GRANT_ADVICE: &str = "Add a ReferenceGrant in the namespace of what is named.";
 
+/// Objects with certificates. Each is read once, however many refer to it.
+pub(super) struct Certificates<'t, 'r> {
+    index: &'t Index<'r>,
+    /// What is wrong with a Secret.
+    secrets: HashMap<&'r ObjectName, Option<&'static str>>,
+    /// Whether a `ConfigMap` has certificates.
+    config_maps: HashMap<&'r ObjectName, bool>,
+}
+
+impl<'t, 'r> Certificates<'t, 'r> {
+    pub(super) fn new(index: &'t Index<'r>) -> Self {
+        Self { index, secrets: HashMap::new(), config_maps: HashMap::new() }
+    }
+}
+
 /// Judges the certificates of one listener.
 pub(super) fn check_listener(
     listener: &mut ListenerNode<'_>,
     frontend: &Frontend,
-    index: &Index<'_>,
+    certificates: &mut Certificates<'_, '_>,
     problems: &mut UnplacedProblems,
 ) {
     let Some(protocol @ (Protocol::Https | Protocol::Tls)) = listener.protocol else { return };
@@ -47,7 +62,7 @@ pub(super) fn check_listener(
     let at = at.field("certificateRefs");
     let mut resolved = 0;
     for (number, reference) in references.iter().enumerate() {
-        match secret(owner, reference, index) {
+        match secret(owner, reference, certificates) {
             Ok(()) => resolved += 1,
             Err((kind, message, advice)) => {
                 let reason = match kind {
@@ -65,13 +80,13 @@ pub(super) fn check_listener(
 /// Judges the certificate that a Gateway shows to backends; `None` where it has none.
 pub(super) fn check_backend(
     gateway: &GatewayNode<'_>,
-    index: &Index<'_>,
+    certificates: &mut Certificates<'_, '_>,
     problems: &mut UnplacedProblems,
 ) -> Option<Result<(), Fault>> {
     let backend = gateway.object.body.spec.tls.as_ref()?.backend.as_ref()?;
     let reference = backend.client_certificate_ref.as_ref()?;
     let owner = Owner::Gateway(gateway.object);
-    Some(secret(owner, reference, index).map_err(|(kind, message, advice)| {
+    Some(secret(owner, reference, certificates).map_err(|(kind, message, advice)| {
         let reason = match kind {
             Unresolved::NotPermitted => "RefNotPermitted",
             Unresolved::Kind | Unresolved::Invalid => "InvalidClientCertificateRef",
@@ -97,7 +112,12 @@ enum Unresolved {
 type Problem = (Unresolved, String, &'static str);
 
 /// Whether a reference leads to a Secret with a certificate and its key.
-fn secret(owner: Owner<'_>, reference: &SecretReference, index: &Index<'_>) -> Result<(), Problem> {
+fn secret(
+    owner: Owner<'_>,
+    reference: &SecretReference,
+    certificates: &mut Certificates<'_, '_>,
+) -> Result<(), Problem> {
+    let index = certificates.index;
     let (group, kind) = reference.group_kind();
     let namespace = permitted(owner, (group, kind), reference.namespace.as_deref(), &reference.name, index)?;
     if (group, kind) != (CORE_GROUP, Secret::KIND) {
@@ -109,23 +129,31 @@ fn secret(owner: Owner<'_>, reference: &SecretReference, index: &Index<'_>) -> R
         let advice = "Add a Secret of type kubernetes.io/tls with tls.crt and tls.key.";
         return Err((Unresolved::Invalid, format!("there is no Secret {name}"), advice));
     };
-    let bytes = |key| object.body.get(key).map_or(&[][..], |secret| secret.expose());
-    let advice = "It needs a certificate chain in tls.crt and its key in tls.key, both PEM.";
+    match certificates.secrets.entry(&object.name).or_insert_with(|| missing_part(&object.body)) {
+        None => Ok(()),
+        Some(part) => {
+            let advice = "It needs a certificate chain in tls.crt and its key in tls.key, both PEM.";
+            Err((Unresolved::Invalid, format!("Secret {name} has no {part}"), advice))
+        }
+    }
+}
+
+/// What a Secret lacks of a certificate and its key.
+fn missing_part(secret: &Secret) -> Option<&'static str> {
+    let bytes = |key| secret.get(key).map_or(&[][..], |bytes| bytes.expose());
     if !has_certificates(bytes("tls.crt")) {
-        return Err((
-            Unresolved::Invalid,
-            format!("Secret {name} has no PEM certificate in tls.crt"),
-            advice,
-        ));
+        return Some("PEM certificate in tls.crt");
     }
-    if PrivateKeyDer::from_pem_slice(bytes("tls.key")).is_err() {
-        return Err((Unresolved::Invalid, format!("Secret {name} has no PEM key in tls.key"), advice));
-    }
-    Ok(())
+    PrivateKeyDer::from_pem_slice(bytes("tls.key")).is_err().then_some("PEM key in tls.key")
 }
 
 /// Whether a reference leads to certificates of authorities.
-fn authority(owner: Owner<'_>, reference: &Reference, index: &Index<'_>) -> Result<(), Problem> {
+fn authority(
+    owner: Owner<'_>,
+    reference: &Reference,
+    certificates: &mut Certificates<'_, '_>,
+) -> Result<(), Problem> {
+    let index = certificates.index;
     let (group, kind) = (&*reference.group, &*reference.kind);
     let namespace = permitted(owner, (group, kind), reference.namespace.as_deref(), &reference.name, index)?;
     if (group, kind) != (CORE_GROUP, ConfigMap::KIND) {
@@ -137,7 +165,11 @@ fn authority(owner: Owner<'_>, reference: &Reference, index: &Index<'_>) -> Resu
         let advice = "Add one, with the certificates in ca.crt.";
         return Err((Unresolved::Invalid, format!("there is no ConfigMap {name}"), advice));
     };
-    if !has_certificates(object.body.get("ca.crt").unwrap_or_default()) {
+    let has_them = certificates
+        .config_maps
+        .entry(&object.name)
+        .or_insert_with(|| has_certificates(object.body.get("ca.crt").unwrap_or_default()));
+    if !*has_them {
         let message = format!("ConfigMap {name} has no PEM certificate in ca.crt");
         return Err((Unresolved::Invalid, message, "Put the certificates of the authorities there."));
     }
@@ -187,7 +219,11 @@ struct Validation {
 }
 
 impl Frontend {
-    pub(super) fn new(gateway: &GatewayNode<'_>, index: &Index<'_>, problems: &mut UnplacedProblems) -> Self {
+    pub(super) fn new(
+        gateway: &GatewayNode<'_>,
+        certificates: &mut Certificates<'_, '_>,
+        problems: &mut UnplacedProblems,
+    ) -> Self {
         let tls = gateway.object.body.spec.tls.as_ref();
         let Some(frontend) = tls.and_then(|tls| tls.frontend.as_ref()) else { return Self::default() };
         let owner = Owner::Gateway(gateway.object);
@@ -196,7 +232,9 @@ impl Frontend {
         let at = at.field("frontend");
         let mut of = |config: &FrontendTlsConfig, at: &At<'_>| match &config.validation {
             None => Validation::default(),
-            Some(validation) => Validation::new(validation, owner, &at.field("validation"), index, problems),
+            Some(validation) => {
+                Validation::new(validation, owner, &at.field("validation"), certificates, problems)
+            }
         };
         let default = of(&frontend.default, &at.field("default"));
         let ports = at.field("perPort");
@@ -227,14 +265,14 @@ impl Validation {
         validation: &FrontendTlsValidation,
         owner: Owner<'_>,
         at: &At<'_>,
-        index: &Index<'_>,
+        certificates: &mut Certificates<'_, '_>,
         problems: &mut UnplacedProblems,
     ) -> Self {
         let is_insecure = validation.mode == FrontendValidationMode::AllowInsecureFallback;
         let mut found = Self { is_insecure, has_no_authority: true, ..Self::default() };
         let references = at.field("caCertificateRefs");
         for (place, reference) in validation.ca_certificate_refs.iter().enumerate() {
-            match authority(owner, reference, index) {
+            match authority(owner, reference, certificates) {
                 Ok(()) => found.has_no_authority = false,
                 Err((kind, message, advice)) => {
                     let reason = match kind {

@@ -1,13 +1,13 @@
 //! Gateways and their listeners: whether each is valid, and what may attach to it.
 
-use super::certificates::{self, Frontend};
+use super::certificates::{self, Certificates, Frontend};
 use super::classes::{Class, Classes};
 use super::conflicts;
 use super::index::Index;
 use super::listener_sets::{self, SetNode};
 use super::listeners::{ListenerNode, Owner};
 use super::parameters;
-use crate::kinds::{Gateway, Kind, Text};
+use crate::kinds::{Gateway, Kind, ListenerSet, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -111,8 +111,8 @@ impl<'r> GatewayNode<'r> {
 pub(super) struct Gateways<'r> {
     pub(super) nodes: Vec<GatewayNode<'r>>,
     by_name: HashMap<(&'r str, &'r str), Option<usize>>,
-    /// The sets of Gateways of ours: which Gateway, and which of its sets.
-    sets_by_name: HashMap<(&'r str, &'r str), (usize, usize)>,
+    /// The sets: which Gateway of ours, and which of its sets; `None` for those of others, or of nobody.
+    sets_by_name: HashMap<(&'r str, &'r str), Option<(usize, usize)>>,
 }
 
 /// Listeners that a parentRef names together: those of a Gateway or of a set.
@@ -153,8 +153,9 @@ impl<'r> Gateways<'r> {
         }
         let mut gateways = Self { nodes, by_name, sets_by_name: HashMap::new() };
         listener_sets::attach(resources, &mut gateways, index, problems);
+        let mut certificates = Certificates::new(index);
         for node in &mut gateways.nodes {
-            check_certificates(node, index, problems);
+            check_certificates(node, &mut certificates, problems);
         }
         conflicts::settle(&mut gateways.nodes, problems);
         gateways
@@ -163,8 +164,12 @@ impl<'r> Gateways<'r> {
     pub(super) fn add_set(&mut self, gateway: usize, set: SetNode<'r>) {
         let sets = &mut self.nodes[gateway].sets;
         let name = (set.object.name.namespace(), set.object.name.name());
-        self.sets_by_name.insert(name, (gateway, sets.len()));
+        self.sets_by_name.insert(name, Some((gateway, sets.len())));
         sets.push(set);
+    }
+
+    pub(super) fn add_foreign_set(&mut self, object: &'r Object<ListenerSet>) {
+        self.sets_by_name.insert((object.name.namespace(), object.name.name()), None);
     }
 
     pub(super) fn find_gateway(&self, namespace: &str, name: &str) -> Parent<usize> {
@@ -192,10 +197,14 @@ impl<'r> Gateways<'r> {
     }
 
     /// The listeners of a set of a Gateway of ours.
-    pub(super) fn set_group(&mut self, namespace: &str, name: &str) -> Option<Group<'_, 'r>> {
-        let (gateway, set) = *self.sets_by_name.get(&(namespace, name))?;
+    pub(super) fn set_group(&mut self, namespace: &str, name: &str) -> Parent<Group<'_, 'r>> {
+        let (gateway, set) = match self.sets_by_name.get(&(namespace, name)) {
+            Some(Some(place)) => *place,
+            Some(None) => return Parent::Foreign,
+            None => return Parent::Missing,
+        };
         let node = &mut self.nodes[gateway].sets[set];
-        Some(Group {
+        Parent::Ours(Group {
             owner: Owner::ListenerSet(node.object),
             fault: node.fault.as_ref(),
             listeners: &mut node.listeners,
@@ -204,13 +213,17 @@ impl<'r> Gateways<'r> {
 }
 
 /// Judges the certificates of a Gateway, its listeners and its sets.
-fn check_certificates(node: &mut GatewayNode<'_>, index: &Index<'_>, problems: &mut UnplacedProblems) {
-    let frontend = Frontend::new(node, index, problems);
+fn check_certificates(
+    node: &mut GatewayNode<'_>,
+    certificates: &mut Certificates<'_, '_>,
+    problems: &mut UnplacedProblems,
+) {
+    let frontend = Frontend::new(node, certificates, problems);
     node.is_insecure = frontend.is_insecure();
-    node.backend_certificate = certificates::check_backend(node, index, problems);
+    node.backend_certificate = certificates::check_backend(node, certificates, problems);
     let sets = node.sets.iter_mut().flat_map(|set| &mut set.listeners);
     for listener in node.listeners.iter_mut().chain(sets) {
-        certificates::check_listener(listener, &frontend, index, problems);
+        certificates::check_listener(listener, &frontend, certificates, problems);
     }
 }
 

@@ -34,28 +34,9 @@ pub(super) fn attach<'r>(
     let mut objects: Vec<_> = resources.listener_sets.iter().collect();
     objects.sort_by(|a, b| a.age().cmp(&b.age()));
     for object in objects {
-        let at = At::Root.field("spec");
-        let at = at.field("parentRef");
-        let parent = &object.body.spec.parent_ref;
-        let mut report = |severity, at: &At<'_>, reason, text: (String, &str)| {
-            problems.push(severity, (ListenerSet::KIND, object), at, reason, text);
-        };
-        if !parent.is_gateway() {
-            let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
-            let message = format!("parents of the kind `{kind}` are not served");
-            report(Severity::Warning, &at.field("kind"), "InvalidKind", (message, "Name a Gateway."));
+        let Some(place) = find(object, gateways, problems) else {
+            gateways.add_foreign_set(object);
             continue;
-        }
-        let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
-        let place = match gateways.find_gateway(namespace, &parent.name) {
-            Parent::Ours(place) => place,
-            Parent::Foreign => continue,
-            Parent::Missing => {
-                let message = format!("there is no Gateway {namespace}/{}", parent.name);
-                let advice = "A Gateway in another namespace is named with its namespace.";
-                report(Severity::Error, &at, "NoMatchingParent", (message, advice));
-                continue;
-            }
         };
         let gateway = &gateways.nodes[place];
         let fault = fault(object, gateway.object, gateway.fault.as_ref(), index);
@@ -65,7 +46,10 @@ pub(super) fn attach<'r>(
             } else {
                 "Mend the Gateway."
             };
-            report(Severity::Error, &at, fault.reason, (fault.message.clone(), advice));
+            let at = At::Root.field("spec");
+            let at = at.field("parentRef");
+            let text = (fault.message.clone(), advice);
+            problems.push(Severity::Error, (ListenerSet::KIND, object), &at, fault.reason, text);
         }
         let (name, addresses) = (&gateway.object.name, &gateway.addresses);
         let owner = Owner::ListenerSet(object);
@@ -73,6 +57,37 @@ pub(super) fn attach<'r>(
             .map(|place| ListenerNode::new(owner, name, place, addresses, problems))
             .collect();
         gateways.add_set(place, SetNode { object, fault, listeners });
+    }
+}
+
+/// The Gateway of ours that a set names; `None` where it is another controller's, or is not there, which is reported.
+fn find(
+    object: &Object<ListenerSet>,
+    gateways: &Gateways<'_>,
+    problems: &mut UnplacedProblems,
+) -> Option<usize> {
+    let at = At::Root.field("spec");
+    let at = at.field("parentRef");
+    let parent = &object.body.spec.parent_ref;
+    let mut report = |severity, at: &At<'_>, reason, text: (String, &str)| {
+        problems.push(severity, (ListenerSet::KIND, object), at, reason, text);
+    };
+    if !parent.is_gateway() {
+        let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
+        let message = format!("parents of the kind `{kind}` are not served");
+        report(Severity::Warning, &at.field("kind"), "InvalidKind", (message, "Name a Gateway."));
+        return None;
+    }
+    let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
+    match gateways.find_gateway(namespace, &parent.name) {
+        Parent::Ours(place) => Some(place),
+        Parent::Foreign => None,
+        Parent::Missing => {
+            let message = format!("there is no Gateway {namespace}/{}", parent.name);
+            let advice = "A Gateway in another namespace is named with its namespace.";
+            report(Severity::Error, &at, "NoMatchingParent", (message, advice));
+            None
+        }
     }
 }
 

@@ -172,40 +172,42 @@ impl<'r> ListenerNode<'r> {
     fn set_kinds(&mut self, protocol: Protocol, problems: &mut UnplacedProblems) {
         let allowed: &[RouteGroupKind] =
             self.spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
-        let fitting = served::route_kinds(protocol, self.spec.tls.as_ref().map(|tls| tls.mode));
+        let mode = self.spec.tls.as_ref().map(|tls| tls.mode).unwrap_or_default();
+        let fitting = served::route_kinds(protocol, mode);
+        let served = || fitting.iter().copied().filter(|kind| served::is_kind_served(kind));
         if allowed.is_empty() {
-            self.kinds.extend(fitting);
+            self.kinds.extend(served());
         }
         let at = At::Root.field("spec");
         let at = at.field("listeners");
         let at = at.index(self.place);
         let at = at.field("allowedRoutes");
         let at = at.field("kinds");
-        for (place, kind) in allowed.iter().enumerate() {
-            let is_ours = kind.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP;
-            match fitting.iter().find(|known| is_ours && **known == &*kind.kind) {
-                Some(known) if self.kinds.contains(known) => {}
-                Some(known) => self.kinds.push(known),
-                None => {
-                    let is_route = is_ours && served::ROUTE_KINDS.contains(&&*kind.kind);
-                    let message = match is_route {
-                        true => format!(
-                            "routes of the kind `{}` cannot attach to a listener of {}",
-                            kind.kind,
-                            protocol.as_str()
-                        ),
-                        false => format!("there are no routes of the kind `{}`", kind.kind),
-                    };
-                    let advice = match fitting {
-                        [] => String::new(),
-                        kinds => format!("Write {}.", kinds.join(" or ")),
-                    };
-                    let text = (message, advice);
-                    self.owner.report(problems, Severity::Error, &at.index(place), "InvalidRouteKinds", text);
-                    let message = "Routes of some of the kinds cannot attach here.";
-                    self.set_unresolved(Fault::new("InvalidRouteKinds", message));
+        for (place, allowed) in allowed.iter().enumerate() {
+            let kind = &*allowed.kind;
+            let is_ours = allowed.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP;
+            if let Some(known) = served().find(|known| is_ours && *known == kind) {
+                if !self.kinds.contains(&known) {
+                    self.kinds.push(known);
                 }
+                continue;
             }
+            let message = if !is_ours || !served::ROUTE_KINDS.contains(&kind) {
+                format!("there are no routes of the kind `{kind}`")
+            } else if fitting.contains(&kind) {
+                format!("routes of the kind `{kind}` are not served yet")
+            } else {
+                format!("routes of the kind `{kind}` cannot attach to a listener of {}", protocol.as_str())
+            };
+            let known: Vec<&str> = served().collect();
+            let advice = match known.as_slice() {
+                [] => String::new(),
+                kinds => format!("Write {}.", kinds.join(" or ")),
+            };
+            let text = (message, advice);
+            self.owner.report(problems, Severity::Error, &at.index(place), "InvalidRouteKinds", text);
+            let message = "Routes of some of the kinds cannot attach here.";
+            self.set_unresolved(Fault::new("InvalidRouteKinds", message));
         }
     }
 

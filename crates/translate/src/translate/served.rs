@@ -11,11 +11,19 @@ pub(super) fn is_served(protocol: Protocol) -> bool {
     }
 }
 
-/// The kinds of routes that go with a protocol, of those that are served.
-pub(super) fn route_kinds(protocol: Protocol, mode: Option<TlsMode>) -> &'static [&'static str] {
+/// Whether routes of a kind are translated.
+pub(super) fn is_kind_served(kind: &str) -> bool {
+    kind == HttpRoute::KIND
+}
+
+/// The kinds of routes that go with a protocol, served or not.
+pub(super) fn route_kinds(protocol: Protocol, mode: TlsMode) -> &'static [&'static str] {
     match (protocol, mode) {
-        (Protocol::Http | Protocol::Https, _) => &[HttpRoute::KIND],
-        (Protocol::Tls | Protocol::Tcp | Protocol::Udp, _) => &[],
+        (Protocol::Http | Protocol::Https, _) => &[HttpRoute::KIND, "GRPCRoute"],
+        (Protocol::Tls, TlsMode::Passthrough) => &["TLSRoute"],
+        (Protocol::Tls, TlsMode::Terminate) => &["TLSRoute", "TCPRoute"],
+        (Protocol::Tcp, _) => &["TCPRoute"],
+        (Protocol::Udp, _) => &["UDPRoute"],
     }
 }
 
