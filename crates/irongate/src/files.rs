@@ -52,6 +52,7 @@ pub(crate) struct Found {
 struct Known {
     stamp: Stamp,
     text: Arc<str>,
+    is_link: bool,
     /// It changed so shortly before that its stamp may stay the same when it changes again.
     is_in_doubt: bool,
 }
@@ -95,9 +96,18 @@ impl Files {
         &self.paths
     }
 
-    /// The files that were read last.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.known.keys().map(PathBuf::as_path)
+    /// Those of the files that were read last that are links.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Path> {
+        self.known.iter().filter(|(_, known)| known.is_link).map(|(file, _)| file.as_path())
+    }
+
+    /// What the paths lack, a sentence each.
+    pub(crate) fn lacks(&self) -> impl Iterator<Item = String> {
+        let missing = self.paths.iter().filter(|path| !path.exists());
+        let missing = missing.map(|path| format!("{} is not there: nothing of it is served", path.display()));
+        let empty = self.folders.iter().filter(|(folder, files)| files.is_empty() && folder.exists());
+        let empty = empty.map(|(folder, _)| format!("{} holds no .yaml or .yml file", folder.display()));
+        missing.chain(empty)
     }
 
     /// Fails if a path is not there: at the start that is a mistake; later it may come back.
@@ -203,14 +213,18 @@ fn read_file(file: &Path, stamp: Stamp, former: Option<Known>) -> io::Result<Kno
         Some(former) if *former.text == *text => former.text,
         _ => text.into(),
     };
-    Ok(Known { stamp, text, is_in_doubt: stamp.is_in_doubt() })
+    let is_link = fs::symlink_metadata(file)?.is_symlink();
+    Ok(Known { stamp, text, is_link, is_in_doubt: stamp.is_in_doubt() })
 }
 
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let file = entry?.path();
-        if is_configuration(&file) {
+        let entry = entry?;
+        let file = entry.path();
+        // The kinds of most entries are known from the listing; what a link leads to has to be looked up.
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file()) || file.is_file();
+        if is_configuration(&file) && is_file() {
             files.push(file);
         }
     }
@@ -225,5 +239,5 @@ fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn is_configuration(file: &Path) -> bool {
     let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let ending = file.extension().and_then(|ending| ending.to_str());
-    !hidden && matches!(ending, Some("yaml" | "yml")) && file.is_file()
+    !hidden && matches!(ending, Some("yaml" | "yml"))
 }

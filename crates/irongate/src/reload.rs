@@ -51,7 +51,7 @@ impl Configuration {
     async fn apply(&mut self, gateway: &mut Gateway, writing: &HashSet<PathBuf>, everything: bool) {
         let begin = Instant::now();
         let mut found = self.files.read(writing, everything);
-        if self.watch.follow(self.files.paths(), self.files.files()) {
+        if self.watch.follow(self.files.paths(), self.files.links()) {
             // Between reading and watching something may have changed.
             let again = self.files.read(writing, false);
             found = crate::files::Found { sources: again.sources, is_new: found.is_new || again.is_new };
@@ -86,6 +86,12 @@ impl Configuration {
                     Severity::Warning => tracing::warn!("{text}"),
                     Severity::Error => tracing::error!("{text}"),
                 }
+            }
+            told.insert(text);
+        }
+        for text in self.files.lacks() {
+            if !self.told.contains(&text) {
+                tracing::warn!("{text}");
             }
             told.insert(text);
         }

@@ -48,10 +48,10 @@ impl Watch {
         watch
     }
 
-    /// Watches everything that leads to these files. True if something is watched that was not before: it may have
-    /// changed in between.
-    pub(crate) fn follow<'f>(&mut self, paths: &[PathBuf], files: impl Iterator<Item = &'f Path>) -> bool {
-        let places = Places::new(paths, files);
+    /// Watches everything that leads to these paths, and to files of theirs that are links. True if something is watched
+    /// that was not before: it may have changed in between.
+    pub(crate) fn follow<'f>(&mut self, paths: &[PathBuf], links: impl Iterator<Item = &'f Path>) -> bool {
+        let places = Places::new(paths, links);
         let wanted: HashSet<PathBuf> = places.watched().collect();
         self.seen.set_places(places);
         for gone in self.seen.take_gone() {

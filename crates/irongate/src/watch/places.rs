@@ -17,7 +17,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn new<'f>(paths: &[PathBuf], files: impl Iterator<Item = &'f Path>) -> Self {
+    /// The names that lead to these paths, and to files of theirs that are links. The other files of a folder are known
+    /// by their folder.
+    pub(super) fn new<'f>(paths: &[PathBuf], links: impl Iterator<Item = &'f Path>) -> Self {
         let mut places = Self::default();
         for path in paths {
             let end = places.follow(path);
@@ -25,11 +27,8 @@ impl Places {
                 places.folders.insert(end);
             }
         }
-        for file in files {
-            // A folder's own files are known by their folder, unless they are links to elsewhere.
-            if fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_symlink()) {
-                places.follow(file);
-            }
+        for link in links {
+            places.follow(link);
         }
         places
     }

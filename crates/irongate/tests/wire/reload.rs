@@ -137,6 +137,7 @@ fn a_folder_that_goes_and_comes_back() {
     for name in ["b", "c"] {
         fs::remove_dir_all(gateway.folder()).expect("there");
         eventually("its listener closes", || Client::try_connect(gateway.address()).is_err());
+        eventually("it is told", || gateway.printed().contains("is not there"));
         fs::create_dir(gateway.folder()).expect("gone before");
         gateway.configure(&version(name, &origin));
         eventually("its listener opens", || Client::try_connect(gateway.address()).is_ok());
