@@ -6,6 +6,7 @@
 //! by the constructors, and `translate` turns what they refuse into [`Problem`]s.
 
 mod backend;
+mod cors;
 mod host;
 mod listener;
 mod name;
@@ -18,15 +19,16 @@ pub use backend::{
     Algorithm, Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, Ejection, Endpoint,
     Endpoints, Pool, RetryBudget,
 };
+pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{AttachedRoute, Listener, ListenerKey, ListenerProtocol};
 pub use name::{NameError, ObjectName};
 pub use options::{Limits, ProxyOptions, Timeouts};
 pub use problem::{Position, Problem, Severity};
 pub use route::{
-    BackendRef, BackendTarget, FieldMatch, Filter, HeaderEdits, InvalidBackend, PathMatch, PathRewrite,
-    Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
-    Scheme, ValueMatch,
+    BackendRef, BackendTarget, FieldMatch, Filter, HeaderEdits, InvalidBackend, Mirror, PathMatch,
+    PathRewrite, Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule,
+    RouteTimeouts, Scheme, ValueMatch,
 };
 pub use secret::SecretBytes;
 

@@ -1,6 +1,6 @@
 //! Routes: which request goes where, and what is done to it on the way.
 
-use crate::{BackendKey, ObjectName};
+use crate::{BackendKey, Cors, ObjectName};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +122,10 @@ pub enum Filter {
     Redirect(Redirect),
     /// Rewrites the path or the host before the backend sees them.
     Rewrite(Rewrite),
+    /// Sends a copy of the request elsewhere.
+    Mirror(Mirror),
+    /// Answers cross-origin questions, and says in answers who may read them.
+    Cors(Box<Cors>),
 }
 
 /// Edits of a header, applied in the order: set, add, remove. Names and values are valid per RFC 9110 §5.
@@ -195,6 +199,19 @@ pub enum PathRewrite {
     Full(Arc<str>),
     /// Only what the rule's prefix match fitted; elements are joined without a double slash.
     Prefix(Arc<str>),
+}
+
+/// `requestMirror`: of so many requests a copy is sent to another backend, whose answers are thrown away.
+///
+/// A mirror whose reference does not resolve is none: translation leaves it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where the copies go.
+    pub backend: BackendKey,
+    /// This many of [`Mirror::denominator`] requests are copied; not more than that.
+    pub numerator: u32,
+    /// At least 1.
+    pub denominator: u32,
 }
 
 /// One of a rule's backends.

@@ -4,13 +4,13 @@ use crate::body::BodyLength;
 use crate::bytes::write_decimal;
 use crate::fields::{FRAMING, Fields, Span};
 use crate::method::{Method, Version};
-use crate::name::Known;
+use crate::name::{Known, KnownSet};
 
 mod http2;
 mod interpret;
 
 /// The head of a request, reusable: a parser clears and refills it, and it keeps its memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     /// The fields, those of the framing and of the connection left out.
     pub fields: Fields,
@@ -32,7 +32,7 @@ pub struct RequestHead {
 
 /// The authority that was read last, if it was in its normal form: a client's requests mostly have the same one, and
 /// comparing costs a tenth of reading it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LastAuthority {
     pub(crate) text: Vec<u8>,
     pub(crate) host_length: u32,
@@ -139,6 +139,18 @@ impl RequestHead {
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+
+    /// Forgets that the client waits for `100 Continue`: the body is at hand.
+    pub fn remove_expectation(&mut self) {
+        self.expects_continue = false;
+        self.fields.remove_all(KnownSet::of(&[Known::Expect]));
+    }
+
+    /// About how many bytes of memory the head takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.fields.arena.len() + self.fields.lines.len() * 16
     }
 
     /// What the client would upgrade to: the value of `Upgrade` without HTTP and TLS, if `Connection` has `upgrade` and

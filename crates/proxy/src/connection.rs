@@ -45,11 +45,15 @@ pub(crate) struct Client {
     /// What the buffers for the answers of all its streams have to share, over HTTP/2.
     pub(crate) share: Option<Rc<Share>>,
     pub(crate) metrics: Arc<ListenerMetrics>,
+    /// It is a connection, and counted as one while it lives; a copy of a request has none.
+    is_counted: bool,
 }
 
-/// Counts a client connection while it lives.
 impl Drop for Client {
     fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
         self.metrics.closed();
         self.core.shared.spread().cores[self.core.index].connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -65,8 +69,9 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     metrics.accepted();
     let address = peer.ip().to_canonical();
     let text = text_of(address);
+    let flow = Cell::default();
     let client =
-        Client { core: core.clone(), port, address, text, flow: Cell::default(), share: None, metrics };
+        Client { core: core.clone(), port, address, text, flow, share: None, metrics, is_counted: true };
     tokio::task::spawn_local(serve(client, facts, transport));
 }
 
@@ -313,6 +318,20 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
 }
 
 impl Client {
+    /// The same for a copy of one of its requests, which may outlive the connection.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            core: self.core.clone(),
+            port: self.port,
+            address: self.address,
+            text: self.text.clone(),
+            flow: Cell::default(),
+            share: None,
+            metrics: self.metrics.clone(),
+            is_counted: false,
+        }
+    }
+
     /// Whether the client's forwarding fields are believed, and it may know why a request failed.
     pub(crate) fn is_trusted(&self, facts: &PortFacts) -> bool {
         facts.options.trusts(self.address)

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Date};
 use crate::exchange::Scratch;
 use crate::listener::CoreReport;
 use crate::live::Shared;
+use crate::mirror::Copies;
 use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
 use irongate_config::BackendKey;
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) timers: Rc<Timers>,
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) metrics: CoreMetrics,
+    pub(crate) copies: Rc<Copies>,
     /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
@@ -98,6 +100,7 @@ impl Core {
             timers: Timers::new(clock),
             buffers: Rc::default(),
             metrics: shared.registry.metrics.core(index),
+            copies: Rc::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
             view: RefCell::new(Rc::new(View {

@@ -7,7 +7,12 @@ mod admit;
 mod attempt;
 mod await_head;
 mod duplex;
+mod extras;
 mod relay;
+
+pub(crate) use admit::Work;
+pub(crate) use attempt::forward;
+use extras::Extras;
 
 use crate::body::{BodyFailure, Sink, Source};
 use crate::connection::Client;
@@ -27,6 +32,17 @@ use std::task::{Context, Poll};
 pub(crate) struct Scratch {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    /// Of the request that is served, if its rule asks for any.
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+impl Scratch {
+    /// Says in an answer which pages of other origins may read it, if the rule asks for that.
+    fn mark_readers(&mut self) {
+        if let Some(extras) = &self.extras {
+            extras.answer(&mut self.response);
+        }
+    }
 }
 
 /// The client's side of an exchange.
@@ -143,12 +159,14 @@ pub(crate) async fn serve<D: Downstream>(
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
     let outcome = match admitted {
-        Admitted::Forward(work) => {
-            attempt::forward(client, timer, facts, downstream, scratch, work, begun).await
+        Admitted::Forward(work) => forward(client, timer, facts, downstream, scratch, work, begun).await,
+        Admitted::Reply(reply) => {
+            scratch.mark_readers();
+            send(client, timer, facts, downstream, &mut scratch.response, reply).await
         }
-        Admitted::Reply(reply) => send(client, timer, facts, downstream, &mut scratch.response, reply).await,
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
+    scratch.extras = None;
     in_flight.record(&outcome, begun);
     outcome.ended
 }
@@ -186,6 +204,7 @@ async fn fail<D: Downstream>(
     }
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
+    scratch.mark_readers();
     let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
     Outcome { failure: outcome.failure.or(Some(failure)), ..outcome }
 }

@@ -20,6 +20,7 @@ mod listener;
 mod live;
 #[cfg(feature = "memory")]
 mod memory_gateway;
+mod mirror;
 mod reply;
 mod snapshot;
 mod timer;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use irongate_message::{HeadLimits, Known, Method, RequestHead, ResponseHead};
-use irongate_traffic::filter::Redirection;
+use irongate_traffic::filter::{PreflightField, Redirection};
 use smallvec::{SmallVec, smallvec};
 
 /// An answer of our own: a head, and a body that fits in one write.
@@ -54,6 +54,16 @@ pub(crate) fn failure(
 pub(crate) fn redirect(redirection: &Redirection, request: &RequestHead, head: &mut ResponseHead) -> Reply {
     let fields = [(&b"location"[..], &redirection.location[..])];
     compose(head, redirection.status, Some(request), &fields, Vec::new())
+}
+
+/// Writes the answer to a preflight into `head`. 200 and no other status: some old browsers take no 204 for it.
+pub(crate) fn preflight(
+    fields: &[PreflightField<'_>],
+    request: &RequestHead,
+    head: &mut ResponseHead,
+) -> Reply {
+    let fields: ReplyFields<'_> = fields.iter().map(|&(name, value)| (name, value)).collect();
+    compose(head, 200, Some(request), &fields, Vec::new())
 }
 
 /// Writes the answer to `OPTIONS *` into `head` (RFC 9110 §9.3.7).

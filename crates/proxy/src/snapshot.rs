@@ -5,15 +5,17 @@
 
 use crate::live::{LiveBackend, Registry};
 use irongate_config::{
-    BackendProtocol, BackendTarget, Config, InvalidBackend, Problem, ProxyOptions, RouteTimeouts, Severity,
+    BackendProtocol, BackendTarget, Config, Filter, InvalidBackend, Problem, ProxyOptions, RouteTimeouts,
+    Severity,
 };
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_telemetry::RequestLabels;
 use irongate_traffic::filter::Filters;
-use irongate_traffic::{HostTable, RouteTable, WeightedChoice};
+use irongate_traffic::{CorsPolicy, HostTable, RouteTable, WeightedChoice};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A socket address that is or was listened on; never reused, so that a connection can name its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,8 +78,32 @@ pub(crate) struct RulePlan {
     backends: Vec<BackendUse>,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: Option<irongate_config::RetryPolicy>,
+    /// What only few rules have: `None` costs a request one look.
+    pub(crate) extras: Option<Box<RuleExtras>>,
     /// For answers that no backend had a part in.
     pub(crate) own: Lane,
+}
+
+/// CORS and mirrors of a rule.
+pub(crate) struct RuleExtras {
+    pub(crate) own: ExtrasPlan,
+    /// By backend.
+    pub(crate) backends: Vec<ExtrasPlan>,
+}
+
+/// CORS and mirrors of one list of filters.
+#[derive(Default)]
+pub(crate) struct ExtrasPlan {
+    pub(crate) cors: Option<Arc<CorsPolicy>>,
+    pub(crate) mirrors: Vec<MirrorUse>,
+}
+
+/// Which requests are copied, and where to.
+pub(crate) struct MirrorUse {
+    pub(crate) backend: usize,
+    /// So many of [`MirrorUse::denominator`].
+    pub(crate) numerator: u32,
+    pub(crate) denominator: u32,
 }
 
 /// One backend of a rule.
@@ -109,6 +135,19 @@ impl ListenerPlan {
 }
 
 impl RulePlan {
+    /// What copies of requests are sent by: as they are, once, and for so long at most.
+    pub(crate) fn for_copies(time: Duration) -> Self {
+        Self {
+            filters: Filters::default(),
+            choice: WeightedChoice::new(&[]),
+            backends: Vec::new(),
+            timeouts: RouteTimeouts { request: Some(time), backend_request: None },
+            retry: None,
+            extras: None,
+            own: Lane(0),
+        }
+    }
+
     /// The backend for one request, by weight; `None` if there is none to choose from.
     pub(crate) fn backend(&self, random: u64) -> Option<(usize, &BackendUse)> {
         let index = self.choice.pick(random)?;
@@ -239,8 +278,43 @@ impl Compiler {
             backends,
             timeouts: rule.timeouts,
             retry: rule.retry.clone(),
+            extras: self.rule_extras(rule),
             own,
         })
+    }
+
+    fn rule_extras(&self, rule: &irongate_config::RouteRule) -> Option<Box<RuleExtras>> {
+        let own = self.extras(&rule.filters);
+        let backends: Vec<_> = rule.backends.iter().map(|backend| self.extras(&backend.filters)).collect();
+        let has_any = !own.is_empty() || backends.iter().any(|extras| !extras.is_empty());
+        has_any.then(|| Box::new(RuleExtras { own, backends }))
+    }
+
+    fn extras(&self, filters: &[Filter]) -> ExtrasPlan {
+        let mut plan = ExtrasPlan::default();
+        for filter in filters {
+            match filter {
+                Filter::Cors(cors) => plan.cors = Some(Arc::new(CorsPolicy::compile(cors))),
+                Filter::Mirror(mirror) => {
+                    plan.mirrors.extend(self.backend_index.get(&mirror.backend).map(|&backend| MirrorUse {
+                        backend,
+                        numerator: mirror.numerator,
+                        denominator: mirror.denominator,
+                    }))
+                }
+                Filter::RequestHeaders(_)
+                | Filter::ResponseHeaders(_)
+                | Filter::Redirect(_)
+                | Filter::Rewrite(_) => {}
+            }
+        }
+        plan
+    }
+}
+
+impl ExtrasPlan {
+    fn is_empty(&self) -> bool {
+        self.cors.is_none() && self.mirrors.is_empty()
     }
 }
 

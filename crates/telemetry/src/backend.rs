@@ -14,6 +14,9 @@ pub struct BackendMetrics {
     pub(crate) connect_failures: Counter,
     pub(crate) ejections: Counter,
     pub(crate) panics: Counter,
+    pub(crate) copies_answered: Counter,
+    pub(crate) copies_failed: Counter,
+    pub(crate) copies_dropped: Counter,
 }
 
 impl BackendMetrics {
@@ -55,6 +58,16 @@ impl BackendMetrics {
     /// A request was sent to an ejected endpoint because too few were left (panic mode).
     pub fn panicked(&self) {
         self.panics.increment();
+    }
+
+    /// A copy of a request (a mirror) is over: it was answered, whatever the status, or not.
+    pub fn copied(&self, answered: bool) {
+        if answered { self.copies_answered.increment() } else { self.copies_failed.increment() }
+    }
+
+    /// A copy of a request was not sent: too many or too large ones are under way, or its body could not be kept.
+    pub fn copy_dropped(&self) {
+        self.copies_dropped.increment();
     }
 }
 

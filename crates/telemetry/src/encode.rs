@@ -156,6 +156,21 @@ fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt
     let help = "Requests sent to ejected endpoints because too few were left.";
     writer.counters("irongate_backend_panic_requests", help, None, counts(|part| part.panics.value()))?;
 
+    let help = "Copies of requests (mirrors): answered, failed (no answer came), dropped (not sent, for want of room).";
+    let copies = all.iter().flat_map(|series| {
+        let sum = |count: fn(&BackendMetrics) -> u64| series.parts().map(count).sum::<u64>();
+        let results = [
+            ("answered", sum(|part| part.copies_answered.value())),
+            ("failed", sum(|part| part.copies_failed.value())),
+            ("dropped", sum(|part| part.copies_dropped.value())),
+        ];
+        // Few backends have any.
+        let counted = results.into_iter().filter(|(_, count)| *count > 0);
+        counted
+            .map(|(result, count)| ([("backend", series.labels().clone()), ("result", result.into())], count))
+    });
+    writer.counters("irongate_mirrored_requests", help, None, copies)?;
+
     let gauges = |value: fn(&BackendMetrics) -> i64| {
         let sum = move |series: &Series<BackendMetrics>| series.parts().map(value).sum::<i64>().max(0);
         all.iter().map(move |series| ([("backend", series.labels().clone())], sum(series)))

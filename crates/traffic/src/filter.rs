@@ -1,13 +1,17 @@
 //! What is done to requests and answers on their way: the filters of a rule or of one of its backends.
 //!
-//! A filter is a variant of [`irongate_config::Filter`], a file here, and an arm in [`Filters::compile`].
+//! A filter is a variant of [`irongate_config::Filter`], a file here, and an arm in [`Filters::compile`]. Mirrors have
+//! no file: whoever sends requests sends their copies, too.
 
+mod cors;
 mod headers;
 mod path;
 mod redirect;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+
+pub use cors::{CorsPolicy, PreflightField};
 
 use headers::HeaderEditor;
 use irongate_config::{Filter, Scheme};
@@ -22,6 +26,7 @@ pub struct Filters {
     request: Box<[RequestFilter]>,
     /// What works on answers, in the order written.
     response: Box<[HeaderEditor]>,
+    rewrites_path: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,7 @@ impl Filters {
     #[must_use]
     pub fn compile(filters: &[Filter]) -> Self {
         let (mut request, mut response) = (Vec::new(), Vec::new());
+        let mut rewrites_path = false;
         for filter in filters {
             match filter {
                 Filter::RequestHeaders(edits) => {
@@ -63,10 +69,15 @@ impl Filters {
                 Filter::Redirect(redirect) => {
                     request.push(RequestFilter::Redirect(Redirector::compile(redirect)));
                 }
-                Filter::Rewrite(rewrite) => request.push(RequestFilter::Rewrite(Rewriter::compile(rewrite))),
+                Filter::Rewrite(rewrite) => {
+                    rewrites_path |= rewrite.path.is_some();
+                    request.push(RequestFilter::Rewrite(Rewriter::compile(rewrite)));
+                }
+                // Both see the request as a whole and stand outside this list: see `CorsPolicy` and whoever sends.
+                Filter::Cors(_) | Filter::Mirror(_) => {}
             }
         }
-        Self { request: request.into(), response: response.into() }
+        Self { request: request.into(), response: response.into(), rewrites_path }
     }
 
     /// Whether nothing is done to requests and answers.
@@ -79,6 +90,14 @@ impl Filters {
     #[must_use]
     pub fn redirects(&self) -> bool {
         self.request.iter().any(|filter| matches!(filter, RequestFilter::Redirect(_)))
+    }
+
+    /// How much of the path the rule's prefix match still fits once these filters have worked: nothing where they
+    /// rewrite it. For the filters that come next.
+    #[inline]
+    #[must_use]
+    pub fn prefix_left(&self, matched_prefix: usize) -> usize {
+        if self.rewrites_path { 0 } else { matched_prefix }
     }
 
     /// Works on a request, before its backend sees it. A redirect ends the work and is given back.

@@ -14,7 +14,7 @@ pub use balance::{
 };
 pub use choice::WeightedChoice;
 pub use deadline::{Bound, Deadlines, connect_timeout};
-pub use filter::{FilterContext, Filters, Redirection};
+pub use filter::{CorsPolicy, FilterContext, Filters, Redirection};
 pub use health::{BackendState, Cause, Change, EndpointState, Health, HealthReport};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::{CompileError, HostTable, RouteMatch, RouteTable};

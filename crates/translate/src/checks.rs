@@ -128,17 +128,12 @@ impl Checks {
         }
     }
 
-    /// As [`Checks::unique`], for names whose case does not matter.
-    pub(crate) fn unique_without_case<'n>(
-        &mut self,
-        at: &At<'_>,
-        field: &str,
-        names: impl Iterator<Item = &'n str>,
-    ) {
+    /// Each item of a list is there once.
+    pub(crate) fn unique_items<'n>(&mut self, at: &At<'_>, items: impl Iterator<Item = &'n str>) {
         let mut seen = HashSet::new();
-        for (index, name) in names.enumerate() {
-            if !seen.insert(name.to_ascii_lowercase()) {
-                self.invalid(&at.index(index).field(field), format!("`{name}` is there twice"), "");
+        for (index, item) in items.enumerate() {
+            if !seen.insert(item) {
+                self.invalid(&at.index(index), format!("`{item}` is there twice"), "");
             }
         }
     }
@@ -206,5 +201,23 @@ pub(crate) fn header_name(name: &str, at: &At<'_>, checks: &mut Checks) {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
         checks.invalid(at, format!("`{}` is not a field name", name.escape_debug()), "");
+    }
+}
+
+/// A header field's value as Gateway API takes it: visible ASCII, in which single spaces or tabs may stand, of at
+/// most 4096 bytes.
+pub(crate) fn field_value(value: &str, at: &At<'_>, checks: &mut Checks) {
+    checks.at_most_bytes(at, value, 4096);
+    let is_space = |byte: u8| matches!(byte, b' ' | b'\t');
+    let bytes = value.as_bytes();
+    if bytes.is_empty() {
+        checks.invalid(at, "is empty", "");
+    } else if bytes.iter().any(|&byte| !byte.is_ascii_graphic() && !is_space(byte)) {
+        let advice = if value.is_ascii() { "" } else { "Percent-encode what is not ASCII." };
+        checks.invalid(at, "may hold only visible ASCII characters, spaces and tabs", advice);
+    } else if is_space(bytes[0]) || is_space(bytes[bytes.len() - 1]) {
+        checks.invalid(at, "begins or ends with white space", "");
+    } else if bytes.windows(2).any(|pair| is_space(pair[0]) && is_space(pair[1])) {
+        checks.invalid(at, "has more than one space or tab in a row", "");
     }
 }

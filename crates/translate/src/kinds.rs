@@ -7,6 +7,7 @@
 
 mod backend;
 mod backend_policy;
+mod backend_reference;
 mod config_map;
 mod data;
 mod duration;
@@ -28,11 +29,13 @@ mod references;
 mod secret;
 mod selector;
 mod service;
+mod session_persistence;
 
 pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
 pub use backend_policy::{
     AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
 };
+pub use backend_reference::{BackendObjectReference, LocalObjectReference};
 pub use config_map::ConfigMap;
 pub use duration::GatewayDuration;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};
@@ -52,8 +55,8 @@ pub use http_route::{
     HttpRouteTimeouts, PathMatch, PathMatchType, QueryParamMatch, Retry, ValueMatchType,
 };
 pub use http_route_filter::{
-    FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType, RequestRedirect,
-    UrlRewrite,
+    CorsFilter, FilterType, Fraction, Header, HeaderModifier, HttpRouteFilter, PathModifier,
+    PathModifierType, RequestMirror, RequestRedirect, UrlRewrite,
 };
 pub use ignored::IgnoredAny;
 pub use listener::{
@@ -72,6 +75,7 @@ pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 pub use service::{
     PortProtocol, PortReference, Service, ServicePort, ServiceSpec, ServiceType, SessionAffinity,
 };
+pub use session_persistence::{CookieConfig, CookieLifetimeType, SessionPersistence, SessionPersistenceType};
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};

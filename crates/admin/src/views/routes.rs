@@ -73,6 +73,8 @@ fn filter(filter: &Filter) -> &'static str {
         Filter::ResponseHeaders(_) => "ResponseHeaderModifier",
         Filter::Redirect(_) => "RequestRedirect",
         Filter::Rewrite(_) => "URLRewrite",
+        Filter::Mirror(_) => "RequestMirror",
+        Filter::Cors(_) => "CORS",
     }
 }
 

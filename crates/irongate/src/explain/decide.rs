@@ -11,7 +11,7 @@ use super::view::{
 use irongate_config::{AttachedRoute, Config, Listener, PathMatch, RouteRule, Scheme};
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_traffic::route::naive::{self, Candidate, Condition};
-use irongate_traffic::{FilterContext, HostTable, RouteMatch, RouteTable};
+use irongate_traffic::{FilterContext, Filters, HostTable, RouteMatch, RouteTable};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -113,7 +113,8 @@ fn serve(
             Err(_) => break,
         };
         filters::apply(&rule.filters, "rule", &mut head, matched_prefix, &context, &mut Vec::new());
-        filters::apply(&backend.filters, &name, &mut head, 0, &context, &mut explanation.filters);
+        let prefix = Filters::compile(&rule.filters).prefix_left(matched_prefix);
+        filters::apply(&backend.filters, &name, &mut head, prefix, &context, &mut explanation.filters);
     }
     explanation.timeouts = timeouts(listener, rule);
     explanation.retry = rule.retry.as_ref().map(|retry| {

@@ -2,8 +2,8 @@
 
 use super::view::{Change, FilterView};
 use irongate_config::{Filter, HeaderEdits};
-use irongate_message::RequestHead;
-use irongate_traffic::{FilterContext, Filters, Redirection};
+use irongate_message::{Known, RequestHead};
+use irongate_traffic::{CorsPolicy, FilterContext, Filters, Redirection};
 
 /// Works on the head as the gateway would; a redirect ends the work and is given back.
 pub(super) fn apply(
@@ -23,7 +23,7 @@ pub(super) fn apply(
             // What the prefix match fitted is gone.
             matched_prefix = 0;
         }
-        let (kind, note) = describe(filter, redirection.as_ref());
+        let (kind, note) = describe(filter, head, redirection.as_ref());
         views.push(FilterView { of: of.to_owned(), kind, note, changes: before.changes(&after) });
         if redirection.is_some() {
             return redirection;
@@ -32,7 +32,11 @@ pub(super) fn apply(
     None
 }
 
-fn describe(filter: &Filter, redirection: Option<&Redirection>) -> (&'static str, Option<String>) {
+fn describe(
+    filter: &Filter,
+    head: &RequestHead,
+    redirection: Option<&Redirection>,
+) -> (&'static str, Option<String>) {
     match filter {
         Filter::RequestHeaders(_) => ("RequestHeaderModifier", None),
         Filter::ResponseHeaders(edits) => ("ResponseHeaderModifier", Some(edits_of_answer(edits))),
@@ -43,7 +47,23 @@ fn describe(filter: &Filter, redirection: Option<&Redirection>) -> (&'static str
             ("RequestRedirect", answer)
         }
         Filter::Rewrite(_) => ("URLRewrite", None),
+        Filter::Mirror(mirror) => {
+            let (numerator, denominator) = (mirror.numerator, mirror.denominator);
+            let note = format!("copies {numerator} of {denominator} requests to {}", mirror.backend);
+            ("RequestMirror", Some(note))
+        }
+        Filter::Cors(cors) => ("CORS", Some(readers(&CorsPolicy::compile(cors), head))),
     }
+}
+
+/// What a CORS filter makes of a request.
+fn readers(policy: &CorsPolicy, head: &RequestHead) -> String {
+    let Some(origin) = head.fields.get(Known::Origin) else {
+        return "the request has no Origin, so that no page is told anything".to_owned();
+    };
+    let allowed = if policy.allows(origin) { "may" } else { "may not" };
+    let what = if policy.is_preflight(head) { "answers the preflight: pages" } else { "pages" };
+    format!("{what} of {} {allowed} read answers", text(origin))
 }
 
 fn edits_of_answer(edits: &HeaderEdits) -> String {

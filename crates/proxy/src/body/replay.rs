@@ -14,13 +14,15 @@ pub(crate) struct Replay {
     /// How much of `kept` the present attempt has consumed.
     position: usize,
     overflowed: bool,
+    /// Somebody wants the whole copy, once the body has ended.
+    is_wanted: bool,
     /// The source gives its trailers once; another attempt sends them too.
     trailers: Option<Fields>,
 }
 
 impl Replay {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { kept: Vec::new(), limit, position: 0, overflowed: false, trailers: None }
+        Self { kept: Vec::new(), limit, position: 0, overflowed: false, is_wanted: false, trailers: None }
     }
 
     /// Whether everything that was consumed so far can be given again.
@@ -28,9 +30,27 @@ impl Replay {
         !self.overflowed
     }
 
-    /// No other attempt will follow: nothing more is kept.
+    /// No other attempt will follow: nothing more is kept, unless the whole copy is wanted.
     pub(crate) fn stop(&mut self) {
-        self.limit = 0;
+        if !self.is_wanted {
+            self.limit = 0;
+        }
+    }
+
+    /// The copy is wanted once the body has ended, as far as it fits.
+    pub(crate) fn want(&mut self, limit: usize) {
+        self.is_wanted = true;
+        self.limit = self.limit.max(limit);
+    }
+
+    /// Nobody wants it any more.
+    pub(crate) fn unwant(&mut self) {
+        self.is_wanted = false;
+    }
+
+    /// What was consumed, if all of it was kept, and the trailers. The body has to have ended.
+    pub(crate) fn copy(&self) -> Option<(&[u8], Option<&Fields>)> {
+        self.is_whole().then_some((&self.kept[..], self.trailers.as_ref()))
     }
 
     /// The next attempt begins with the first byte.

@@ -1,6 +1,6 @@
 //! Which rule a request falls to, and what becomes of it there: a plain plan, made without waiting.
 
-use super::Scratch;
+use super::{Extras, Scratch};
 use crate::backend::CoreBackend;
 use crate::connection::Client;
 use crate::core::View;
@@ -38,7 +38,7 @@ pub(crate) fn admit(
     view: &View,
     scratch: &mut Scratch,
 ) -> (Lane, Admitted) {
-    let Scratch { request, response } = scratch;
+    let Scratch { request, response, .. } = scratch;
     let Some(listener) = plan.listener(request.host()) else {
         return (plan.unmatched(), Admitted::Refuse(Failure::NoRoute));
     };
@@ -61,7 +61,7 @@ fn shape(
     view: &View,
     scratch: &mut Scratch,
 ) -> Result<(Lane, Admitted), (Lane, Failure)> {
-    let Scratch { request, response } = scratch;
+    let Scratch { request, response, extras } = scratch;
     let (rule, matched_prefix) = listener.rule(request).ok_or((listener.unmatched, Failure::NoRoute))?;
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
@@ -71,6 +71,12 @@ fn shape(
         via: client.core.shared.via.as_bytes(),
     };
     request.forward(&forwarding).map_err(|error| (rule.own, Failure::Head(error)))?;
+    if let Some(plans) = &rule.extras {
+        let extras = extras.insert(Extras::new(request, &plan.facts));
+        if let Some(reply) = extras.take_cors(&plans.own, request, response) {
+            return Ok((rule.own, Admitted::Reply(reply)));
+        }
+    }
     let context = FilterContext { scheme: Scheme::Http, listener_port: plan.facts.address.port() };
     if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
         return Ok((rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
@@ -78,9 +84,19 @@ fn shape(
     let (drawn, chosen) = rule.backend(client.core.random()).ok_or((rule.own, Failure::NoBackend))?;
     let BackendUse { target, filters, lane } = chosen;
     let index = target.map_err(|reason| (*lane, Failure::InvalidBackend(reason)))?;
-    // What the prefix match fitted may have been rewritten by the rule's own filters.
-    if let Some(redirection) = filters.request(request, 0, &context) {
+    let for_backend = rule.extras.as_ref().and_then(|plans| Some((plans, plans.backends.get(drawn)?)));
+    if let (Some((plans, own)), Some(extras)) = (for_backend, extras.as_mut()) {
+        if let Some(reply) = extras.take_cors(own, request, response) {
+            return Ok((*lane, Admitted::Reply(reply)));
+        }
+        extras.take_copies(&plans.own, client, view, request);
+    }
+    let prefix = rule.filters.prefix_left(matched_prefix);
+    if let Some(redirection) = filters.request(request, prefix, &context) {
         return Ok((*lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
+    }
+    if let (Some((_, own)), Some(extras)) = (for_backend, extras.as_mut()) {
+        extras.take_copies(own, client, view, request);
     }
     let backend = view.backends[index].clone();
     Ok((*lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))

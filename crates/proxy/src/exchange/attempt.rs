@@ -56,7 +56,7 @@ enum End {
 }
 
 /// Sends a request to its backend and the answer to the client.
-pub(super) async fn forward<D: Downstream>(
+pub(crate) async fn forward<D: Downstream>(
     client: &Client,
     timer: &Timer,
     facts: &PortFacts,
@@ -89,7 +89,9 @@ pub(super) async fn forward<D: Downstream>(
         only_new: false,
         outcome: Outcome::default(),
     };
+    attempts.begin_copies();
     let failure = attempts.run(begun).await;
+    attempts.send_copies();
     let Attempts { downstream, scratch, outcome, .. } = attempts;
     match failure {
         None => outcome,
@@ -176,6 +178,23 @@ impl<D: Downstream> Attempts<'_, D> {
     }
 }
 
+/// Copies of the request, for mirrors.
+impl<D: Downstream> Attempts<'_, D> {
+    fn begin_copies(&mut self) {
+        if let Some(extras) = &self.scratch.extras {
+            extras.keep_body(&mut self.replay);
+            self.send_copies();
+        }
+    }
+
+    /// Sends those that wait, if all of the request is there now.
+    fn send_copies(&mut self) {
+        if let Some(extras) = &mut self.scratch.extras {
+            extras.send_copies(self.client, &mut self.replay, self.downstream.source());
+        }
+    }
+}
+
 /// Over a connection.
 impl<D: Downstream> Attempts<'_, D> {
     /// The exchange over a connection. Also says whether all of the request was sent.
@@ -200,6 +219,7 @@ impl<D: Downstream> Attempts<'_, D> {
         };
         let headed = duplex.await_head(&mut load, &mut self.scratch.response, &self.deadlines, begun).await;
         let Duplex { upload, presence, .. } = duplex;
+        self.send_copies();
         let now = core.now();
         self.outcome.request_bytes = upload.pump.moved;
         if let Err(failure) = headed {
@@ -281,6 +301,9 @@ impl<D: Downstream> Attempts<'_, D> {
             filters.response(response);
         }
         self.rule.filters.response(response);
+        if let Some(extras) = &self.scratch.extras {
+            extras.answer(response);
+        }
         if response.status() == 101 {
             self.downstream.start_tunnel(response);
             upstream.begin_tunnel();

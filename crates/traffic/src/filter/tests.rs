@@ -1,8 +1,10 @@
 //! Filters on whole heads, and what the tests of the official conformance suite of these names ask of them.
 #![allow(non_snake_case)]
 
-use super::{FilterContext, Filters};
-use irongate_config::{Filter, HeaderEdits, PathRewrite, Redirect, Rewrite, Scheme};
+use super::{CorsPolicy, FilterContext, Filters};
+use irongate_config::{
+    Cors, CorsAllowed, CorsOrigin, Filter, HeaderEdits, PathRewrite, Redirect, Rewrite, Scheme,
+};
 use irongate_message::{BodyLength, ConnectionOption, HeadLimits, HeadParser, Method, Parsed};
 use irongate_message::{RequestHead, ResponseHead, Version};
 
@@ -288,4 +290,136 @@ fn filters_work_in_the_order_written() {
     let nothing = Filters::compile(&[]);
     assert!(nothing.is_empty());
     assert_eq!(nothing.request(&mut head, 1, &HTTP_80), None);
+}
+
+fn cors() -> Cors {
+    let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect::<Vec<_>>();
+    let origins = ["https://www.foo.com", "https://*.bar.com"];
+    Cors {
+        origins: origins.map(|origin| CorsOrigin::parse(origin).expect("an origin")).into(),
+        credentials: true,
+        methods: CorsAllowed::Only(names(&["GET", "OPTIONS"])),
+        headers: CorsAllowed::Only(names(&["x-header-1", "x-header-2"])),
+        expose: names(&["x-header-3", "x-header-4"]),
+        max_age: 3600,
+    }
+}
+
+fn wildcards(credentials: bool) -> Cors {
+    Cors {
+        origins: vec![CorsOrigin::Any],
+        credentials,
+        methods: CorsAllowed::Any,
+        headers: CorsAllowed::Any,
+        expose: vec!["x-a".into(), "*".into()],
+        max_age: 5,
+    }
+}
+
+/// A preflight's answer without `vary`, one field a line.
+fn check_preflight(cors: &Cors, request: &str, expected: &[&str]) {
+    let head = request_head(&format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\n{request}\r\n"));
+    let policy = CorsPolicy::compile(cors);
+    assert!(policy.is_preflight(&head), "{request}");
+    let fields = policy.preflight(&head);
+    let shown: Vec<String> = fields
+        .iter()
+        .skip(1)
+        .map(|(name, value)| format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+        .collect();
+    assert_eq!(shown, expected, "{request}");
+    assert_eq!(fields[0].0, b"vary");
+}
+
+#[test]
+fn HTTPRouteCORS_preflights() {
+    let asked =
+        "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: x-header-1, x-header-2\r\n";
+    for origin in ["https://www.foo.com", "https://www.bar.com", "https://xpto.www.bar.com"] {
+        check_preflight(
+            &cors(),
+            &format!("Origin: {origin}\r\n{asked}"),
+            &[
+                &format!("access-control-allow-origin: {origin}"),
+                "access-control-allow-credentials: true",
+                "access-control-allow-methods: GET, OPTIONS",
+                "access-control-allow-headers: x-header-1, x-header-2",
+                "access-control-expose-headers: x-header-3, x-header-4",
+                "access-control-max-age: 3600",
+            ],
+        );
+    }
+    check_preflight(&cors(), &format!("Origin: https://foobar.com\r\n{asked}"), &[]);
+    check_preflight(&cors(), &format!("Origin: null\r\n{asked}"), &[]);
+    let nothing = Cors { origins: Vec::new(), ..wildcards(false) };
+    check_preflight(&nothing, &format!("Origin: https://www.foo.com\r\n{asked}"), &[]);
+}
+
+#[test]
+fn HTTPRouteCORS_wildcards_echo_what_was_asked() {
+    let put = "Origin: https://foobar.com:12345\r\nAccess-Control-Request-Method: PUT\r\n";
+    let origin = "access-control-allow-origin: https://foobar.com:12345";
+    let (method, age) = ("access-control-allow-methods: PUT", "access-control-max-age: 5");
+    let expose = "access-control-expose-headers: x-a, *";
+    check_preflight(&wildcards(false), put, &[origin, method, expose, age]);
+    let with_headers = format!("{put}Access-Control-Request-Headers: x-header-1, x-header-2\r\n");
+    let headers = "access-control-allow-headers: x-header-1, x-header-2";
+    check_preflight(&wildcards(false), &with_headers, &[origin, method, headers, expose, age]);
+    let credentials = "access-control-allow-credentials: true";
+    let expose = "access-control-expose-headers: x-a";
+    check_preflight(&wildcards(true), &with_headers, &[origin, credentials, method, headers, expose, age]);
+    let safe = Cors { methods: CorsAllowed::Only(Vec::new()), expose: Vec::new(), ..wildcards(false) };
+    check_preflight(&safe, put, &[origin, age]);
+}
+
+#[test]
+fn HTTPRouteCORS_only_preflights_are_answered() {
+    let policy = CorsPolicy::compile(&cors());
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\nOrigin: https://www.foo.com\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+        "OPTIONS / HTTP/1.1\r\nHost: a\r\nOrigin: https://www.foo.com\r\n\r\n",
+        "OPTIONS / HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+    ] {
+        assert!(!policy.is_preflight(&request_head(request)), "{request}");
+    }
+}
+
+#[test]
+fn HTTPRouteCORS_answers() {
+    let check = |cors: &Cors, origin: Option<&str>, fields: &[(&str, &str)], expected: &[&str]| {
+        let mut head = ResponseHead::new();
+        let given = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        head.from_parts(200, false, Method::Get, given, &HeadLimits::default()).expect("a head");
+        CorsPolicy::compile(cors).answer(origin.map(str::as_bytes), &mut head.fields);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let shown: Vec<String> =
+            head.fields.iter().map(|(name, value)| format!("{}: {}", text(name), text(value))).collect();
+        assert_eq!(shown, expected, "{origin:?} {fields:?}");
+    };
+    let backends =
+        [("access-control-allow-origin", "*"), ("access-control-allow-credentials", "true"), ("x", "1")];
+    check(
+        &cors(),
+        Some("https://www.foo.com"),
+        &backends,
+        &[
+            "x: 1",
+            "vary: Origin",
+            "access-control-allow-origin: https://www.foo.com",
+            "access-control-allow-credentials: true",
+            "access-control-expose-headers: x-header-3, x-header-4",
+        ],
+    );
+    check(&cors(), Some("https://foobar.com"), &backends, &["x: 1", "vary: Origin"]);
+    check(&cors(), None, &[("vary", "Accept, ORIGIN")], &["vary: Accept, ORIGIN"]);
+    check(
+        &wildcards(false),
+        Some("https://other.foo.com"),
+        &[("vary", "*")],
+        &[
+            "vary: *",
+            "access-control-allow-origin: https://other.foo.com",
+            "access-control-expose-headers: x-a, *",
+        ],
+    );
 }

@@ -3,7 +3,9 @@
 mod check;
 
 use super::http_route_filter::HttpRouteFilter;
-use super::{CORE_GROUP, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, Text};
+use super::{
+    CORE_GROUP, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, SessionPersistence, Text,
+};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -55,8 +57,8 @@ pub struct HttpRouteRule {
     pub timeouts: Option<HttpRouteTimeouts>,
     /// What is tried again.
     pub retry: Option<Retry>,
-    /// Requests of one session to one instance; not offered.
-    pub session_persistence: Option<IgnoredAny>,
+    /// Requests of one session to one instance; not served.
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// Conditions on a request.

@@ -1,7 +1,14 @@
 //! Filters of an `HTTPRoute`: of a rule, or of one of its backends.
 
+mod cors;
+mod mirror;
+
+pub use cors::CorsFilter;
+pub use mirror::{Fraction, RequestMirror};
+
+use super::backend_reference::LocalObjectReference;
 use super::{IgnoredAny, Text};
-use crate::checks::{Checks, header_name};
+use crate::checks::{Checks, field_value, header_name};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
@@ -24,13 +31,13 @@ pub struct HttpRouteFilter {
     /// A rewrite of the path or the host.
     pub url_rewrite: Option<Box<UrlRewrite>>,
     /// A copy of the request, elsewhere.
-    pub request_mirror: Option<IgnoredAny>,
+    pub request_mirror: Option<Box<RequestMirror>>,
     /// Cross-origin resource sharing.
-    pub cors: Option<IgnoredAny>,
+    pub cors: Option<Box<CorsFilter>>,
     /// A question to an authorization service.
     pub external_auth: Option<IgnoredAny>,
     /// Another object.
-    pub extension_ref: Option<IgnoredAny>,
+    pub extension_ref: Option<LocalObjectReference>,
 }
 
 /// What a filter does.
@@ -226,11 +233,20 @@ fn check_contents(filter: &HttpRouteFilter, at: &At<'_>, checks: &mut Checks) {
         check_hostname(rewrite.hostname.as_deref(), &at, checks);
         check_path(rewrite.path.as_ref(), &at, checks);
     }
+    if let Some(mirror) = &filter.request_mirror {
+        mirror::check(mirror, &at.field("requestMirror"), checks);
+    }
+    if let Some(cors) = &filter.cors {
+        cors::check(cors, &at.field("cors"), checks);
+    }
 }
 
 fn check_hostname(hostname: Option<&str>, at: &At<'_>, checks: &mut Checks) {
     let Some(hostname) = hostname else { return };
     match HostPattern::parse(hostname) {
+        Ok(HostPattern::Exact(_)) if hostname.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            checks.invalid(&at.field("hostname"), format!("`{hostname}` must be in lower case"), "");
+        }
         Ok(HostPattern::Exact(_)) => {}
         Ok(_) => checks.invalid(&at.field("hostname"), "must be one host, not a pattern", ""),
         Err(error) => checks.invalid(&at.field("hostname"), format!("`{hostname}` {error}"), ""),
@@ -278,18 +294,16 @@ fn check_edits(edits: &HeaderModifier, at: &At<'_>, checks: &mut Checks) {
     for (list, headers) in [("set", &edits.set), ("add", &edits.add)] {
         let at = at.field(list);
         checks.at_most(&at, headers.len(), 16);
-        checks.unique_without_case(&at, "name", headers.iter().map(|header| &*header.name));
+        checks.unique(&at, "name", headers.iter().map(|header| Some(&*header.name)));
         for (index, header) in headers.iter().enumerate() {
             let at = at.index(index);
             header_name(&header.name, &at.field("name"), checks);
-            checks.at_most_bytes(&at.field("value"), &header.value, 4096);
-            if header.value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
-                checks.invalid(&at.field("value"), "holds a control character", "");
-            }
+            field_value(&header.value, &at.field("value"), checks);
         }
     }
     let at = at.field("remove");
     checks.at_most(&at, edits.remove.len(), 16);
+    checks.unique_items(&at, edits.remove.iter().map(|name| &**name));
     for (index, name) in edits.remove.iter().enumerate() {
         header_name(name, &at.index(index), checks);
     }

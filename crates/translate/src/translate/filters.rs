@@ -1,13 +1,16 @@
 //! The filters of a rule or of one of its backends.
 
-use super::rules::Translator;
+use super::rules::{Reference, Translator};
 use crate::kinds::{
-    FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType, RequestRedirect,
-    Text, UrlRewrite,
+    CorsFilter, FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType,
+    RequestMirror, RequestRedirect, Text, UrlRewrite,
 };
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
-use irongate_config::{Filter, HeaderEdits, PathRewrite, Redirect, Rewrite, Scheme, Severity};
+use irongate_config::{
+    BackendTarget, Cors, CorsAllowed, CorsOrigin, Filter, HeaderEdits, InvalidBackend, Mirror, PathRewrite,
+    Redirect, Rewrite, Scheme, Severity,
+};
 
 /// Fields that say how a message is framed and what one connection is asked: the proxy writes them itself, and an
 /// edit would have no effect, or a harmful one.
@@ -22,46 +25,122 @@ const FRAMING_FIELDS: &[&str] = &[
     "upgrade",
 ];
 
-/// The filters in the order written; `None` if one of them is not served, and requests must not go on without it.
-pub(super) fn translate(
-    translator: &mut Translator<'_, '_>,
-    filters: &[HttpRouteFilter],
-    at: &At<'_>,
-) -> Option<Vec<Filter>> {
-    let mut translated = Vec::with_capacity(filters.len());
-    let mut is_served = true;
-    for (place, filter) in filters.iter().enumerate() {
-        match one(translator, filter, &at.index(place)) {
-            Some(filter) => translated.push(filter),
-            None => is_served = false,
-        }
-    }
-    is_served.then_some(translated)
+/// What became of one filter.
+enum One {
+    Served(Filter),
+    /// It is left out, and requests go on without it.
+    Dropped,
+    /// Requests must not go on without it.
+    Unserved,
+    /// The same, since its reference does not resolve.
+    Unresolved,
 }
 
-fn one(translator: &mut Translator<'_, '_>, filter: &HttpRouteFilter, at: &At<'_>) -> Option<Filter> {
-    let name = filter.kind.names();
+/// Why requests of a rule must not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// A filter is not served.
+    Unserved,
+    /// A filter's reference does not resolve: that is told by `ResolvedRefs`.
+    Unresolved,
+}
+
+impl Failing {
+    /// The one of the two that is told.
+    pub(super) fn worse(self, other: Self) -> Self {
+        if self == Self::Unresolved { other } else { self }
+    }
+}
+
+/// The filters in the order written.
+///
+/// # Errors
+/// If one of them is not served, and requests must not go on without it.
+pub(super) fn translate<'r>(
+    translator: &mut Translator<'_, 'r>,
+    filters: &'r [HttpRouteFilter],
+    at: &At<'_>,
+) -> Result<Vec<Filter>, Failing> {
+    let mut translated = Vec::with_capacity(filters.len());
+    let mut failing = None;
+    for (place, filter) in filters.iter().enumerate() {
+        match one(translator, filter, &at.index(place)) {
+            One::Served(filter) => translated.push(filter),
+            One::Dropped => {}
+            One::Unresolved => failing = failing.or(Some(Failing::Unresolved)),
+            One::Unserved => failing = Some(Failing::Unserved),
+        }
+    }
+    failing.map_or(Ok(translated), Err)
+}
+
+fn one<'r>(translator: &mut Translator<'_, 'r>, filter: &'r HttpRouteFilter, at: &At<'_>) -> One {
+    let (type_name, field) = filter.kind.names();
+    let at_field = at.field(field);
     // Which field goes with which type was checked on reading.
-    match filter.kind {
-        FilterType::RequestHeaderModifier => {
-            let edits = filter.request_header_modifier.as_ref()?;
-            header_edits(translator, edits, true, &at.field(name.1)).map(Filter::RequestHeaders)
-        }
-        FilterType::ResponseHeaderModifier => {
-            let edits = filter.response_header_modifier.as_ref()?;
-            header_edits(translator, edits, false, &at.field(name.1)).map(Filter::ResponseHeaders)
-        }
+    let served = match filter.kind {
+        FilterType::RequestHeaderModifier => filter
+            .request_header_modifier
+            .as_ref()
+            .and_then(|edits| header_edits(translator, edits, true, &at_field))
+            .map(Filter::RequestHeaders),
+        FilterType::ResponseHeaderModifier => filter
+            .response_header_modifier
+            .as_ref()
+            .and_then(|edits| header_edits(translator, edits, false, &at_field))
+            .map(Filter::ResponseHeaders),
         FilterType::RequestRedirect => filter.request_redirect.as_deref().map(redirect).map(Filter::Redirect),
         FilterType::UrlRewrite => filter.url_rewrite.as_deref().map(rewrite).map(Filter::Rewrite),
-        FilterType::RequestMirror
-        | FilterType::Cors
-        | FilterType::ExternalAuth
-        | FilterType::ExtensionRef => {
-            let message = format!("the filter {} is not served", name.0);
+        FilterType::RequestMirror => match &filter.request_mirror {
+            Some(filter) => match mirror(translator, filter, &at_field.field("backendRef")) {
+                Some(mirror) => Some(Filter::Mirror(mirror)),
+                None => return One::Dropped,
+            },
+            None => None,
+        },
+        FilterType::Cors => filter.cors.as_deref().map(|filter| Filter::Cors(Box::new(cors(filter)))),
+        FilterType::ExternalAuth => {
+            let message = format!("the filter {type_name} is not served");
             let advice = "Requests of this rule are answered with 500, since a filter must not be skipped.";
             translator.report(Severity::Error, &at.field("type"), "UnsupportedValue", (message, advice));
             None
         }
+        FilterType::ExtensionRef => {
+            if let Some(reference) = &filter.extension_ref {
+                let (group, kind) = (&reference.group, &reference.kind);
+                let message = format!("{kind} of the group `{group}` is no kind of filter that is known");
+                let advice =
+                    "Requests of this rule are answered with 500, since a filter must not be skipped.";
+                translator.unresolved(&at_field, InvalidBackend::InvalidKind, message, advice);
+            }
+            return One::Unresolved;
+        }
+    };
+    served.map_or(One::Unserved, One::Served)
+}
+
+/// A mirror; `None` if its reference does not resolve: then there is none, as Gateway API wants it.
+fn mirror<'r>(translator: &mut Translator<'_, 'r>, mirror: &'r RequestMirror, at: &At<'_>) -> Option<Mirror> {
+    let (numerator, denominator) = mirror.share();
+    match translator.target(&Reference::of_object(&mirror.backend_ref), at) {
+        BackendTarget::Backend(backend) => Some(Mirror { backend, numerator, denominator }),
+        BackendTarget::Invalid(_) => None,
+    }
+}
+
+fn cors(cors: &CorsFilter) -> Cors {
+    let is_any = |list: &[Text]| list.iter().any(|item| &**item == "*");
+    let allowed = |list: &Vec<Text>| {
+        if is_any(list) { CorsAllowed::Any } else { CorsAllowed::Only(list.clone()) }
+    };
+    Cors {
+        // They were checked on reading.
+        origins: cors.allow_origins.iter().filter_map(|origin| CorsOrigin::parse(origin).ok()).collect(),
+        credentials: cors.allow_credentials == Some(true),
+        methods: allowed(&cors.allow_methods),
+        headers: allowed(&cors.allow_headers),
+        expose: cors.expose_headers.clone(),
+        max_age: u32::try_from(cors.max_age).unwrap_or(0).max(1),
     }
 }
 
@@ -72,7 +151,7 @@ fn header_edits(
     at: &At<'_>,
 ) -> Option<HeaderEdits> {
     let mut is_served = true;
-    let mut check = |name: &str, at: &At<'_>| {
+    let mut check = |translator: &mut Translator<'_, '_>, name: &str, at: &At<'_>| {
         let lower = name.to_ascii_lowercase();
         let advice = if is_request && lower == "host" {
             "Use the filter URLRewrite with a hostname."
@@ -85,30 +164,28 @@ fn header_edits(
         translator.report(Severity::Error, at, "UnsupportedValue", (message, advice));
         is_served = false;
     };
-    for (list, headers) in [("set", &edits.set), ("add", &edits.add)] {
-        let at = at.field(list);
+    let mut pairs = |translator: &mut Translator<'_, '_>, headers: &[Header], at: At<'_>| {
+        let mut pairs: Vec<(Text, Text)> = Vec::with_capacity(headers.len());
         for (place, header) in headers.iter().enumerate() {
-            check(&header.name, &at.index(place).field("name"));
+            let at = at.index(place);
+            check(translator, &header.name, &at.field("name"));
+            // Gateway API: of names that differ only by case, the first counts.
+            if pairs.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(&header.name)) {
+                let text = ("the same name is there before, and only the first counts", "Remove one.");
+                translator.report(Severity::Warning, &at.field("name"), "Ignored", text);
+                continue;
+            }
+            pairs.push((header.name.clone(), header.value.clone()));
         }
-    }
+        pairs
+    };
+    let set = pairs(translator, &edits.set, at.field("set"));
+    let add = pairs(translator, &edits.add, at.field("add"));
     let removed = at.field("remove");
     for (place, name) in edits.remove.iter().enumerate() {
-        check(name, &removed.index(place));
+        check(translator, name, &removed.index(place));
     }
-    let pairs = |headers: &[Header]| -> Vec<(Text, Text)> {
-        headers.iter().map(|header| (header.name.clone(), trimmed(&header.value))).collect()
-    };
-    is_served.then(|| HeaderEdits {
-        set: pairs(&edits.set),
-        add: pairs(&edits.add),
-        remove: edits.remove.clone(),
-    })
-}
-
-/// White space around a value is not part of it (RFC 9110 §5.5).
-fn trimmed(value: &Text) -> Text {
-    let trimmed = value.trim_matches([' ', '\t']);
-    if trimmed.len() == value.len() { value.clone() } else { trimmed.into() }
+    is_served.then(|| HeaderEdits { set, add, remove: edits.remove.clone() })
 }
 
 fn redirect(redirect: &RequestRedirect) -> Redirect {

@@ -6,14 +6,14 @@
 //! otherwise not accepted (`UnsupportedValue`).
 
 use super::backends::Backends;
-use super::filters;
+use super::filters::{self, Failing};
 use super::gateways::Fault;
 use super::index::Index;
 use super::matches;
 use super::regex::Regexes;
 use crate::kinds::{
-    Backend, CORE_GROUP, GATEWAY_GROUP, HttpBackendRef, HttpRoute, HttpRouteRule, IRONGATE_GROUP, Kind,
-    Service,
+    Backend, BackendObjectReference, CORE_GROUP, GATEWAY_GROUP, HttpBackendRef, HttpRoute, HttpRouteRule,
+    IRONGATE_GROUP, Kind, Service,
 };
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
@@ -112,24 +112,40 @@ impl<'r> Translator<'_, 'r> {
         self.problems.push(severity, (HttpRoute::KIND, self.object), at, reason, text);
     }
 
+    /// A reference does not resolve.
+    pub(super) fn unresolved(
+        &mut self,
+        at: &At<'_>,
+        reason: InvalidBackend,
+        message: String,
+        advice: &'static str,
+    ) {
+        self.report(Severity::Error, at, reason.as_str(), (message.clone(), advice));
+        if self.unresolved.is_none() {
+            self.unresolved = Some(Fault::new(reason.as_str(), message));
+        }
+    }
+
     fn rule(&mut self, rule: &'r HttpRouteRule, at: &At<'_>) -> Rule {
         let matches = matches::translate(self, &rule.matches, &at.field("matches"));
         let filters = filters::translate(self, &rule.filters, &at.field("filters"));
-        let mut is_failing = filters.is_none();
+        let mut failing = filters.as_ref().err().copied();
         let mut backends = Vec::with_capacity(rule.backend_refs.len());
         let list = at.field("backendRefs");
         for (place, backend) in rule.backend_refs.iter().enumerate() {
             let at = list.index(place);
-            let target = self.target(backend, &at);
+            let target = self.target(&Reference::of_backend(backend), &at);
             match filters::translate(self, &backend.filters, &at.field("filters")) {
-                Some(filters) => backends.push(BackendRef { weight: backend.weight, target, filters }),
-                None => is_failing = true,
+                Ok(filters) => backends.push(BackendRef { weight: backend.weight, target, filters }),
+                Err(other) => failing = Some(failing.map_or(other, |failing| failing.worse(other))),
             }
         }
         let Some(matches) = matches else { return Rule::Dropped };
         let name = rule.name.clone();
-        if is_failing {
-            return Rule::Failing(RouteRule { name, matches, ..RouteRule::default() });
+        if let Some(failing) = failing {
+            let rule = RouteRule { name, matches, ..RouteRule::default() };
+            // Whose reference does not resolve is valid all the same.
+            return if failing == Failing::Unresolved { Rule::Whole(rule) } else { Rule::Failing(rule) };
         }
         let timeouts = rule.timeouts.as_ref().map_or_else(RouteTimeouts::default, |timeouts| RouteTimeouts {
             request: timeouts.request.map(|duration| duration.0),
@@ -141,26 +157,16 @@ impl<'r> Translator<'_, 'r> {
             codes: retry.codes.clone(),
             backoff: retry.backoff.map(|duration| duration.0),
         });
-        Rule::Whole(RouteRule {
-            place: 0,
-            name,
-            matches,
-            filters: filters.unwrap_or_default(),
-            backends,
-            timeouts,
-            retry,
-        })
+        let filters = filters.unwrap_or_default();
+        Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry })
     }
 
     /// What a backend reference comes to.
-    fn target(&mut self, backend: &'r HttpBackendRef, at: &At<'_>) -> BackendTarget {
-        match self.resolve(backend) {
+    pub(super) fn target(&mut self, reference: &Reference<'r>, at: &At<'_>) -> BackendTarget {
+        match self.resolve(reference) {
             Ok(target) => target,
             Err((invalid, message, advice)) => {
-                self.report(Severity::Error, at, invalid.as_str(), (message.clone(), advice));
-                if self.unresolved.is_none() {
-                    self.unresolved = Some(Fault::new(invalid.as_str(), message));
-                }
+                self.unresolved(at, invalid, message, advice);
                 BackendTarget::Invalid(invalid)
             }
         }
@@ -168,9 +174,9 @@ impl<'r> Translator<'_, 'r> {
 
     fn resolve(
         &mut self,
-        backend: &'r HttpBackendRef,
+        reference: &Reference<'r>,
     ) -> Result<BackendTarget, (InvalidBackend, String, &'static str)> {
-        let (group, kind) = backend.group_kind();
+        let &Reference { group_kind: (group, kind), namespace, name, port } = reference;
         let backend_kind = match (group, kind) {
             (CORE_GROUP, Service::KIND) => BackendKind::Service,
             (IRONGATE_GROUP, Backend::KIND) => BackendKind::Backend,
@@ -181,23 +187,39 @@ impl<'r> Translator<'_, 'r> {
             }
         };
         let own = self.object.name.namespace();
-        let namespace = backend.namespace.as_deref().unwrap_or(own);
+        let namespace = namespace.unwrap_or(own);
         let is_allowed = namespace == own
-            || self.index.is_granted(
-                (GATEWAY_GROUP, HttpRoute::KIND, own),
-                (group, kind),
-                (namespace, &backend.name),
-            );
+            || self.index.is_granted((GATEWAY_GROUP, HttpRoute::KIND, own), (group, kind), (namespace, name));
         if !is_allowed {
-            let message =
-                format!("no ReferenceGrant lets HTTPRoutes of {own} use {kind} {namespace}/{}", backend.name);
+            let message = format!("no ReferenceGrant lets HTTPRoutes of {own} use {kind} {namespace}/{name}");
             let advice = "Add a ReferenceGrant in the namespace of what is named.";
             return Err((InvalidBackend::RefNotPermitted, message, advice));
         }
-        let port = if backend_kind == BackendKind::Service { backend.port.unwrap_or_default() } else { 0 };
+        let port = if backend_kind == BackendKind::Service { port.unwrap_or_default() } else { 0 };
         self.backends
-            .resolve(backend_kind, namespace, &backend.name, port, self.problems)
+            .resolve(backend_kind, namespace, name, port, self.problems)
             .map(BackendTarget::Backend)
             .map_err(|(invalid, message)| (invalid, message, ""))
+    }
+}
+
+/// What a backend reference names, wherever it stands.
+pub(super) struct Reference<'r> {
+    group_kind: (&'r str, &'r str),
+    /// `None`: the route's own.
+    namespace: Option<&'r str>,
+    name: &'r str,
+    port: Option<u16>,
+}
+
+impl<'r> Reference<'r> {
+    fn of_backend(backend: &'r HttpBackendRef) -> Self {
+        let group_kind = backend.group_kind();
+        Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
+    }
+
+    pub(super) fn of_object(object: &'r BackendObjectReference) -> Self {
+        let group_kind = object.group_kind();
+        Self { group_kind, namespace: object.namespace.as_deref(), name: &object.name, port: object.port }
     }
 }

@@ -1,8 +1,9 @@
 //! A Config and statuses as text that a human can compare.
 
 use irongate_config::{
-    Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, Config, Endpoints, FieldMatch, Filter,
-    HeaderEdits, Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule, ValueMatch,
+    Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, Config, Cors, CorsAllowed, CorsOrigin,
+    Endpoints, FieldMatch, Filter, HeaderEdits, Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch,
+    RouteRule, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, Statuses};
 use std::collections::BTreeMap;
@@ -114,7 +115,35 @@ fn filter(filter: &Filter) -> String {
             format!("redirect {}{scheme}{host}{port}{path}", redirect.status)
         }
         Filter::Rewrite(rewrite) => format!("rewrite{}{}", host(&rewrite.hostname), path(&rewrite.path)),
+        Filter::Mirror(mirror) => {
+            format!("mirror {} of {} to {}", mirror.numerator, mirror.denominator, mirror.backend)
+        }
+        Filter::Cors(policy) => cors(policy),
     }
+}
+
+fn cors(cors: &Cors) -> String {
+    let origins: Vec<String> = cors
+        .origins
+        .iter()
+        .map(|origin| match origin {
+            CorsOrigin::Any => "*".to_owned(),
+            CorsOrigin::Of { scheme, host, port } => format!("{}://{host}:{port}", scheme.as_str()),
+        })
+        .collect();
+    let allowed = |allowed: &CorsAllowed| match allowed {
+        CorsAllowed::Any => "*".to_owned(),
+        CorsAllowed::Only(names) => names.join(" "),
+    };
+    format!(
+        "cors origins [{}]{} methods [{}] headers [{}] expose [{}] for {} s",
+        origins.join(" "),
+        if cors.credentials { " with credentials" } else { "" },
+        allowed(&cors.methods),
+        allowed(&cors.headers),
+        cors.expose.join(" "),
+        cors.max_age
+    )
 }
 
 fn header_edits(edits: &HeaderEdits) -> String {

@@ -1,9 +1,10 @@
 //! What the API server would refuse in an `HTTPRoute`.
 
 use super::{HttpRouteMatch, HttpRouteRule, HttpRouteSpec, PathMatchType};
-use crate::checks::{Checks, header_name, section_name};
+use crate::checks::{Checks, field_value, header_name, section_name};
+use crate::kinds::backend_reference::check_port;
 use crate::kinds::http_route_filter::{self, FilterType, HttpRouteFilter, PathModifier, PathModifierType};
-use crate::kinds::{CORE_GROUP, GatewayDuration, ParentReference};
+use crate::kinds::{GATEWAY_GROUP, GatewayDuration, ParentReference};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
@@ -18,10 +19,21 @@ pub(super) fn spec(spec: &HttpRouteSpec, at: &At<'_>, checks: &mut Checks) {
             let advice =
                 if &**hostname == "*" { "Leave it out: a route without hostnames is for all." } else { "" };
             checks.invalid(&hostnames.index(index), format!("`{hostname}` {error}"), advice);
+        } else if hostname.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            checks.invalid(&hostnames.index(index), format!("`{hostname}` must be in lower case"), "");
         }
     }
     let rules = at.field("rules");
     checks.at_most(&rules, spec.rules.len(), 16);
+    let matches: usize = spec.rules.iter().map(|rule| rule.matches.len().max(1)).sum();
+    if matches > 128 {
+        let message = format!("have {matches} matches in all; Kubernetes would take at most 128");
+        let advice = "It is served here; split the route before it moves to a cluster.";
+        checks.warn(&rules, "TooMany", message, advice);
+    }
+    if spec.rules.is_empty() {
+        checks.invalid(&rules, "is empty", "Leave it out for one rule that fits every request.");
+    }
     checks.unique(&rules, "name", spec.rules.iter().map(|rule| rule.name.as_deref()));
     for (index, rule) in spec.rules.iter().enumerate() {
         check_rule(rule, &rules.index(index), checks);
@@ -35,18 +47,52 @@ pub(super) fn spec(spec: &HttpRouteSpec, at: &At<'_>, checks: &mut Checks) {
 
 fn check_parents(parents: &[ParentReference], at: &At<'_>, checks: &mut Checks) {
     checks.no_more_than(at, parents.len(), 32);
-    let mut seen = std::collections::HashSet::new();
-    for (index, parent) in parents.iter().enumerate() {
+    let mut seen: Vec<(Parent<'_>, usize)> = Vec::with_capacity(parents.len().min(32));
+    // More than these are refused anyhow.
+    for (index, parent) in parents.iter().take(32).enumerate() {
         let at = at.index(index);
         if let Some(port) = parent.port {
             checks.port(port, &at.field("port"));
         }
-        if !seen.insert(parent) {
-            checks.invalid(
-                &at,
-                "names the same parent as an earlier one",
-                "Tell them apart by sectionName or port.",
-            );
+        let own = Parent::of(parent);
+        let earlier = seen.iter().find(|(other, _)| *other == own).map(|(_, earlier)| *earlier);
+        let Some(earlier) = earlier else {
+            seen.push((own, index));
+            continue;
+        };
+        let is_same = |other: &ParentReference| {
+            Parent::of(other) == own && other.section_name == parent.section_name && other.port == parent.port
+        };
+        let other = &parents[earlier];
+        if parents[..index].iter().any(is_same) {
+            let advice = "Tell them apart by sectionName or port.";
+            checks.invalid(&at, "names the same parent as an earlier one", advice);
+        } else if parent.section_name.is_some() != other.section_name.is_some()
+            || parent.port.is_some() != other.port.is_some()
+        {
+            let message =
+                "names the same parent as an earlier one, which has other fields of sectionName and port";
+            checks.invalid(&at, message, "Write the same of the two fields in each of them.");
+        }
+    }
+}
+
+/// Which object a parentRef names, by what stands for what is not written.
+#[derive(PartialEq)]
+struct Parent<'a> {
+    group: &'a str,
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+}
+
+impl<'a> Parent<'a> {
+    fn of(parent: &'a ParentReference) -> Self {
+        Self {
+            group: parent.group.as_deref().unwrap_or(GATEWAY_GROUP),
+            kind: parent.kind.as_deref().unwrap_or("Gateway"),
+            namespace: parent.namespace.as_deref().filter(|namespace| !namespace.is_empty()),
+            name: &parent.name,
         }
     }
 }
@@ -79,13 +125,17 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
             if !(400..=599).contains(code) {
                 checks.invalid(&codes.index(index), format!("{code} is not from 400 to 599"), "");
             }
+            if retry.codes[..index.min(200)].contains(code) {
+                checks.invalid(&codes.index(index), format!("{code} is there twice"), "");
+            }
         }
     }
-    checks.not_served(
-        &at.field("sessionPersistence"),
-        rule.session_persistence.is_some(),
-        "session persistence is not offered yet",
-    );
+    if let Some(persistence) = &rule.session_persistence {
+        let at = at.field("sessionPersistence");
+        persistence.check(&at, checks);
+        let message = "sessions are not served: each request goes to the instance that the balancer picks";
+        checks.warn(&at, "UnsupportedValue", message, "Remove it, or keep no state in the instances.");
+    }
     check_backends(rule, at, checks);
 }
 
@@ -99,13 +149,7 @@ fn check_backends(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
     }
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
-        match backend.port {
-            Some(port) => checks.port(port, &at.field("port")),
-            None if backend.group_kind() == (CORE_GROUP, "Service") => {
-                checks.invalid(&at.field("port"), "is required for a Service", "");
-            }
-            None => {}
-        }
+        check_port(backend.group_kind(), backend.port, &at, checks);
         if backend.weight > 1_000_000 {
             checks.invalid(&at.field("weight"), "must be from 0 to 1000000", "");
         }
@@ -155,10 +199,11 @@ fn check_match(one: &HttpRouteMatch, at: &At<'_>, checks: &mut Checks) {
     }
     let headers = at.field("headers");
     checks.no_more_than(&headers, one.headers.len(), 16);
+    checks.unique(&headers, "name", one.headers.iter().map(|header| Some(&*header.name)));
     for (index, header) in one.headers.iter().enumerate() {
         let at = headers.index(index);
         header_name(&header.name, &at.field("name"), checks);
-        check_value(&header.value, &at, checks);
+        field_value(&header.value, &at.field("value"), checks);
     }
     let params = at.field("queryParams");
     checks.no_more_than(&params, one.query_params.len(), 16);
@@ -167,15 +212,11 @@ fn check_match(one: &HttpRouteMatch, at: &At<'_>, checks: &mut Checks) {
         let at = params.index(index);
         // The CRD has the pattern of header names here, too.
         header_name(&param.name, &at.field("name"), checks);
-        check_value(&param.value, &at, checks);
+        if param.value.is_empty() {
+            checks.invalid(&at.field("value"), "is empty", "");
+        }
+        checks.at_most_bytes(&at.field("value"), &param.value, 1024);
     }
-}
-
-fn check_value(value: &str, at: &At<'_>, checks: &mut Checks) {
-    if value.is_empty() {
-        checks.invalid(&at.field("value"), "is empty", "");
-    }
-    checks.at_most_bytes(&at.field("value"), value, 4096);
 }
 
 /// What the CRD refuses in a path that is compared as text (`HTTPPathMatch`'s rules).

@@ -1,0 +1,97 @@
+//! What few rules ask for besides: CORS and mirrors. A request of any other rule carries nothing of it.
+
+use crate::backend::CoreBackend;
+use crate::body::{Replay, Source};
+use crate::connection::Client;
+use crate::core::View;
+use crate::mirror::Waiting;
+use crate::reply::{self, Reply};
+use crate::snapshot::{ExtrasPlan, MirrorUse, PortFacts};
+use irongate_message::{Known, RequestHead, ResponseHead};
+use irongate_traffic::CorsPolicy;
+use smallvec::SmallVec;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a request carries.
+pub(crate) struct Extras {
+    /// Whose page sent the request, as the client said it: filters may change the field.
+    origin: Option<Box<[u8]>>,
+    cors: Option<Arc<CorsPolicy>>,
+    /// Copies that wait for the rest of the request.
+    copies: SmallVec<[Waiting; 2]>,
+    facts: Arc<PortFacts>,
+}
+
+impl Extras {
+    pub(super) fn new(request: &RequestHead, facts: &Arc<PortFacts>) -> Box<Self> {
+        let origin = request.fields.get(Known::Origin).map(Into::into);
+        Box::new(Self { origin, cors: None, copies: SmallVec::new(), facts: facts.clone() })
+    }
+
+    /// Takes a policy, unless there is one: the rule's own comes first. Gives the answer to a preflight.
+    pub(super) fn take_cors(
+        &mut self,
+        plan: &ExtrasPlan,
+        request: &RequestHead,
+        response: &mut ResponseHead,
+    ) -> Option<Reply> {
+        let policy = plan.cors.as_ref().filter(|_| self.cors.is_none())?;
+        if policy.is_preflight(request) {
+            return Some(reply::preflight(&policy.preflight(request), request, response));
+        }
+        self.cors = Some(policy.clone());
+        None
+    }
+
+    /// Copies the request as it is now for those mirrors whose turn it is.
+    pub(super) fn take_copies(
+        &mut self,
+        plan: &ExtrasPlan,
+        client: &Client,
+        view: &View,
+        request: &RequestHead,
+    ) {
+        for mirror in plan.mirrors.iter().filter(|mirror| mirror.is_drawn(client.core.random())) {
+            let backend: Rc<CoreBackend> = view.backends[mirror.backend].clone();
+            let most = self.facts.options.limits.replay_bytes;
+            self.copies.extend(Waiting::new(client, backend, request, most));
+        }
+    }
+
+    /// Says in an answer who may read it.
+    pub(super) fn answer(&self, head: &mut ResponseHead) {
+        if let Some(policy) = &self.cors {
+            policy.answer(self.origin.as_deref(), &mut head.fields);
+        }
+    }
+
+    /// Has the request's body kept, if there are copies.
+    pub(super) fn keep_body(&self, replay: &mut Replay) {
+        if !self.copies.is_empty() {
+            replay.want(self.facts.options.limits.replay_bytes);
+        }
+    }
+
+    /// Sends the copies, if the body has ended and all of it was kept. They are not sent any more if it was not.
+    pub(super) fn send_copies<S: Source>(&mut self, client: &Client, replay: &mut Replay, source: &S) {
+        if self.copies.is_empty() || !source.is_done() {
+            return;
+        }
+        if let Some((body, trailers)) = replay.copy() {
+            for copy in self.copies.drain(..) {
+                copy.send(client, &self.facts, body, trailers);
+            }
+        }
+        self.copies.clear();
+        replay.unwant();
+    }
+}
+
+impl MirrorUse {
+    /// Whether a request is copied, by a random number: exactly numerator of denominator in the long run.
+    fn is_drawn(&self, random: u64) -> bool {
+        let place = (u128::from(random) * u128::from(self.denominator)) >> 64;
+        place < u128::from(self.numerator)
+    }
+}
