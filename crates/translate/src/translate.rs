@@ -20,6 +20,7 @@ mod provenance;
 mod regex;
 mod rules;
 mod served;
+mod shadowed;
 mod statuses;
 
 use crate::problems::UnplacedProblems;
@@ -75,6 +76,7 @@ pub fn translate(resources: &Resources) -> Translation {
         }
         config.listeners.extend(listeners(node));
     }
+    shadowed::check(&config.listeners, resources, &mut problems);
     Translation { config, statuses, policies, problems: problems.place(&resources.documents) }
 }
 

@@ -1,10 +1,367 @@
-//! The conformance tests of `HTTPRoute`.
+//! The conformance tests of `HTTPRoute`: each is named after the golden file that it runs.
 
 use crate::Conformance;
-use crate::cases::get;
+use crate::cases::{Case, get, request};
+use irongate_testkit::eventually;
+
+/// Runs the manifests of a test and compares what comes of requests to the Gateway `same-namespace`.
+#[track_caller]
+fn check(test: &str, cases: impl IntoIterator<Item = Case>) {
+    Conformance::start(test).at("same-namespace", 80).check(cases);
+}
 
 #[test]
 fn simple_same_namespace() {
-    let conformance = Conformance::start("HTTPRouteSimpleSameNamespace");
+    check("HTTPRouteSimpleSameNamespace", [get("/").to("infra-backend-v1")]);
+}
+
+#[test]
+fn matches() {
+    check(
+        "HTTPRouteExactPathMatching",
+        [
+            get("/one").to("infra-backend-v1"),
+            get("/two").to("infra-backend-v2"),
+            get("/").status(404),
+            get("/one/example").status(404),
+            get("/two/").status(404),
+            get("/Two").status(404),
+        ],
+    );
+    check(
+        "HTTPRouteMatching",
+        [
+            get("/").to("infra-backend-v1"),
+            get("/example").to("infra-backend-v1"),
+            get("/").field("Version", "one").to("infra-backend-v1"),
+            get("/v2").to("infra-backend-v2"),
+            get("/v2/").to("infra-backend-v2"),
+            get("/v2/example").to("infra-backend-v2"),
+            get("/").field("Version", "two").to("infra-backend-v2"),
+            get("/v2example").to("infra-backend-v1"),
+            get("/foo/v2/example").to("infra-backend-v1"),
+        ],
+    );
+    check(
+        "HTTPRoutePathMatchOrder",
+        [
+            get("/match/exact/one").to("infra-backend-v2"),
+            get("/match/exact").to("infra-backend-v3"),
+            get("/match").to("infra-backend-v3"),
+            get("/match/prefix/one/any").to("infra-backend-v1"),
+            get("/match/prefix/any").to("infra-backend-v1"),
+            get("/match/any").to("infra-backend-v3"),
+            get("/match/exact/one/two").to("infra-backend-v1"),
+        ],
+    );
+    check(
+        "HTTPRouteNamedRule",
+        [get("/named").to("infra-backend-v1"), get("/unnamed").to("infra-backend-v2")],
+    );
+}
+
+#[test]
+fn header_matching() {
+    let with =
+        |fields: &[(&str, &str)]| fields.iter().fold(get("/"), |case, (name, value)| case.field(name, value));
+    check(
+        "HTTPRouteHeaderMatching",
+        [
+            with(&[("Version", "one")]).to("infra-backend-v1"),
+            with(&[("Version", "two")]).to("infra-backend-v2"),
+            with(&[("Version", "two"), ("Color", "orange")]).to("infra-backend-v1"),
+            with(&[("Color", "orange")]).status(404),
+            with(&[("Some-Other-Header", "one")]).status(404),
+            with(&[("Color", "blue")]).to("infra-backend-v1"),
+            with(&[("Color", "green")]).to("infra-backend-v1"),
+            with(&[("Color", "red")]).to("infra-backend-v2"),
+            with(&[("Color", "yellow")]).to("infra-backend-v2"),
+            with(&[("Color", "purple")]).status(404),
+        ],
+    );
+}
+
+#[test]
+fn method_matching() {
+    check(
+        "HTTPRouteMethodMatching",
+        [
+            request("POST", "/").to("infra-backend-v1"),
+            get("/").to("infra-backend-v2"),
+            request("HEAD", "/").status(404),
+            get("/path1").to("infra-backend-v1"),
+            request("PUT", "/").field("version", "one").to("infra-backend-v2"),
+            request("POST", "/path2").field("version", "two").to("infra-backend-v3"),
+            request("PATCH", "/path3").to("infra-backend-v1"),
+            request("DELETE", "/path4").field("version", "three").to("infra-backend-v1"),
+            request("PUT", "/").status(404),
+            request("DELETE", "/path4").status(404),
+            request("PATCH", "/path5").to("infra-backend-v2"),
+            get("/path5").field("version", "four").to("infra-backend-v1"),
+            request("PATCH", "/").field("version", "four").to("infra-backend-v3"),
+        ],
+    );
+}
+
+#[test]
+fn query_param_matching() {
+    check(
+        "HTTPRouteQueryParamMatching",
+        [
+            get("/?animal=whale").to("infra-backend-v1"),
+            get("/?animal=dolphin").to("infra-backend-v2"),
+            get("/?animal=whale&otherparam=irrelevant").to("infra-backend-v1"),
+            get("/?animal=dolphin&color=yellow").to("infra-backend-v2"),
+            get("/?animal=dolphin&color=blue").to("infra-backend-v3"),
+            get("/?ANIMAL=Whale").to("infra-backend-v3"),
+            get("/?animal=whale&animal=dolphin").to("infra-backend-v1"),
+            get("/").status(404),
+            get("/?animal=dog").status(404),
+            get("/?whaledolphin").status(404),
+            get("/path1?animal=whale").to("infra-backend-v1"),
+            get("/?animal=whale").field("version", "one").to("infra-backend-v2"),
+            get("/path2?animal=whale").field("version", "two").to("infra-backend-v3"),
+            get("/path3?animal=shark").to("infra-backend-v1"),
+            get("/path4").field("version", "three").to("infra-backend-v1"),
+            get("/path3?animal=fish").status(404),
+            get("/path5?animal=hydra").to("infra-backend-v3"),
+            get("/path5?animal=other").to("infra-backend-v1"),
+        ],
+    );
+}
+
+#[test]
+fn matching_across_routes() {
+    check(
+        "HTTPRouteMatchingAcrossRoutes",
+        [
+            get("/").to("infra-backend-v1"),
+            get("/example").to("infra-backend-v1"),
+            get("/").host("example.net").to("infra-backend-v1"),
+            get("/example").field("Version", "one").to("infra-backend-v1"),
+            get("/v2").to("infra-backend-v2"),
+            get("/v2example").to("infra-backend-v1"),
+            get("/").host("example.net").field("Version", "two").to("infra-backend-v1"),
+            get("/v2/example").to("infra-backend-v2"),
+            get("/").field("Version", "two").to("infra-backend-v2"),
+            get("/").host("example.org").status(404),
+        ],
+    );
+}
+
+#[test]
+fn references() {
+    for test in [
+        "HTTPRouteInvalidNonExistentBackendRef",
+        "HTTPRouteInvalidBackendRefUnknownKind",
+        "HTTPRouteInvalidCrossNamespaceBackendRef",
+        "HTTPRouteInvalidReferenceGrant",
+    ] {
+        check(test, [get("/").status(500)]);
+    }
+    check("HTTPRouteNoBackendRefs", [get("/omitted").status(500), get("/empty").status(500)]);
+    check(
+        "HTTPRoutePartiallyInvalidViaInvalidReferenceGrant",
+        [get("/v1").to("infra-backend-v1"), get("/v2").status(500)],
+    );
+    for test in [
+        "HTTPRouteInvalidCrossNamespaceParentRef",
+        "HTTPRouteInvalidParentRefNotMatchingSectionName",
+        "HTTPRouteInvalidParentRefNotMatchingListenerPort",
+        "HTTPRouteInvalidParentRefSectionNameNotMatchingPort",
+    ] {
+        check(test, [get("/").status(404)]);
+    }
+    let conformance = Conformance::start("HTTPRouteCrossNamespace");
+    conformance.at("backend-namespaces", 80).check([get("/").to("web-backend")]);
+}
+
+#[test]
+fn changes() {
+    let mut conformance = Conformance::start("HTTPRouteReferenceGrant");
+    conformance.at("same-namespace", 80).check([get("/").to("web-backend")]);
+    conformance.change("HTTPRouteReferenceGrant-deleted");
+    conformance.at("same-namespace", 80).eventually(&get("/").status(500));
+    let mut conformance = Conformance::start("HTTPRouteObservedGenerationBump");
     conformance.at("same-namespace", 80).check([get("/").to("infra-backend-v1")]);
+    conformance.change("HTTPRouteObservedGenerationBump-changed");
+    conformance.at("same-namespace", 80).eventually(&get("/").to("infra-backend-v2"));
+}
+
+#[test]
+fn header_modifiers() {
+    let modified = |case: Case| {
+        case.field("X-Header-Remove", "remove-val")
+            .field("X-Header-Add", "original")
+            .field("x-header-set", "original")
+            .field("Some-Other-Header", "val")
+            .to("infra-backend-v1")
+            .sees("X-Header-Set", "set-overwrites-values")
+            .sees("X-Header-Add", "original,add-appends-values")
+            .sees("Some-Other-Header", "val")
+            .sees_no("X-Header-Remove")
+    };
+    check("HTTPRouteRequestHeaderModifier", [modified(get("/all"))]);
+    check("HTTPRouteBackendRequestHeaderModifier", [modified(get("/all"))]);
+    check(
+        "HTTPRouteResponseHeaderModifier",
+        [get("/all")
+            .field("X-Echo-Set-Header", "X-Header-Remove:a,x-header-set:b,X-Header-Add:original,Other:c")
+            .to("infra-backend-v1")
+            .answers("X-Header-Set", "set-overwrites-values")
+            .answers("X-Header-Add", "original,add-appends-values")
+            .answers("Other", "c")
+            .answers_no("X-Header-Remove")],
+    );
+}
+
+#[test]
+fn rewrites() {
+    let rewritten = |target: &str, host: &str| get(target).host("rewrite.example").sees("Host", host);
+    check(
+        "HTTPRouteRewriteHost",
+        [
+            rewritten("/one", "one.example.org").to("infra-backend-v1"),
+            rewritten("/two", "example.org").to("infra-backend-v2"),
+        ],
+    );
+    check(
+        "HTTPRouteRewritePath",
+        [
+            get("/prefix/one/two").sees_line("GET /one/two").to("infra-backend-v1"),
+            get("/strip-prefix/three").sees_line("GET /three").to("infra-backend-v1"),
+            get("/strip-prefix").sees_line("GET /").to("infra-backend-v1"),
+            get("/full/one/two").sees_line("GET /one").to("infra-backend-v1"),
+        ],
+    );
+    check(
+        "HTTPRouteBackendURLRewrite",
+        [get("/prefix/one/two")
+            .sees_line("GET /one/two")
+            .sees("Host", "one.example.org")
+            .to("infra-backend-v1")],
+    );
+}
+
+#[test]
+fn redirects() {
+    let to = |target: &str, status, location: &str| get(target).status(status).answers("Location", location);
+    check(
+        "HTTPRouteRedirectHostAndStatus",
+        [
+            to("/hostname-redirect", 302, "http://example.org/hostname-redirect"),
+            to("/host-and-status", 301, "http://example.org/host-and-status"),
+        ],
+    );
+    check(
+        "HTTPRouteRedirectPath",
+        [
+            to("/original-prefix/lemon", 302, "http://example.com/replacement-prefix/lemon"),
+            to("/full/path/original", 302, "http://example.com/full-path-replacement"),
+            to("/prefix-and-host/lemon", 302, "http://example.org/replacement-prefix/lemon"),
+            to("/full-and-status", 301, "http://example.com/full-path-replacement"),
+        ],
+    );
+    check(
+        "HTTPRouteRedirectPort",
+        [
+            to("/port", 302, "http://example.com:8083/port"),
+            to("/port-and-host", 302, "http://example.org:8083/port-and-host"),
+            to("/port-and-status", 301, "http://example.com:8083/port-and-status"),
+        ],
+    );
+    check(
+        "HTTPRouteRedirectScheme",
+        [
+            to("/scheme", 302, "https://example.com/scheme"),
+            to("/scheme-and-host", 302, "https://example.org/scheme-and-host"),
+            to("/scheme-and-status", 301, "https://example.com/scheme-and-status"),
+        ],
+    );
+    check("HTTPRouteBackendRequestRedirect", [to("/one", 301, "http://example.org/one")]);
+    for status in [303, 307, 308] {
+        check(&format!("HTTPRoute{status}Redirect"), [to("/r", status, "https://example.org/r")]);
+    }
+}
+
+#[test]
+fn mirrors() {
+    let conformance = Conformance::start("HTTPRouteRequestMirror");
+    conformance.at("same-namespace", 80).check([
+        get("/mirror?a=b").to("infra-backend-v1"),
+        get("/mirror-and-modify-headers").field("X-Header-Remove", "1").to("infra-backend-v1"),
+    ]);
+    eventually("the copies come", || conformance.requests_of("infra-backend-v2").len() == 2);
+    for copy in conformance.requests_of("infra-backend-v2") {
+        let is_modified = copy.target() == "/mirror-and-modify-headers";
+        assert!(is_modified || copy.target() == "/mirror?a=b", "{copy:?}");
+        assert_eq!(copy.field("x-header-set").is_some(), is_modified);
+        assert_eq!(copy.field("x-header-remove"), None);
+    }
+    let conformance = Conformance::start("HTTPRouteRequestMultipleMirrors");
+    conformance.at("same-namespace", 80).check([get("/multi-mirror").to("infra-backend-v1")]);
+    for service in ["infra-backend-v2", "infra-backend-v3"] {
+        eventually("the copies come", || conformance.requests_of(service).len() == 1);
+    }
+}
+
+#[test]
+fn cors() {
+    let ask = |target: &str, origin: &str, method: &str| {
+        request("OPTIONS", target).field("Origin", origin).field("Access-Control-Request-Method", method)
+    };
+    let headers = "x-header-1, x-header-2";
+    let one = |origin: &str| {
+        ask("/cors-1", origin, "GET")
+            .field("Access-Control-Request-Headers", headers)
+            .answers("access-control-allow-origin", origin)
+            .answers("access-control-allow-methods", "GET, OPTIONS")
+            .answers("access-control-allow-headers", headers)
+            .answers("access-control-expose-headers", "x-header-3, x-header-4")
+            .answers("access-control-max-age", "3600")
+            .answers("access-control-allow-credentials", "true")
+    };
+    let allow = "access-control-allow-origin";
+    let simple = |target: &str, origin: &str| get(target).field("Origin", origin).to("infra-backend-v1");
+    let (foobar, other) = ("https://foobar.com:12345", "https://other.foo.com");
+    check(
+        "HTTPRouteCORS",
+        [
+            one("https://www.foo.com"),
+            one("https://www.bar.com"),
+            one("https://xpto.www.bar.com"),
+            ask("/cors-1", "https://foobar.com", "GET").answers_no(allow),
+            simple("/cors-1", "https://www.foo.com").answers(allow, "https://www.foo.com"),
+            simple("/cors-1", "https://foobar.com").answers_no(allow),
+            ask("/cors-2", "https://www.foo.com", "POST")
+                .answers(allow, "https://www.foo.com")
+                .answers("access-control-allow-methods", "POST")
+                .answers_no("access-control-allow-credentials"),
+            ask("/cors-wildcard-origin", foobar, "PUT")
+                .answers(allow, foobar)
+                .answers("access-control-allow-methods", "PUT"),
+            simple("/cors-wildcard-origin", foobar).answers(allow, foobar),
+            ask("/cors-wildcard-methods-headers", other, "PUT")
+                .field("Access-Control-Request-Headers", headers)
+                .answers(allow, other)
+                .answers("access-control-allow-headers", headers)
+                .answers("access-control-allow-credentials", "true"),
+            simple("/cors-wildcard-methods-headers-unauth", other)
+                .field("Authorization", "Bearer test")
+                .answers(allow, other)
+                .answers_no("access-control-allow-credentials"),
+        ],
+    );
+}
+
+#[test]
+fn weights() {
+    let conformance = Conformance::start("HTTPRouteWeight");
+    let ask = || get("/");
+    conformance.at("same-namespace", 80).check((0..500).map(|_| ask()));
+    let count = |service| conformance.requests_of(service).len();
+    let first = count("infra-backend-v1");
+    // Five points either way; 350 ± 10 is one standard deviation.
+    assert!((305..=395).contains(&first), "{first} of 500");
+    assert_eq!((first + count("infra-backend-v2"), count("infra-backend-v3")), (500, 0));
 }

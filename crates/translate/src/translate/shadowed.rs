@@ -1,0 +1,159 @@
+//! Matches that never decide anything, since another one always wins.
+//!
+//! Among the matches of one host and one path, those with more conditions come first. So one that comes first can only
+//! hide another whose conditions are the same: of equal ones the older route's wins, then the first in the route. And a
+//! pattern that fits every path, without conditions, hides all prefixes of its host, since patterns come before
+//! prefixes. Each is one look into a map, so that the work grows with the number of matches.
+
+use crate::kinds::{HttpRoute, Kind};
+use crate::problems::UnplacedProblems;
+use crate::resources::{Object, Resources};
+use crate::yaml::path::{At, FieldPath};
+use irongate_config::{
+    FieldMatch, HostPattern, Listener, ObjectName, PathMatch, Position, RequestMatch, Severity,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Patterns that fit every path.
+const EVERYTHING: &[&str] = &[".*", "/.*", "^.*", "^/.*", ".*$", "/.*$", "^.*$", "^/.*$"];
+
+/// One match: its route, and the places of its rule and of itself as they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Place<'c> {
+    route: &'c ObjectName,
+    rule: usize,
+    request_match: usize,
+}
+
+/// What decides whether two matches fit the same requests.
+#[derive(PartialEq, Eq, Hash)]
+struct Conditions<'c> {
+    host: &'c HostPattern,
+    path: &'c PathMatch,
+    method: Option<&'c str>,
+    headers: Vec<&'c FieldMatch>,
+    query: Vec<&'c FieldMatch>,
+}
+
+impl<'c> Conditions<'c> {
+    fn of(host: &'c HostPattern, one: &'c RequestMatch) -> Self {
+        let sorted = |fields: &'c [FieldMatch]| {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable();
+            fields
+        };
+        let (headers, query) = (sorted(&one.headers), sorted(&one.query));
+        Self { host, path: &one.path, method: one.method.as_deref(), headers, query }
+    }
+}
+
+/// Tells of each match that never wins, on whatever listener and for whatever host.
+pub(super) fn check(listeners: &[Arc<Listener>], resources: &Resources, problems: &mut UnplacedProblems) {
+    let mut hidden: BTreeMap<Place<'_>, Option<Place<'_>>> = BTreeMap::new();
+    for listener in listeners {
+        look(listener, &mut hidden);
+    }
+    let found: Vec<_> = hidden.into_iter().filter_map(|(place, winner)| Some((place, winner?))).collect();
+    if found.is_empty() {
+        return;
+    }
+    let objects: HashMap<&ObjectName, &Object<HttpRoute>> =
+        resources.http_routes.iter().map(|object| (&object.name, object)).collect();
+    let positions = positions(found.iter().map(|(_, winner)| *winner), &objects, resources);
+    for (place, winner) in found {
+        let Some(object) = objects.get(place.route) else { continue };
+        let at_winner = positions.get(&winner).map(|position| format!(" ({position})")).unwrap_or_default();
+        let message = format!(
+            "never decides anything: {}{at_winner} fits the same requests and always wins",
+            described(&winner, object.name == *winner.route)
+        );
+        let advice = "Remove one of the two, or tell them apart by another condition.";
+        with_place(&place, |at| {
+            problems.push(
+                Severity::Warning,
+                (HttpRoute::KIND, object),
+                at,
+                "Shadowed",
+                (message.as_str(), advice),
+            );
+        });
+    }
+}
+
+/// Notes for each match of a listener who hides it; `None` for those that win somewhere.
+fn look<'c>(listener: &'c Listener, hidden: &mut BTreeMap<Place<'c>, Option<Place<'c>>>) {
+    let mut routes: Vec<_> = listener.routes.iter().collect();
+    routes.sort_by_key(|attached| attached.route.age);
+    let mut first: HashMap<Conditions<'c>, Place<'c>> = HashMap::new();
+    let mut everything: HashMap<&'c HostPattern, Place<'c>> = HashMap::new();
+    let mut matches = Vec::new();
+    for attached in routes {
+        for rule in &attached.route.rules {
+            for (request_match, one) in rule.matches.iter().enumerate() {
+                let place = Place { route: &attached.route.key.name, rule: rule.place, request_match };
+                for host in &attached.hostnames {
+                    matches.push((host, one, place));
+                    if fits_everything(one) {
+                        everything.entry(host).or_insert(place);
+                    }
+                }
+            }
+        }
+    }
+    for (host, one, place) in matches {
+        let equal = *first.entry(Conditions::of(host, one)).or_insert(place);
+        let winner = if equal != place {
+            Some(equal)
+        } else if let PathMatch::Prefix(_) = one.path {
+            everything.get(host).copied()
+        } else {
+            None
+        };
+        // One that wins somewhere is not hidden, whatever happens elsewhere.
+        let entry = hidden.entry(place).or_insert(winner);
+        *entry = entry.and(winner);
+    }
+}
+
+fn fits_everything(one: &RequestMatch) -> bool {
+    let is_bare = one.method.is_none() && one.headers.is_empty() && one.query.is_empty();
+    is_bare && matches!(&one.path, PathMatch::Regex(pattern) if EVERYTHING.contains(&&**pattern))
+}
+
+fn described(winner: &Place<'_>, is_same_route: bool) -> String {
+    let Place { route, rule, request_match } = winner;
+    let field = format!("spec.rules[{rule}].matches[{request_match}]");
+    if is_same_route { field } else { format!("{field} of {} {route}", HttpRoute::KIND) }
+}
+
+fn with_place(place: &Place<'_>, then: impl FnOnce(&At<'_>)) {
+    let at = At::Root.field("spec");
+    let at = at.field("rules");
+    let at = at.index(place.rule);
+    let at = at.field("matches");
+    then(&at.index(place.request_match));
+}
+
+/// Where the winners are written: each document is read once.
+fn positions<'c>(
+    winners: impl Iterator<Item = Place<'c>>,
+    objects: &HashMap<&ObjectName, &Object<HttpRoute>>,
+    resources: &Resources,
+) -> HashMap<Place<'c>, Position> {
+    let mut by_document: BTreeMap<u32, Vec<(Place<'c>, FieldPath)>> = BTreeMap::new();
+    for winner in winners {
+        if let Some(object) = objects.get(winner.route) {
+            let list = by_document.entry(object.origin.document).or_default();
+            with_place(&winner, |at| list.push((winner, at.to_path())));
+        }
+    }
+    let mut positions = HashMap::new();
+    for (document, list) in by_document {
+        let Some(place) = resources.documents.get(document as usize) else { continue };
+        let fields = list.iter().filter_map(|(winner, path)| Some((objects.get(winner.route)?.origin, path)));
+        let found = place.find(fields);
+        positions.extend(list.iter().map(|(winner, _)| *winner).zip(found));
+    }
+    positions
+}
