@@ -365,3 +365,87 @@ fn weights() {
     assert!((305..=395).contains(&first), "{first} of 500");
     assert_eq!((first + count("infra-backend-v2"), count("infra-backend-v3")), (500, 0));
 }
+
+#[test]
+fn listeners() {
+    let conformance = Conformance::start("HTTPRouteHostnameIntersection");
+    let on = |host: &str, target: &str| get(target).host(host);
+    conformance.at("httproute-hostname-intersection", 80).check([
+        on("very.specific.com", "/s1").to("infra-backend-v1"),
+        on("very.specific.com:1234", "/s1").to("infra-backend-v1"),
+        on("non.matching.com", "/s1").status(404),
+        on("foo.nonmatchingwildcard.io", "/s1").status(404),
+        on("very.specific.com", "/non-matching-prefix").status(404),
+        on("foo.wildcard.io", "/s2").to("infra-backend-v2"),
+        on("bar.wildcard.io", "/s2").to("infra-backend-v2"),
+        on("foo.bar.wildcard.io", "/s2").to("infra-backend-v2"),
+        on("wildcard.io", "/s2").status(404),
+        on("very.specific.com", "/s3").to("infra-backend-v3"),
+        on("foo.specific.com", "/s3").status(404),
+        on("foo.anotherwildcard.io", "/s4").to("infra-backend-v1"),
+        on("foo.bar.anotherwildcard.io", "/s4").to("infra-backend-v1"),
+        on("anotherwildcard.io", "/s4").status(404),
+        on("specific.but.wrong.com", "/s5").status(404),
+        on("wildcard.io", "/s5").status(404),
+    ]);
+    let conformance = Conformance::start("HTTPRouteListenerHostnameMatching");
+    conformance.at("httproute-listener-hostname-matching", 80).check([
+        on("bar.com", "/").to("infra-backend-v1"),
+        on("foo.bar.com", "/").to("infra-backend-v2"),
+        on("baz.bar.com", "/").to("infra-backend-v3"),
+        on("boo.bar.com", "/").to("infra-backend-v3"),
+        on("multiple.prefixes.bar.com", "/").to("infra-backend-v3"),
+        on("multiple.prefixes.foo.com", "/").to("infra-backend-v3"),
+        on("foo.com", "/").status(404),
+        on("no.matching.host", "/").status(404),
+    ]);
+    let conformance = Conformance::start("HTTPRouteListenerPortMatching");
+    for (port, service) in [(80, "infra-backend-v1"), (8080, "infra-backend-v2"), (8090, "infra-backend-v3")]
+    {
+        let at = conformance.at("httproute-listener-port-matching", port);
+        at.check([on("foo.com", "/").to(service), on(&format!("bar.com:{port}"), "/").status(404)]);
+    }
+    let conformance = Conformance::start("HTTPRouteMultipleGateways");
+    conformance.at("same-namespace", 80).check([
+        get("/shared").to("infra-backend-v1"),
+        get("/first").to("infra-backend-v2"),
+        get("/second").status(404),
+    ]);
+    conformance.at("all-namespaces", 80).check([
+        get("/shared").to("infra-backend-v1"),
+        get("/first").status(404),
+        get("/second").to("infra-backend-v3"),
+    ]);
+}
+
+#[test]
+fn redirect_port_and_scheme() {
+    let conformance = Conformance::start("HTTPRouteRedirectPortAndScheme");
+    for (port, own) in [(80, ""), (8080, ":8080")] {
+        let to = |target: &str, base: &str| {
+            get(target).status(302).answers("Location", &format!("{base}{target}"))
+        };
+        conformance.at("redirects", port).check([
+            to("/scheme-nil-and-port-nil", &format!("http://example.org{own}")),
+            to("/scheme-nil-and-port-80", "http://example.org"),
+            to("/scheme-https-and-port-nil", "https://example.org"),
+            to("/scheme-https-and-port-443", "https://example.org"),
+            to("/scheme-https-and-port-8443", "https://example.org:8443"),
+            to("/scheme-http-and-port-nil", "http://example.org"),
+            to("/scheme-http-and-port-80", "http://example.org"),
+        ]);
+    }
+}
+
+#[test]
+fn backends() {
+    let conformance = Conformance::start("HTTPRouteRequestHeaderModifierBackendWeights");
+    conformance.at("same-namespace", 80).check((0..40).map(|_| get("/")));
+    for service in ["infra-backend-v1", "infra-backend-v2"] {
+        let requests = conformance.requests_of(service);
+        assert!(!requests.is_empty(), "{service}");
+        assert!(requests.iter().all(|request| request.field("backend") == Some(service)), "{service}");
+    }
+    check("HTTPRouteBackendProtocolWebSocket", [get("/").to("infra-backend-v1")]);
+    check("HTTPRouteTimeoutRequest", [get("/disable-request-timeout").to("infra-backend-v1")]);
+}
