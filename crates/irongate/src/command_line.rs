@@ -92,7 +92,7 @@ pub(crate) struct ExplainOptions {
     /// How it is told
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// The request's URL: http://host[:port]/path?query
+    /// The request's URL; without a port, that of its scheme
     pub(crate) url: String,
 }
 
