@@ -1,7 +1,9 @@
 //! Origins that answer with what they see.
 
-use irongate_testkit::{Origin, Request, Response};
+use irongate_testkit::{Connection, Origin, ReadError, Request, Response};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
 /// An instance of a Service: an origin that says who it is and what it sees.
 pub(crate) struct Instance {
@@ -11,15 +13,24 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Starts one. It answers 200 to everything. Fields `X-Echo-Set-Header: name:value, …` of a request become fields of
-    /// the answer.
+    /// Starts one. It answers 200 to everything, unless a request has `X-Echo-Behave: 500,hang,reset,200`: what becomes of
+    /// the first request for that target, of the second, and so on; the last stands for all that follow. Fields
+    /// `X-Echo-Set-Header: name:value, …` of a request become fields of the answer.
     pub(crate) fn start(service: &str) -> Self {
         let service = service.to_owned();
         let name = service.clone();
-        let origin = Origin::start(move |connection| {
+        let seen = Mutex::<HashMap<String, usize>>::default();
+        let origin = Origin::start(move |connection: &mut Connection| -> Result<(), ReadError> {
             loop {
                 let request = connection.request()?;
-                connection.send(answer(&name, &request))?;
+                match &*behaviour(&request, &seen) {
+                    "hang" => return connection.until_end(),
+                    "reset" => {
+                        connection.reset();
+                        return Ok(());
+                    }
+                    status => connection.send(answer(&name, &request, status))?,
+                }
             }
         });
         Self { service, origin }
@@ -44,7 +55,18 @@ fn is_service(full: &str, name: &str) -> bool {
     full == name || full.split('/').nth(1) == Some(name)
 }
 
-fn answer(service: &str, request: &Request) -> String {
+/// What is to become of a request, by how many came for its target before.
+fn behaviour(request: &Request, seen: &Mutex<HashMap<String, usize>>) -> String {
+    let Some(list) = request.field("x-echo-behave") else { return "200".to_owned() };
+    let mut seen = seen.lock().expect("no other holder panics");
+    let count = seen.entry(request.target().to_owned()).or_default();
+    let behaviours: Vec<&str> = list.split(',').collect();
+    let behaviour = behaviours[(*count).min(behaviours.len() - 1)];
+    *count += 1;
+    behaviour.to_owned()
+}
+
+fn answer(service: &str, request: &Request, status: &str) -> String {
     let fields: String =
         request.head.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     let mut set = String::new();
@@ -56,7 +78,7 @@ fn answer(service: &str, request: &Request) -> String {
     let body = format!("{service}\n{} {}\n{fields}", request.method(), request.target());
     let length = body.len();
     let body = if request.method() == "HEAD" { String::new() } else { body };
-    format!("HTTP/1.1 200 OK\r\nX-Service: {service}\r\n{set}Content-Length: {length}\r\n\r\n{body}")
+    format!("HTTP/1.1 {status} Echo\r\nX-Service: {service}\r\n{set}Content-Length: {length}\r\n\r\n{body}")
 }
 
 /// What an instance told of itself and the request that it saw.
