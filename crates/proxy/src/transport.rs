@@ -170,7 +170,7 @@ impl Transport {
 /// no more to give or to take: the next one waits for it to say otherwise instead of asking in vain.
 ///
 /// The system call is made directly, and the waker is only left behind where there is something to wait for: both
-/// together are a sixteenth of the instructions of a request less than by `AsyncRead` and `AsyncWrite`.
+/// together save about 4 % of the instructions of a request beside `AsyncRead` and `AsyncWrite`.
 #[inline]
 fn poll_io(
     cx: &mut Context<'_>,
