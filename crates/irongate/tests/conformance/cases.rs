@@ -12,7 +12,6 @@ pub(crate) struct Case {
     target: String,
     host: String,
     fields: Vec<(String, String)>,
-    body: String,
     expected: Expected,
 }
 
@@ -41,7 +40,6 @@ pub(crate) fn request(method: &'static str, target: &str) -> Case {
         target: target.to_owned(),
         host: "example.com".to_owned(),
         fields: Vec::new(),
-        body: String::new(),
         expected: Expected::default(),
     }
 }
@@ -57,12 +55,6 @@ impl Case {
     /// With this header field; may be said several times.
     pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With this body.
-    pub(crate) fn body(mut self, body: &str) -> Self {
-        body.clone_into(&mut self.body);
         self
     }
 }
@@ -134,11 +126,7 @@ impl Case {
         for (name, value) in &self.fields {
             let _ = write!(text, "{name}: {value}\r\n");
         }
-        if !self.body.is_empty() {
-            let _ = write!(text, "Content-Length: {}\r\n", self.body.len());
-        }
         text.push_str("\r\n");
-        text.push_str(&self.body);
         let mut client = Client::try_connect(address).map_err(|error| error.to_string())?;
         client.try_send(text).map_err(|error| error.to_string())?;
         client.try_response(self.method).map_err(|error| error.to_string())

@@ -18,9 +18,8 @@
 //! what is shared, then `=== input NAME.yaml`), let `UPDATE_GOLDEN=1 cargo test -p irongate-translate conformance`
 //! add what it comes to, compare that with what the suite wants, and add a function to the module of its kind here.
 
-#![allow(dead_code, reason = "what a case can say is here before a test says it")]
-
 #[path = "../../../translate/tests/golden/case.rs"]
+#[expect(dead_code, reason = "the golden tests use the rest of it")]
 mod case;
 mod cases;
 mod echo;
