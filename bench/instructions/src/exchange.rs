@@ -102,12 +102,19 @@ async fn read_until(end: &mut End, is_whole: impl Fn(&[u8]) -> bool) {
 /// One listener, one route for everything and so many others, one backend with one endpoint.
 fn config(routes: usize) -> Config {
     let name = |text| ObjectName::new("default", text).expect("a valid name");
-    let key = BackendKey { kind: BackendKind::Service, name: name("origin"), port: 80 };
+    let key = BackendKey {
+        kind: BackendKind::Service,
+        name: name("origin"),
+        port: 80,
+        protocol: BackendProtocol::Http1,
+        identity: None,
+    };
     let address = SocketAddr::from(([127, 0, 0, 1], 9000));
     let backend = Backend {
         key: key.clone(),
         endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
-        protocol: BackendProtocol::Http1,
+        tls: None,
+        proxy_protocol: None,
         options: Arc::default(),
     };
     let target = BackendTarget::Backend(key.clone());
@@ -118,7 +125,9 @@ fn config(routes: usize) -> Config {
         protocol: ListenerProtocol::Http,
         hostname: HostPattern::Any,
         options: Arc::default(),
+        tls: None,
         routes: attached(routes, &backends),
+        stream_routes: Vec::new(),
     };
     Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
 }

@@ -1,6 +1,6 @@
 //! Backends: the instances of a service, and how they are treated.
 
-use crate::ObjectName;
+use crate::{BackendTls, ObjectName};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,9 @@ pub enum BackendKind {
     Backend,
 }
 
-/// A backend's place. Shown as `Service namespace/name:port`, and `Backend namespace/name` where the port is 0.
+/// A backend's place, and how its instances are reached from there. Shown as `Service namespace/name:port`, and
+/// `Backend namespace/name` where the port is 0; what is spoken follows where it is not HTTP/1.1, and the Gateway where
+/// it has a certificate of its own for them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendKey {
     /// What it is made of.
@@ -24,6 +26,11 @@ pub struct BackendKey {
     pub name: ObjectName,
     /// The port that routes name (a Service's own port, not the endpoints'). 0 for a `Backend`, which has none.
     pub port: u16,
+    /// What is spoken to it. Part of its place: one port may be reached by an `HTTPRoute` over HTTP/1.1, by a `GRPCRoute`
+    /// over HTTP/2 and by a `TCPRoute` as bytes, and connections of one are no use to another.
+    pub protocol: BackendProtocol,
+    /// The Gateway whose client certificate is shown to it. `None`: none is shown.
+    pub identity: Option<ObjectName>,
 }
 
 impl fmt::Display for BackendKey {
@@ -33,7 +40,16 @@ impl fmt::Display for BackendKey {
             BackendKind::Backend => "Backend",
         };
         write!(f, "{kind} {}", self.name)?;
-        if self.port == 0 { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.port != 0 {
+            write!(f, ":{}", self.port)?;
+        }
+        match self.protocol {
+            BackendProtocol::Http1 => {}
+            BackendProtocol::Http2 => f.write_str(" h2")?,
+            BackendProtocol::Tcp => f.write_str(" tcp")?,
+            BackendProtocol::Udp => f.write_str(" udp")?,
+        }
+        self.identity.as_ref().map_or(Ok(()), |gateway| write!(f, " as {gateway}"))
     }
 }
 
@@ -44,8 +60,10 @@ pub struct Backend {
     pub key: BackendKey,
     /// Where its instances are found.
     pub endpoints: Endpoints,
-    /// What is spoken to them.
-    pub protocol: BackendProtocol,
+    /// How TLS is begun with them; `None`: cleartext. What is spoken inside is the key's protocol.
+    pub tls: Option<Arc<BackendTls>>,
+    /// Whether connections to them begin with a PROXY header that tells the client's address.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How they are treated.
     pub options: Arc<BackendOptions>,
 }
@@ -74,13 +92,27 @@ pub struct Endpoint {
 }
 
 /// What is spoken to a backend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BackendProtocol {
-    /// HTTP/1.1.
+    /// HTTP/1.1. Over TLS it is offered by ALPN, and an instance that knows no ALPN is taken to speak it.
     #[default]
     Http1,
-    /// HTTP/2 in cleartext with prior knowledge (`kubernetes.io/h2c`).
+    /// HTTP/2: in cleartext with prior knowledge (`kubernetes.io/h2c`, and what a `GRPCRoute` names without saying
+    /// otherwise), over TLS by ALPN.
     Http2,
+    /// Bytes that are passed on as they come.
+    Tcp,
+    /// Datagrams that are passed on as they come.
+    Udp,
+}
+
+/// A version of the PROXY protocol (haproxy.org, `proxy-protocol.txt`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyProtocolVersion {
+    /// One line of text.
+    V1,
+    /// A binary header.
+    V2,
 }
 
 /// How a request's instance is chosen.

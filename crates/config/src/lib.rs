@@ -14,23 +14,25 @@ mod options;
 mod problem;
 mod route;
 mod secret;
+mod tls;
 
 pub use backend::{
     Algorithm, Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, Ejection, Endpoint,
-    Endpoints, Pool, RetryBudget,
+    Endpoints, Pool, ProxyProtocolVersion, RetryBudget,
 };
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use host::{HostPattern, HostPatternError};
-pub use listener::{AttachedRoute, Listener, ListenerKey, ListenerProtocol};
+pub use listener::{AttachedRoute, AttachedStreamRoute, Listener, ListenerKey, ListenerProtocol};
 pub use name::{NameError, ObjectName};
 pub use options::{Limits, ProxyOptions, Timeouts};
 pub use problem::{Position, Problem, Severity};
 pub use route::{
     BackendRef, BackendTarget, FieldMatch, Filter, HeaderEdits, InvalidBackend, Mirror, PathMatch,
     PathRewrite, Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule,
-    RouteTimeouts, Scheme, ValueMatch,
+    RouteTimeouts, Scheme, StreamRoute, ValueMatch,
 };
 pub use secret::SecretBytes;
+pub use tls::{Authorities, BackendTls, Certificate, ClientValidation, ListenerTls, SubjectName};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,6 +10,9 @@ pub struct ProxyOptions {
     /// Peers whose forwarding fields (`X-Forwarded-For` and the like) are believed and extended, and who are
     /// told the reason of a failure in a header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers whose connections begin with a PROXY header (version 1 or 2), which then says who the client is. One of them
+    /// that sends none is refused; of other peers none is taken.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// Bounds on what is taken from peers.
     pub limits: Limits,
     /// Bounds on waits.

@@ -10,6 +10,14 @@ use std::time::Duration;
 pub enum RouteKind {
     /// `HTTPRoute`.
     Http,
+    /// `GRPCRoute`: our own answers to its requests are gRPC's.
+    Grpc,
+    /// `TLSRoute`.
+    Tls,
+    /// `TCPRoute`.
+    Tcp,
+    /// `UDPRoute`.
+    Udp,
 }
 
 /// A route's place. Shown as `HTTPRoute namespace/name`.
@@ -25,12 +33,29 @@ impl fmt::Display for RouteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             RouteKind::Http => "HTTPRoute",
+            RouteKind::Grpc => "GRPCRoute",
+            RouteKind::Tls => "TLSRoute",
+            RouteKind::Tcp => "TCPRoute",
+            RouteKind::Udp => "UDPRoute",
         };
         write!(f, "{kind} {}", self.name)
     }
 }
 
-/// A route.
+/// A route of connections or datagrams: a `TLSRoute`, `TCPRoute` or `UDPRoute`.
+#[derive(Clone, Debug)]
+pub struct StreamRoute {
+    /// Its place.
+    pub key: RouteKey,
+    /// As [`Route::age`].
+    pub age: u32,
+    /// The name of its one rule, where it has one.
+    pub rule: Option<Arc<str>>,
+    /// Where connections and sessions go, by weight; without filters. What goes to one that does not resolve is closed.
+    pub backends: Vec<BackendRef>,
+}
+
+/// A route of requests: an `HTTPRoute` or a `GRPCRoute`.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Its place.
@@ -245,6 +270,8 @@ pub enum InvalidBackend {
     RefNotPermitted,
     /// Its `appProtocol` is not one that we speak.
     UnsupportedProtocol,
+    /// A `BackendTLSPolicy` asks for TLS to it and is not valid itself: nothing may go there in cleartext.
+    InvalidTls,
 }
 
 impl InvalidBackend {
@@ -256,6 +283,7 @@ impl InvalidBackend {
             Self::InvalidKind => "InvalidKind",
             Self::RefNotPermitted => "RefNotPermitted",
             Self::UnsupportedProtocol => "UnsupportedProtocol",
+            Self::InvalidTls => "InvalidTls",
         }
     }
 }

@@ -254,12 +254,19 @@ mod tests {
 
     fn config() -> Config {
         let name = irongate_config::ObjectName::new("default", "origin").expect("a name");
-        let key = BackendKey { kind: BackendKind::Service, name, port: 80 };
+        let key = BackendKey {
+            kind: BackendKind::Service,
+            name,
+            port: 80,
+            protocol: irongate_config::BackendProtocol::Http1,
+            identity: None,
+        };
         let endpoint = Endpoint { address: ([127, 0, 0, 1], 1).into(), weight: 1 };
         let backend = Backend {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![endpoint]),
-            protocol: irongate_config::BackendProtocol::Http1,
+            tls: None,
+            proxy_protocol: None,
             options: Arc::default(),
         };
         Config { backends: [(key, backend.into())].into(), ..Config::default() }

@@ -174,7 +174,7 @@ pub(crate) fn compile(
         compiler.backend_index.insert(backend.key.clone(), compiler.backends.len());
         compiler.backends.push(BackendPlan {
             live: registry.backend(backend),
-            protocol: backend.protocol,
+            protocol: backend.key.protocol,
             options: backend.options.clone(),
         });
     }

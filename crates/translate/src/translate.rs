@@ -93,7 +93,9 @@ fn listeners(node: GatewayNode<'_>) -> impl Iterator<Item = Arc<Listener>> {
             protocol: ListenerProtocol::Http,
             hostname: listener.hostname,
             options: options.clone(),
+            tls: None,
             routes: listener.routes,
+            stream_routes: Vec::new(),
         })
     })
 }

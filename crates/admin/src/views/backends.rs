@@ -33,9 +33,11 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
     let options = &backend.options;
     json!({
         "backend": name,
-        "protocol": match backend.protocol {
+        "protocol": match backend.key.protocol {
             BackendProtocol::Http1 => "HTTP1",
             BackendProtocol::Http2 => "HTTP2",
+            BackendProtocol::Tcp => "TCP",
+            BackendProtocol::Udp => "UDP",
         },
         "dns": match &backend.endpoints {
             Endpoints::Dns { name, port } => Some(format!("{name}:{port}")),

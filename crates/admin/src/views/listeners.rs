@@ -16,7 +16,13 @@ fn one(listener: &Listener, open: &[SocketAddr]) -> Value {
     json!({
         "listener": listener.key.to_string(),
         "addresses": listener.addresses.iter().map(address).collect::<Vec<_>>(),
-        "protocol": match listener.protocol { ListenerProtocol::Http => "HTTP" },
+        "protocol": match listener.protocol {
+            ListenerProtocol::Http => "HTTP",
+            ListenerProtocol::Https => "HTTPS",
+            ListenerProtocol::Tls => "TLS",
+            ListenerProtocol::Tcp => "TCP",
+            ListenerProtocol::Udp => "UDP",
+        },
         "hostname": listener.hostname.to_string(),
         "attachedRoutes": listener.routes.len(),
         "options": options(&listener.options),
@@ -24,9 +30,10 @@ fn one(listener: &Listener, open: &[SocketAddr]) -> Value {
 }
 
 fn options(options: &ProxyOptions) -> Value {
-    let ProxyOptions { trusted_proxies, limits, timeouts } = options;
+    let ProxyOptions { trusted_proxies, proxy_protocol_from, limits, timeouts } = options;
     json!({
         "trustedProxies": trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "proxyProtocolFrom": proxy_protocol_from.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "limits": {
             "headBytes": limits.head_bytes,
             "headFields": limits.head_fields,

@@ -37,9 +37,11 @@ pub(super) fn views(rule: &RouteRule, config: &Config, places: Places<'_>) -> Ve
 }
 
 fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend) {
-    view.protocol = Some(match backend.protocol {
+    view.protocol = Some(match backend.key.protocol {
         BackendProtocol::Http1 => "HTTP1",
         BackendProtocol::Http2 => "HTTP2",
+        BackendProtocol::Tcp => "TCP",
+        BackendProtocol::Udp => "UDP",
     });
     match &backend.endpoints {
         Endpoints::Dns { name, port } => view.dns = Some(format!("{name}:{port}")),

@@ -24,7 +24,9 @@ fn config(address: SocketAddr) -> Config {
         protocol: ListenerProtocol::Http,
         hostname: HostPattern::Any,
         options: Arc::default(),
+        tls: None,
         routes: Vec::new(),
+        stream_routes: Vec::new(),
     };
     Config { listeners: vec![Arc::new(listener)], ..Config::default() }
 }

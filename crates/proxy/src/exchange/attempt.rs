@@ -13,7 +13,7 @@ use crate::connection::Client;
 use crate::failure::Failure;
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
-use irongate_config::{BackendProtocol, RetryPolicy};
+use irongate_config::{BackendProtocol, InvalidBackend, RetryPolicy};
 use irongate_message::BodyLength;
 use irongate_traffic::{
     AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Outcome as LoadOutcome, PickRequest,
@@ -174,6 +174,9 @@ impl<D: Downstream> Attempts<'_, D> {
         match backend.protocol {
             BackendProtocol::Http1 => self.once_http1(load, now).await,
             BackendProtocol::Http2 => self.once_http2(load, now).await,
+            BackendProtocol::Tcp | BackendProtocol::Udp => {
+                End::Final(Failure::InvalidBackend(InvalidBackend::UnsupportedProtocol))
+            }
         }
     }
 }

@@ -55,12 +55,19 @@ impl Setup {
 
     fn config(&self) -> Config {
         let name = |text| ObjectName::new("default", text).expect("a valid name");
-        let key = BackendKey { kind: BackendKind::Service, name: name("origin"), port: 80 };
+        let key = BackendKey {
+            kind: BackendKind::Service,
+            name: name("origin"),
+            port: 80,
+            protocol: BackendProtocol::Http1,
+            identity: None,
+        };
         let address = SocketAddr::from(([127, 0, 0, 1], 9000));
         let backend = Backend {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
-            protocol: BackendProtocol::Http1,
+            tls: None,
+            proxy_protocol: None,
             options: Arc::default(),
         };
         let to_backend = RouteRule {
@@ -94,7 +101,9 @@ impl Setup {
             protocol: ListenerProtocol::Http,
             hostname: HostPattern::Any,
             options: Arc::new(self.options.clone()),
+            tls: None,
             routes: vec![AttachedRoute { hostnames: vec![HostPattern::Any], route: Arc::new(route) }],
+            stream_routes: Vec::new(),
         };
         Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
     }

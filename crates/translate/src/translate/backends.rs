@@ -85,12 +85,19 @@ impl<'r> Backends<'r> {
         };
         let Chosen { options, fields } = self.policies.choose(BackendKind::Backend, &object.name, None);
         let backend = Backend {
-            key: BackendKey { kind: BackendKind::Backend, name: object.name.clone(), port: 0 },
-            endpoints,
-            protocol: match spec.protocol {
-                BackendProtocolName::Http1 => BackendProtocol::Http1,
-                BackendProtocolName::Http2 => BackendProtocol::Http2,
+            key: BackendKey {
+                kind: BackendKind::Backend,
+                name: object.name.clone(),
+                port: 0,
+                protocol: match spec.protocol {
+                    BackendProtocolName::Http1 => BackendProtocol::Http1,
+                    BackendProtocolName::Http2 => BackendProtocol::Http2,
+                },
+                identity: None,
             },
+            endpoints,
+            tls: None,
+            proxy_protocol: None,
             options,
         };
         Ok((backend, fields))
@@ -133,8 +140,14 @@ impl<'r> Backends<'r> {
         };
         let section = service_port.and_then(|port| port.name.as_deref());
         let Chosen { options, fields } = self.policies.choose(BackendKind::Service, &object.name, section);
-        let key = BackendKey { kind: BackendKind::Service, name: object.name.clone(), port };
-        Ok((Backend { key, endpoints, protocol, options }, fields))
+        let key = BackendKey {
+            kind: BackendKind::Service,
+            name: object.name.clone(),
+            port,
+            protocol,
+            identity: None,
+        };
+        Ok((Backend { key, endpoints, tls: None, proxy_protocol: None, options }, fields))
     }
 }
 

@@ -160,7 +160,7 @@ fn header_edits(edits: &HeaderEdits) -> String {
 }
 
 fn backend(backend: &Backend, out: &mut String) {
-    line!(out, "backend {} {:?}", backend.key, backend.protocol);
+    line!(out, "backend {} {:?}", backend.key, backend.key.protocol);
     if *backend.options != BackendOptions::default() {
         line!(out, "  {:?}", backend.options);
     }
