@@ -13,7 +13,7 @@ pub use threads::available_threads;
 
 use crate::listener::{self, Command, CoreHandle, Spread};
 use crate::live::{LiveBackend, Shared};
-use crate::snapshot::{PortId, Snapshot, compile};
+use crate::snapshot::{PortId, Snapshot, compile, is_spoken};
 use irongate_config::{Config, ListenerKey, Problem, Severity};
 use irongate_telemetry::{Panicked, Registry as Metrics};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -132,7 +132,7 @@ impl Proxy {
         drop(self.shared.snapshot.swap(Arc::new(snapshot)));
         self.shared.version.store(version, Ordering::Release);
         let mut wanted: BTreeMap<SocketAddr, ListenerKey> = BTreeMap::new();
-        for listener in &config.listeners {
+        for listener in config.listeners.iter().filter(|listener| is_spoken(listener)) {
             for address in &listener.addresses {
                 wanted.entry(*address).or_insert_with(|| listener.key.clone());
             }

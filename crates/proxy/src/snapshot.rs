@@ -5,8 +5,8 @@
 
 use crate::live::{LiveBackend, Registry};
 use irongate_config::{
-    BackendProtocol, BackendTarget, Config, Filter, InvalidBackend, Problem, ProxyOptions, RouteTimeouts,
-    Severity,
+    BackendProtocol, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerProtocol, Problem,
+    ProxyOptions, RouteTimeouts, Severity,
 };
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_telemetry::RequestLabels;
@@ -178,9 +178,13 @@ pub(crate) fn compile(
             options: backend.options.clone(),
         });
     }
-    let mut by_address: BTreeMap<SocketAddr, Vec<(usize, &irongate_config::Listener)>> = BTreeMap::new();
+    let mut by_address: BTreeMap<SocketAddr, Vec<(usize, &Listener)>> = BTreeMap::new();
     let mut plans: Vec<Arc<ListenerPlan>> = Vec::new();
     for listener in &config.listeners {
+        if !is_spoken(listener) {
+            compiler.problems.push(unspoken(listener));
+            continue;
+        }
         for address in &listener.addresses {
             by_address.entry(*address).or_default().push((plans.len(), listener));
         }
@@ -211,6 +215,11 @@ pub(crate) fn compile(
     (Snapshot { version, ports, backends, lanes }, problems)
 }
 
+/// Whether a listener's protocol is spoken: nothing listens for another.
+pub(crate) fn is_spoken(listener: &Listener) -> bool {
+    listener.protocol == ListenerProtocol::Http
+}
+
 #[derive(Default)]
 struct Compiler {
     backend_index: HashMap<irongate_config::BackendKey, usize>,
@@ -230,7 +239,7 @@ impl Compiler {
         lane
     }
 
-    fn listener(&mut self, listener: &irongate_config::Listener) -> ListenerPlan {
+    fn listener(&mut self, listener: &Listener) -> ListenerPlan {
         let label: Arc<str> = listener.key.to_string().into();
         let none: Arc<str> = "".into();
         let unmatched = self.lane(&label, &none, &none);
@@ -315,6 +324,18 @@ impl Compiler {
 impl ExtrasPlan {
     fn is_empty(&self) -> bool {
         self.cors.is_none() && self.mirrors.is_empty()
+    }
+}
+
+fn unspoken(listener: &Listener) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        position: None,
+        resource: format!("Gateway {}", listener.key.gateway),
+        field: format!("listener {}", listener.key.section),
+        reason: "UnsupportedProtocol",
+        message: format!("{:?} is not spoken: nothing listens there.", listener.protocol),
+        advice: "The other listeners are not affected.".to_owned(),
     }
 }
 
