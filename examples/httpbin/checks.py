@@ -256,12 +256,14 @@ def weights_are_kept(setup):
 
 
 def every_instance_has_a_share(setup):
-    """Balancing: every instance gets some of 60 requests."""
-    for number in range(60):
+    """Balancing: every instance gets some requests, one that was slow before after a while."""
+    number, deadline = 0, time.monotonic() + 120
+    while number < 60 or not all(lines_at_origins(setup, "share=")):
+        # An instance that took seconds for one of the checks above is passed over until that is forgotten.
+        assert time.monotonic() < deadline, lines_at_origins(setup, "share=")
         expect("status", curl(setup, "all.example", f"/get?share={number}").status, 200)
-    shares = lines_at_origins(setup, "share=")
-    expect("requests in all", sum(shares), 60)
-    assert all(shares), shares
+        number += 1
+    expect("requests in all", sum(lines_at_origins(setup, "share=")), number)
 
 
 def round_robin_is_even(setup):
