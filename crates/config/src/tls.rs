@@ -2,6 +2,7 @@
 
 use crate::SecretBytes;
 use rustls_pki_types::CertificateDer;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ pub struct Certificate {
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key, PEM: PKCS #8, PKCS #1 or SEC 1.
     pub key: SecretBytes,
+    /// Whom the first certificate is for: its alternative names, and its common name where it has none of them.
+    pub names: Vec<SubjectName>,
+    /// When the first certificate's validity ends, in seconds since 1970.
+    pub expires: i64,
 }
 
 /// How TLS ends at a listener.
@@ -56,7 +61,7 @@ pub enum Authorities {
     These(Arc<Vec<CertificateDer<'static>>>),
 }
 
-/// A name in a certificate (`subjectAltNames` of a `BackendTLSPolicy`).
+/// A name in a certificate, and one that a certificate must have (`subjectAltNames` of a `BackendTLSPolicy`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectName {
     /// A DNS name in lower case; `*` may be its first label.
@@ -65,4 +70,13 @@ pub enum SubjectName {
     Uri(Arc<str>),
     /// An address.
     Address(IpAddr),
+}
+
+impl fmt::Display for SubjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(text) | Self::Uri(text) => f.write_str(text),
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
 }
