@@ -114,7 +114,6 @@ fn config(routes: usize) -> Config {
         key: key.clone(),
         endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
         tls: None,
-        proxy_protocol: None,
         options: Arc::default(),
     };
     let target = BackendTarget::Backend(key.clone());

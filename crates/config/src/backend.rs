@@ -62,8 +62,6 @@ pub struct Backend {
     pub endpoints: Endpoints,
     /// How TLS is begun with them; `None`: cleartext. What is spoken inside is the key's protocol.
     pub tls: Option<Arc<BackendTls>>,
-    /// Whether connections to them begin with a PROXY header that tells the client's address.
-    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How they are treated.
     pub options: Arc<BackendOptions>,
 }
@@ -136,6 +134,9 @@ pub struct BackendOptions {
     pub algorithm: Algorithm,
     /// How long connecting may take. `None`: 1 s while another endpoint is left to try, else 5 s.
     pub connect_timeout: Option<Duration>,
+    /// Whether connections begin with a PROXY header that tells the client's address, and of which version. Datagrams have
+    /// none.
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// Idle connections.
     pub pool: Pool,
     /// When one that answers badly is left out for a while.

@@ -43,6 +43,8 @@ pub struct Limits {
     pub streams: u32,
     /// Bytes of a request's body that are kept so that it can be sent again. Default 64 KiB.
     pub replay_bytes: usize,
+    /// Clients that exchange datagrams at once, a UDP listener and core. Default 4,096.
+    pub sessions: u32,
 }
 
 impl Default for Limits {
@@ -54,6 +56,7 @@ impl Default for Limits {
             pipelined: 16,
             streams: 100,
             replay_bytes: 64 << 10,
+            sessions: 4096,
         }
     }
 }
@@ -71,8 +74,10 @@ pub struct Timeouts {
     pub stalled_write: Duration,
     /// Nothing moves either way on a stream. Default 5 min.
     pub stream_idle: Duration,
-    /// The same for upgraded connections. Default 1 h.
+    /// The same for upgraded connections, and those that are passed on as bytes. Default 1 h.
     pub tunnel_idle: Duration,
+    /// No datagram passes between a client of a UDP listener and its backend. Default 60 s.
+    pub session_idle: Duration,
     /// From the end of the request to the head of the answer. Default 60 s.
     pub response: Duration,
 }
@@ -86,6 +91,7 @@ impl Default for Timeouts {
             stalled_write: Duration::from_secs(60),
             stream_idle: Duration::from_secs(300),
             tunnel_idle: Duration::from_secs(3600),
+            session_idle: Duration::from_secs(60),
             response: Duration::from_secs(60),
         }
     }

@@ -266,7 +266,6 @@ mod tests {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![endpoint]),
             tls: None,
-            proxy_protocol: None,
             options: Arc::default(),
         };
         Config { backends: [(key, backend.into())].into(), ..Config::default() }

@@ -1,7 +1,7 @@
 //! `/api/backends`: what was configured, and what the balancer thinks of each endpoint.
 
 use super::{Page, seconds};
-use irongate_config::{Algorithm, Backend, BackendProtocol, Config, Endpoints};
+use irongate_config::{Algorithm, Backend, BackendProtocol, Config, Endpoints, ProxyProtocolVersion};
 use irongate_proxy::{BackendReport, EndpointReport};
 use irongate_telemetry::{EndpointLabels, EndpointReading};
 use serde_json::{Value, json};
@@ -51,6 +51,10 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
                 Algorithm::Random => "Random",
             },
             "connectTimeoutSeconds": options.connect_timeout.map(seconds),
+            "proxyProtocol": options.proxy_protocol.map(|version| match version {
+                ProxyProtocolVersion::V1 => "V1",
+                ProxyProtocolVersion::V2 => "V2",
+            }),
             "pool": {
                 "idleTimeoutSeconds": seconds(options.pool.idle_timeout),
                 "maxIdle": options.pool.max_idle,

@@ -41,6 +41,7 @@ fn options(options: &ProxyOptions) -> Value {
             "pipelined": limits.pipelined,
             "streams": limits.streams,
             "replayBytes": limits.replay_bytes,
+            "sessions": limits.sessions,
         },
         "timeoutSeconds": {
             "head": seconds(timeouts.head),
@@ -49,6 +50,7 @@ fn options(options: &ProxyOptions) -> Value {
             "stalledWrite": seconds(timeouts.stalled_write),
             "streamIdle": seconds(timeouts.stream_idle),
             "tunnelIdle": seconds(timeouts.tunnel_idle),
+            "sessionIdle": seconds(timeouts.session_idle),
             "response": seconds(timeouts.response),
         },
     })

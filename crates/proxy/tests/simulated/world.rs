@@ -67,7 +67,6 @@ impl Setup {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
             tls: None,
-            proxy_protocol: None,
             options: Arc::default(),
         };
         let to_backend = RouteRule {

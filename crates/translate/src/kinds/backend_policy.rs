@@ -4,7 +4,7 @@ use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{Algorithm, ObjectName};
+use irongate_config::{Algorithm, ObjectName, ProxyProtocolVersion};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub struct BackendPolicySpec {
     pub algorithm: Option<AlgorithmName>,
     /// How long connecting may take. Not written: 1s while another instance is left to try, else 5s.
     pub connect_timeout: Option<GatewayDuration>,
+    /// Connections to the instances begin with a PROXY header of this version, which tells the client's address. Over HTTP a
+    /// connection is then used for one client only. Datagrams have none.
+    pub proxy_protocol: Option<ProxyProtocolName>,
     /// Idle connections.
     #[serde(default)]
     pub pool: PoolFields,
@@ -59,6 +62,24 @@ impl From<AlgorithmName> for Algorithm {
             AlgorithmName::LeastRequest => Self::LeastRequest,
             AlgorithmName::RoundRobin => Self::RoundRobin,
             AlgorithmName::Random => Self::Random,
+        }
+    }
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
+pub enum ProxyProtocolName {
+    /// One line of text.
+    V1,
+    /// A binary header.
+    V2,
+}
+
+impl From<ProxyProtocolName> for ProxyProtocolVersion {
+    fn from(name: ProxyProtocolName) -> Self {
+        match name {
+            ProxyProtocolName::V1 => Self::V1,
+            ProxyProtocolName::V2 => Self::V2,
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct GatewayParameters {
 pub struct GatewayParametersSpec {
     /// Addresses and networks of peers whose forwarding fields are believed.
     pub trusted_proxies: Option<Vec<Text>>,
+    /// Addresses and networks of peers whose connections begin with a PROXY header (version 1 or 2), which says who the
+    /// client is. One of them that sends none is refused; of other peers none is taken.
+    pub proxy_protocol_from: Option<Vec<Text>>,
     /// Bounds on what is taken from peers.
     pub limits: LimitFields,
     /// Bounds on waits.
@@ -54,6 +57,9 @@ pub struct LimitFields {
     /// Bytes of a request's body that are kept so that it can be sent again. At most 16Mi; 0: none.
     #[schemars(extend("default" = "64Ki"))]
     pub replay_bytes: Option<Bytes>,
+    /// Clients that exchange datagrams at once, a UDP listener and core. From 1 to 65,536.
+    #[schemars(extend("default" = 4096))]
+    pub sessions: Option<u32>,
 }
 
 /// Bounds on waits. None may be zero.
@@ -75,9 +81,12 @@ pub struct TimeoutFields {
     /// Nothing moves either way on a stream.
     #[schemars(extend("default" = "5m"))]
     pub stream_idle: Option<GatewayDuration>,
-    /// The same for upgraded connections.
+    /// The same for upgraded connections, and those that are passed on as bytes.
     #[schemars(extend("default" = "1h"))]
     pub tunnel_idle: Option<GatewayDuration>,
+    /// No datagram passes between a client of a UDP listener and its backend.
+    #[schemars(extend("default" = "60s"))]
+    pub session_idle: Option<GatewayDuration>,
     /// From the end of the request to the head of the answer.
     #[schemars(extend("default" = "60s"))]
     pub response: Option<GatewayDuration>,
@@ -101,11 +110,16 @@ impl Kind for GatewayParameters {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let at = at.field("spec");
-        let proxies = at.field("trustedProxies");
-        for (index, text) in self.spec.trusted_proxies.iter().flatten().enumerate() {
-            if parse_network(text).is_none() {
-                let message = format!("`{text}` is neither an address nor a network such as 10.0.0.0/8");
-                checks.invalid(&proxies.index(index), message, "");
+        let lists = [
+            ("trustedProxies", &self.spec.trusted_proxies),
+            ("proxyProtocolFrom", &self.spec.proxy_protocol_from),
+        ];
+        for (name, list) in lists {
+            for (index, text) in list.iter().flatten().enumerate() {
+                if parse_network(text).is_none() {
+                    let message = format!("`{text}` is neither an address nor a network such as 10.0.0.0/8");
+                    checks.invalid(&at.field(name).index(index), message, "");
+                }
             }
         }
         check_limits(&self.spec.limits, &at.field("limits"), checks);
@@ -123,6 +137,7 @@ fn check_limits(limits: &LimitFields, at: &At<'_>, checks: &mut Checks) {
         ("pipelined", limits.pipelined.map(u64::from), 1, u64::from(u32::MAX)),
         ("streams", limits.streams.map(u64::from), 1, 10_000),
         ("replayBytes", bytes(limits.replay_bytes), 0, 16 * MEBIBYTE),
+        ("sessions", limits.sessions.map(u64::from), 1, 65_536),
     ] {
         if value.is_some_and(|value| value < min || value > max) {
             checks.invalid(&at.field(name), format!("must be from {min} to {max}"), "");
@@ -138,6 +153,7 @@ fn check_timeouts(timeouts: &TimeoutFields, at: &At<'_>, checks: &mut Checks) {
         ("stalledWrite", timeouts.stalled_write),
         ("streamIdle", timeouts.stream_idle),
         ("tunnelIdle", timeouts.tunnel_idle),
+        ("sessionIdle", timeouts.session_idle),
         ("response", timeouts.response),
     ] {
         if value.is_some_and(|value| value.0 == Duration::ZERO) {

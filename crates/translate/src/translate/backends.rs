@@ -97,7 +97,6 @@ impl<'r> Backends<'r> {
             },
             endpoints,
             tls: None,
-            proxy_protocol: None,
             options,
         };
         Ok((backend, fields))
@@ -147,7 +146,7 @@ impl<'r> Backends<'r> {
             protocol,
             identity: None,
         };
-        Ok((Backend { key, endpoints, tls: None, proxy_protocol: None, options }, fields))
+        Ok((Backend { key, endpoints, tls: None, options }, fields))
     }
 }
 

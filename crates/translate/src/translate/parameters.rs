@@ -1,6 +1,6 @@
 //! `GatewayParameters` to [`ProxyOptions`].
 
-use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, ParametersReference, parse_network};
+use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, ParametersReference, Text, parse_network};
 use irongate_config::ProxyOptions;
 
 use super::index::Index;
@@ -32,9 +32,9 @@ pub(super) fn find<'r>(
 /// Puts what parameters say over what was said before.
 pub(super) fn apply(parameters: &GatewayParameters, options: &mut ProxyOptions) {
     let spec = &parameters.spec;
-    if let Some(proxies) = &spec.trusted_proxies {
-        options.trusted_proxies = proxies.iter().filter_map(|text| parse_network(text)).collect();
-    }
+    let networks = |list: &Vec<Text>| list.iter().filter_map(|text| parse_network(text)).collect();
+    set(&mut options.trusted_proxies, spec.trusted_proxies.as_ref().map(networks));
+    set(&mut options.proxy_protocol_from, spec.proxy_protocol_from.as_ref().map(networks));
     let (from, to) = (&spec.limits, &mut options.limits);
     let bytes = |bytes: crate::kinds::Bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX);
     set(&mut to.head_bytes, from.head_bytes.map(bytes));
@@ -43,6 +43,7 @@ pub(super) fn apply(parameters: &GatewayParameters, options: &mut ProxyOptions) 
     set(&mut to.pipelined, from.pipelined);
     set(&mut to.streams, from.streams);
     set(&mut to.replay_bytes, from.replay_bytes.map(bytes));
+    set(&mut to.sessions, from.sessions);
     let (from, to) = (&spec.timeouts, &mut options.timeouts);
     for (to, from) in [
         (&mut to.head, from.head),
@@ -51,6 +52,7 @@ pub(super) fn apply(parameters: &GatewayParameters, options: &mut ProxyOptions) 
         (&mut to.stalled_write, from.stalled_write),
         (&mut to.stream_idle, from.stream_idle),
         (&mut to.tunnel_idle, from.tunnel_idle),
+        (&mut to.session_idle, from.session_idle),
         (&mut to.response, from.response),
     ] {
         set(to, from.map(|duration| duration.0));

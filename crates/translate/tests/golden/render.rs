@@ -32,6 +32,10 @@ fn listener(listener: &Listener, out: &mut String) {
         let options = &*listener.options;
         let proxies: Vec<String> = options.trusted_proxies.iter().map(ToString::to_string).collect();
         line!(out, "  trusted proxies: [{}]", proxies.join(" "));
+        if !options.proxy_protocol_from.is_empty() {
+            let peers: Vec<String> = options.proxy_protocol_from.iter().map(ToString::to_string).collect();
+            line!(out, "  PROXY protocol from: [{}]", peers.join(" "));
+        }
         line!(out, "  {:?}", options.limits);
         line!(out, "  {:?}", options.timeouts);
     }

@@ -31,6 +31,10 @@ pub(super) const FIELDS: &[Field] = &[
         set: |from, to| set(&mut to.connect_timeout, from.connect_timeout.map(|time| Some(time.0))),
     },
     Field {
+        name: "proxyProtocol",
+        set: |from, to| set(&mut to.proxy_protocol, from.proxy_protocol.map(|version| Some(version.into()))),
+    },
+    Field {
         name: "pool.idleTimeout",
         set: |from, to| set(&mut to.pool.idle_timeout, from.pool.idle_timeout.map(|time| time.0)),
     },
