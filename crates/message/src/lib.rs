@@ -1,4 +1,4 @@
-//! HTTP messages without IO: heads, body framing, canonical forms, limits.
+//! HTTP messages without IO: heads, body framing, canonical forms, limits; and the PROXY header before them.
 //!
 //! Bytes come in as slices and go out into vectors; this crate reads no socket, no clock and no dice. A
 //! [`HeadParser`] turns bytes into a [`RequestHead`] or a [`ResponseHead`] or a [`HeadError`], a [`BodyDecoder`]
@@ -20,6 +20,7 @@ mod method;
 mod name;
 mod parser;
 pub mod path;
+mod proxy_header;
 mod request;
 mod response;
 mod target;
@@ -32,6 +33,10 @@ pub use limits::HeadLimits;
 pub use method::{Method, Version};
 pub use name::{FieldName, FieldNameError, Known};
 pub use parser::{HeadParser, Parsed};
+pub use proxy_header::{
+    MAX_PROXY_HEADER, ProxiedAddresses, ProxyHeader, ProxyHeaderError, parse_proxy_header,
+    write_proxy_binary, write_proxy_line,
+};
 pub use request::RequestHead;
 pub use response::{ConnectionOption, ResponseHead};
 
