@@ -23,6 +23,7 @@ mod served;
 mod shadowed;
 mod statuses;
 
+use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
 use crate::resources::Resources;
 use crate::status::Statuses;
@@ -86,16 +87,26 @@ fn listeners(node: GatewayNode<'_>) -> impl Iterator<Item = Arc<Listener>> {
     let is_served = fault.is_none() && !addresses.is_empty();
     let sets = sets.into_iter().filter(|set| set.fault.is_none()).flat_map(|set| set.listeners);
     let all = listeners.into_iter().chain(sets);
-    all.filter(move |listener| is_served && listener.is_programmed()).map(move |listener| {
-        Arc::new(Listener {
+    all.filter(move |listener| is_served && listener.is_valid()).filter_map(move |listener| {
+        Some(Arc::new(Listener {
+            protocol: spoken(listener.protocol?),
             key: listener.key,
             addresses: listener.addresses,
-            protocol: ListenerProtocol::Http,
             hostname: listener.hostname,
             options: options.clone(),
-            tls: None,
+            tls: listener.tls,
             routes: listener.routes,
-            stream_routes: Vec::new(),
-        })
+            stream_routes: listener.stream_routes,
+        }))
     })
+}
+
+fn spoken(protocol: Protocol) -> ListenerProtocol {
+    match protocol {
+        Protocol::Http => ListenerProtocol::Http,
+        Protocol::Https => ListenerProtocol::Https,
+        Protocol::Tls => ListenerProtocol::Tls,
+        Protocol::Tcp => ListenerProtocol::Tcp,
+        Protocol::Udp => ListenerProtocol::Udp,
+    }
 }

@@ -1,4 +1,6 @@
-//! Certificates that Gateways and listeners name: whether the reference may be made, and whether there is one.
+//! Certificates that Gateways and listeners name: whether the reference may be made, and what is there.
+
+mod parse;
 
 use super::gateways::{Fault, GatewayNode};
 use super::index::Index;
@@ -9,10 +11,10 @@ use crate::kinds::{
 };
 use crate::problems::UnplacedProblems;
 use crate::yaml::path::At;
-use irongate_config::{ObjectName, Severity};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use irongate_config::{Certificate, ClientValidation, ListenerTls, ObjectName, Severity};
+use rustls_pki_types::CertificateDer;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Where a reference to another namespace has to be allowed.
 const GRANT_ADVICE: &str = "Add a ReferenceGrant in the namespace of what is named.";
@@ -20,19 +22,38 @@ const GRANT_ADVICE: &str = "Add a ReferenceGrant in the namespace of what is nam
 /// Objects with certificates. Each is read once, however many refer to it.
 pub(super) struct Certificates<'t, 'r> {
     index: &'t Index<'r>,
-    /// What is wrong with a Secret.
-    secrets: HashMap<&'r ObjectName, Option<&'static str>>,
-    /// Whether a `ConfigMap` has certificates.
-    config_maps: HashMap<&'r ObjectName, bool>,
+    /// The certificate of a Secret, or what is wrong with it.
+    secrets: HashMap<&'r ObjectName, Result<Arc<Certificate>, String>>,
+    /// The authorities of a `ConfigMap`, or what is wrong with them.
+    config_maps: HashMap<&'r ObjectName, Result<Authorities, String>>,
 }
+
+/// Certificates of authorities, at least one.
+type Authorities = Arc<Vec<CertificateDer<'static>>>;
 
 impl<'t, 'r> Certificates<'t, 'r> {
     pub(super) fn new(index: &'t Index<'r>) -> Self {
         Self { index, secrets: HashMap::new(), config_maps: HashMap::new() }
     }
+
+    /// The authorities of a `ConfigMap`.
+    fn config_map(&mut self, namespace: &str, name: &str) -> Result<Authorities, Problem> {
+        let Some(object) = self.index.config_maps.get(&(namespace, name)) else {
+            let advice = "Add one, with the certificates in ca.crt.";
+            return Err((Unresolved::Invalid, format!("there is no ConfigMap {namespace}/{name}"), advice));
+        };
+        let authorities = self.config_maps.entry(&object.name).or_insert_with(|| {
+            let Some(pem) = object.body.get("ca.crt") else { return Err("has no ca.crt".into()) };
+            parse::authorities(pem).map(Arc::new).map_err(|fault| format!("{fault} in ca.crt"))
+        });
+        authorities.clone().map_err(|fault| {
+            let advice = "Put the certificates of the authorities there, in PEM.";
+            (Unresolved::Invalid, format!("ConfigMap {namespace}/{name} {fault}"), advice)
+        })
+    }
 }
 
-/// Judges the certificates of one listener.
+/// Finds the certificates of one listener, and what it asks of clients.
 pub(super) fn check_listener(
     listener: &mut ListenerNode<'_>,
     frontend: &Frontend,
@@ -40,9 +61,7 @@ pub(super) fn check_listener(
     problems: &mut UnplacedProblems,
 ) {
     let Some(protocol @ (Protocol::Https | Protocol::Tls)) = listener.protocol else { return };
-    if protocol == Protocol::Https {
-        frontend.apply(listener);
-    }
+    let clients = if protocol == Protocol::Https { frontend.apply(listener) } else { None };
     let tls = listener.spec.tls.as_ref();
     if tls.is_some_and(|tls| tls.mode == TlsMode::Passthrough) {
         return;
@@ -60,10 +79,10 @@ pub(super) fn check_listener(
     let at = at.index(place);
     let at = at.field("tls");
     let at = at.field("certificateRefs");
-    let mut resolved = 0;
+    let mut found = Vec::with_capacity(references.len());
     for (number, reference) in references.iter().enumerate() {
         match secret(owner, reference, certificates) {
-            Ok(()) => resolved += 1,
+            Ok(certificate) => found.push(certificate),
             Err((kind, message, advice)) => {
                 let reason = match kind {
                     Unresolved::NotPermitted => "RefNotPermitted",
@@ -74,15 +93,18 @@ pub(super) fn check_listener(
             }
         }
     }
-    listener.lacks_certificates = resolved == 0;
+    listener.lacks_certificates = found.is_empty();
+    if !found.is_empty() {
+        listener.tls = Some(Arc::new(ListenerTls { certificates: found, clients }));
+    }
 }
 
-/// Judges the certificate that a Gateway shows to backends; `None` where it has none.
-pub(super) fn check_backend(
+/// The certificate that a Gateway shows to backends; `None` where it names none.
+pub(super) fn backend_certificate(
     gateway: &GatewayNode<'_>,
     certificates: &mut Certificates<'_, '_>,
     problems: &mut UnplacedProblems,
-) -> Option<Result<(), Fault>> {
+) -> Option<Result<Arc<Certificate>, Fault>> {
     let backend = gateway.object.body.spec.tls.as_ref()?.backend.as_ref()?;
     let reference = backend.client_certificate_ref.as_ref()?;
     let owner = Owner::Gateway(gateway.object);
@@ -111,12 +133,12 @@ enum Unresolved {
 /// With what is wrong, and what to do.
 type Problem = (Unresolved, String, &'static str);
 
-/// Whether a reference leads to a Secret with a certificate and its key.
+/// The certificate and its key to which a reference leads.
 fn secret(
     owner: Owner<'_>,
     reference: &SecretReference,
     certificates: &mut Certificates<'_, '_>,
-) -> Result<(), Problem> {
+) -> Result<Arc<Certificate>, Problem> {
     let index = certificates.index;
     let (group, kind) = reference.group_kind();
     let namespace = permitted(owner, (group, kind), reference.namespace.as_deref(), &reference.name, index)?;
@@ -129,30 +151,20 @@ fn secret(
         let advice = "Add a Secret of type kubernetes.io/tls with tls.crt and tls.key.";
         return Err((Unresolved::Invalid, format!("there is no Secret {name}"), advice));
     };
-    match certificates.secrets.entry(&object.name).or_insert_with(|| missing_part(&object.body)) {
-        None => Ok(()),
-        Some(part) => {
-            let advice = "It needs a certificate chain in tls.crt and its key in tls.key, both PEM.";
-            Err((Unresolved::Invalid, format!("Secret {name} has no {part}"), advice))
-        }
-    }
+    let certificate = certificates.secrets.entry(&object.name);
+    let certificate = certificate.or_insert_with(|| parse::certificate(&object.body).map(Arc::new));
+    certificate.clone().map_err(|fault| {
+        let advice = "It needs a certificate chain in tls.crt and its key in tls.key, both PEM.";
+        (Unresolved::Invalid, format!("Secret {name} {fault}"), advice)
+    })
 }
 
-/// What a Secret lacks of a certificate and its key.
-fn missing_part(secret: &Secret) -> Option<&'static str> {
-    let bytes = |key| secret.get(key).map_or(&[][..], |bytes| bytes.expose());
-    if !has_certificates(bytes("tls.crt")) {
-        return Some("PEM certificate in tls.crt");
-    }
-    PrivateKeyDer::from_pem_slice(bytes("tls.key")).is_err().then_some("PEM key in tls.key")
-}
-
-/// Whether a reference leads to certificates of authorities.
+/// The certificates of authorities to which a reference leads.
 fn authority(
     owner: Owner<'_>,
     reference: &Reference,
     certificates: &mut Certificates<'_, '_>,
-) -> Result<(), Problem> {
+) -> Result<Authorities, Problem> {
     let index = certificates.index;
     let (group, kind) = (&*reference.group, &*reference.kind);
     let namespace = permitted(owner, (group, kind), reference.namespace.as_deref(), &reference.name, index)?;
@@ -160,20 +172,7 @@ fn authority(
         let message = format!("certificates of authorities cannot come from a {kind} of the group `{group}`");
         return Err((Unresolved::Kind, message, "Name a ConfigMap."));
     }
-    let name = format!("{namespace}/{}", reference.name);
-    let Some(object) = index.config_maps.get(&(namespace, &*reference.name)) else {
-        let advice = "Add one, with the certificates in ca.crt.";
-        return Err((Unresolved::Invalid, format!("there is no ConfigMap {name}"), advice));
-    };
-    let has_them = certificates
-        .config_maps
-        .entry(&object.name)
-        .or_insert_with(|| has_certificates(object.body.get("ca.crt").unwrap_or_default()));
-    if !*has_them {
-        let message = format!("ConfigMap {name} has no PEM certificate in ca.crt");
-        return Err((Unresolved::Invalid, message, "Put the certificates of the authorities there."));
-    }
-    Ok(())
+    certificates.config_map(namespace, &reference.name)
 }
 
 /// The namespace that a reference means, if it may be referred to.
@@ -194,13 +193,6 @@ fn permitted<'a>(
     Err((Unresolved::NotPermitted, message, GRANT_ADVICE))
 }
 
-/// Whether a text holds certificates, and nothing of it is broken.
-fn has_certificates(pem: &[u8]) -> bool {
-    let mut certificates = CertificateDer::pem_slice_iter(pem);
-    let is_first_whole = matches!(certificates.next(), Some(Ok(_)));
-    is_first_whole && certificates.all(|certificate| certificate.is_ok())
-}
-
 /// What a Gateway asks of the clients of its listeners for HTTPS.
 #[derive(Default)]
 pub(super) struct Frontend {
@@ -213,8 +205,8 @@ pub(super) struct Frontend {
 struct Validation {
     /// The first authority that cannot be used.
     unresolved: Option<Fault>,
-    /// Whether none can be.
-    has_no_authority: bool,
+    /// What is asked; `None` where nothing is, or no authority can be used.
+    clients: Option<Arc<ClientValidation>>,
     is_insecure: bool,
 }
 
@@ -249,14 +241,17 @@ impl Frontend {
         self.default.is_insecure || self.per_port.values().any(|validation| validation.is_insecure)
     }
 
-    fn apply(&self, listener: &mut ListenerNode<'_>) {
+    /// What is asked of a listener's clients; marks it where that cannot be asked.
+    fn apply(&self, listener: &mut ListenerNode<'_>) -> Option<Arc<ClientValidation>> {
         let validation = self.per_port.get(&listener.spec.port).unwrap_or(&self.default);
-        let Some(unresolved) = &validation.unresolved else { return };
-        listener.set_unresolved(unresolved.clone());
-        if validation.has_no_authority && listener.fault.is_none() {
-            let message = "no certificate of an authority can be used to validate clients";
-            listener.fault = Some(Fault::new("NoValidCACertificate", message));
+        if let Some(unresolved) = &validation.unresolved {
+            listener.set_unresolved(unresolved.clone());
+            if validation.clients.is_none() && listener.fault.is_none() {
+                let message = "no certificate of an authority can be used to validate clients";
+                listener.fault = Some(Fault::new("NoValidCACertificate", message));
+            }
         }
+        validation.clients.clone()
     }
 }
 
@@ -269,11 +264,12 @@ impl Validation {
         problems: &mut UnplacedProblems,
     ) -> Self {
         let is_insecure = validation.mode == FrontendValidationMode::AllowInsecureFallback;
-        let mut found = Self { is_insecure, has_no_authority: true, ..Self::default() };
+        let mut found = Self { is_insecure, ..Self::default() };
+        let mut authorities: Vec<CertificateDer<'static>> = Vec::new();
         let references = at.field("caCertificateRefs");
         for (place, reference) in validation.ca_certificate_refs.iter().enumerate() {
             match authority(owner, reference, certificates) {
-                Ok(()) => found.has_no_authority = false,
+                Ok(more) => authorities.extend(more.iter().cloned()),
                 Err((kind, message, advice)) => {
                     let reason = match kind {
                         Unresolved::NotPermitted => "RefNotPermitted",
@@ -292,6 +288,9 @@ impl Validation {
                 "Backends have to check them; write AllowValidOnly to refuse them here.",
             );
             owner.report(problems, Severity::Warning, &at.field("mode"), "ConfigurationChanged", text);
+        }
+        if !authorities.is_empty() {
+            found.clients = Some(Arc::new(ClientValidation { authorities, allows_invalid: is_insecure }));
         }
         found
     }

@@ -11,7 +11,7 @@ use crate::kinds::{Gateway, Kind, ListenerSet, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{ProxyOptions, Severity};
+use irongate_config::{Certificate, ProxyOptions, Severity};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(super) struct GatewayNode<'r> {
     pub(super) sets: Vec<SetNode<'r>>,
     /// An address that nobody can listen on.
     pub(super) unusable_address: Option<Fault>,
-    /// What became of the certificate that it shows to backends, if it names one.
-    pub(super) backend_certificate: Option<Result<(), Fault>>,
+    /// The certificate that it shows to backends, if it names one.
+    pub(super) backend_certificate: Option<Result<Arc<Certificate>, Fault>>,
     /// Whether clients without a valid certificate are let in somewhere, though certificates are asked for.
     pub(super) is_insecure: bool,
 }
@@ -212,7 +212,7 @@ impl<'r> Gateways<'r> {
     }
 }
 
-/// Judges the certificates of a Gateway, its listeners and its sets.
+/// Finds the certificates of a Gateway, its listeners and its sets.
 fn check_certificates(
     node: &mut GatewayNode<'_>,
     certificates: &mut Certificates<'_, '_>,
@@ -220,7 +220,7 @@ fn check_certificates(
 ) {
     let frontend = Frontend::new(node, certificates, problems);
     node.is_insecure = frontend.is_insecure();
-    node.backend_certificate = certificates::check_backend(node, certificates, problems);
+    node.backend_certificate = certificates::backend_certificate(node, certificates, problems);
     let sets = node.sets.iter_mut().flat_map(|set| &mut set.listeners);
     for listener in node.listeners.iter_mut().chain(sets) {
         certificates::check_listener(listener, &frontend, certificates, problems);

@@ -10,8 +10,11 @@ use crate::kinds::{
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
-use irongate_config::{AttachedRoute, HostPattern, ListenerKey, ObjectName, Severity};
+use irongate_config::{
+    AttachedRoute, AttachedStreamRoute, HostPattern, ListenerKey, ListenerTls, ObjectName, Severity,
+};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// What a listener is written in.
 #[derive(Clone, Copy)]
@@ -94,12 +97,16 @@ pub(super) struct ListenerNode<'r> {
     pub(super) unresolved: Option<Fault>,
     /// Whether a certificate that it needs is missing.
     pub(super) lacks_certificates: bool,
+    /// How TLS ends here.
+    pub(super) tls: Option<Arc<ListenerTls>>,
     /// Whether another TLS listener of its port has a hostname that shares hosts with its own.
     pub(super) overlaps: bool,
     /// The kinds of routes that may attach.
     pub(super) kinds: Vec<&'static str>,
-    /// The routes that are attached, the older first.
+    /// The routes of requests that are attached, the older first.
     pub(super) routes: Vec<AttachedRoute>,
+    /// Those of connections and datagrams.
+    pub(super) stream_routes: Vec<AttachedStreamRoute>,
 }
 
 impl<'r> ListenerNode<'r> {
@@ -132,23 +139,20 @@ impl<'r> ListenerNode<'r> {
             is_conflicted: false,
             unresolved: None,
             lacks_certificates: false,
+            tls: None,
             overlaps: false,
             kinds: Vec::new(),
             routes: Vec::new(),
+            stream_routes: Vec::new(),
         };
         let Some(protocol) = node.protocol else {
             let message = format!("the protocol `{}` is not known", spec.protocol);
             let fault = Fault::new("UnsupportedProtocol", message);
-            let advice = "Write HTTP; the other listeners are not affected.";
+            let advice = "Write HTTP, HTTPS, TLS, TCP or UDP; the other listeners are not affected.";
             owner.report_listener(problems, place, "protocol", &fault, advice);
             node.fault = Some(fault);
             return node;
         };
-        if !served::is_served(protocol) {
-            let fault = Fault::new("Pending", not_served(protocol));
-            let advice = "It is judged, and nothing listens there; the other listeners are not affected.";
-            owner.report_listener(problems, place, "protocol", &fault, advice);
-        }
         node.set_kinds(protocol, problems);
         node
     }
@@ -156,11 +160,6 @@ impl<'r> ListenerNode<'r> {
     /// Whether it can be served: nothing is wrong that keeps requests from it.
     pub(super) fn is_valid(&self) -> bool {
         self.fault.is_none() && !self.lacks_certificates
-    }
-
-    /// Whether the data plane is to serve it.
-    pub(super) fn is_programmed(&self) -> bool {
-        self.is_valid() && self.protocol.is_some_and(served::is_served)
     }
 
     /// Notes a reference that does not resolve; the first counts.
@@ -249,9 +248,4 @@ pub(super) fn allows_namespace(
             selector.is_some_and(|selector| selector.matches(|label| index.namespace_label(namespace, label)))
         }
     }
-}
-
-/// Why a listener that is valid is not programmed.
-pub(super) fn not_served(protocol: Protocol) -> String {
-    format!("{} is not served yet", protocol.as_str())
 }

@@ -2,15 +2,6 @@
 
 use crate::kinds::{HttpRoute, Kind, Protocol, TlsMode};
 
-/// Whether the data plane speaks a protocol. Listeners of the others are judged in every other respect; they are not
-/// programmed.
-pub(super) fn is_served(protocol: Protocol) -> bool {
-    match protocol {
-        Protocol::Http => true,
-        Protocol::Https | Protocol::Tls | Protocol::Tcp | Protocol::Udp => false,
-    }
-}
-
 /// Whether routes of a kind are translated.
 pub(super) fn is_kind_served(kind: &str) -> bool {
     kind == HttpRoute::KIND

@@ -2,7 +2,7 @@
 
 use super::gateways::{Fault, GatewayNode};
 use super::listener_sets::SetNode;
-use super::listeners::{ListenerNode, not_served};
+use super::listeners::ListenerNode;
 use crate::status::{Condition, GatewayStatus, ListenerSetStatus, ListenerStatus};
 
 /// A Gateway's status, once every route is attached.
@@ -46,7 +46,7 @@ pub(super) fn listener_set(node: &SetNode<'_>) -> ListenerSetStatus {
             let message = "No listener is valid.";
             Condition::new("Programmed", false, "ListenersNotValid", message, generation)
         }
-        None => programmed(&node.listeners, generation),
+        None => programmed(generation),
     };
     ListenerSetStatus {
         conditions: vec![accepted(node.fault.as_ref(), &node.listeners, is_accepted, generation), programmed],
@@ -78,17 +78,12 @@ fn gateway_programmed(node: &GatewayNode<'_>, is_accepted: bool, generation: Opt
     }
     match &node.unusable_address {
         Some(fault) => Condition::new("Programmed", false, fault.reason, fault.message.clone(), generation),
-        None => programmed(&node.listeners, generation),
+        None => programmed(generation),
     }
 }
 
-/// Whether anything of what is valid is served.
-fn programmed(listeners: &[ListenerNode<'_>], generation: Option<i64>) -> Condition {
-    if listeners.is_empty() || listeners.iter().any(ListenerNode::is_programmed) {
-        Condition::new("Programmed", true, "Programmed", "", generation)
-    } else {
-        Condition::new("Programmed", false, "Pending", "No listener is served.", generation)
-    }
+fn programmed(generation: Option<i64>) -> Condition {
+    Condition::new("Programmed", true, "Programmed", "", generation)
 }
 
 /// References of a Gateway that belong to no listener, and a summary of its listeners' where some do not resolve.
@@ -114,7 +109,8 @@ fn listener_statuses(
     let status = |listener: &ListenerNode<'_>| ListenerStatus {
         name: listener.spec.name.clone(),
         supported_kinds: listener.kinds.clone(),
-        attached_routes: u32::try_from(listener.routes.len()).unwrap_or(u32::MAX),
+        attached_routes: u32::try_from(listener.routes.len() + listener.stream_routes.len())
+            .unwrap_or(u32::MAX),
         conditions: listener_conditions(listener, is_owner_faulty, generation),
     };
     listeners.iter().map(status).collect()
@@ -133,15 +129,12 @@ fn listener_conditions(
         Some(fault) => condition("Accepted", false, fault),
         None => Condition::accepted(generation),
     };
-    let programmed = match (conflict, listener.protocol) {
-        (Some(fault), _) => condition("Programmed", false, fault),
-        _ if is_owner_faulty || !listener.is_valid() => {
+    let programmed = match conflict {
+        Some(fault) => condition("Programmed", false, fault),
+        None if is_owner_faulty || !listener.is_valid() => {
             Condition::new("Programmed", false, "Invalid", "", generation)
         }
-        (None, Some(protocol)) if !listener.is_programmed() => {
-            Condition::new("Programmed", false, "Pending", not_served(protocol), generation)
-        }
-        _ => Condition::new("Programmed", true, "Programmed", "", generation),
+        None => programmed(generation),
     };
     let resolved_refs = match &listener.unresolved {
         Some(fault) => condition("ResolvedRefs", false, fault),

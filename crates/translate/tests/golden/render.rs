@@ -1,9 +1,10 @@
 //! A Config and statuses as text that a human can compare.
 
 use irongate_config::{
-    Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, Config, Cors, CorsAllowed, CorsOrigin,
-    Endpoints, FieldMatch, Filter, HeaderEdits, Listener, PathMatch, PathRewrite, ProxyOptions, RequestMatch,
-    RouteRule, ValueMatch,
+    Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls, Certificate,
+    Config, Cors, CorsAllowed, CorsOrigin, Endpoints, FieldMatch, Filter, HeaderEdits, Listener,
+    ListenerProtocol, ListenerTls, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule,
+    StreamRoute, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, Statuses};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 
 /// Writes a line; a `String` takes everything.
 macro_rules! line {
-    ($out:expr, $($format:tt)*) => { let _ = writeln!($out, $($format)*); };
+    ($out:expr, $($format:tt)*) => {{ let _ = writeln!($out, $($format)*); }};
 }
 
 pub(crate) fn config(config: &Config) -> String {
@@ -27,7 +28,14 @@ pub(crate) fn config(config: &Config) -> String {
 
 fn listener(listener: &Listener, out: &mut String) {
     let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
-    line!(out, "listener {} on {} for {}", listener.key, addresses.join(" "), listener.hostname);
+    let protocol = match listener.protocol {
+        ListenerProtocol::Http => String::new(),
+        protocol => format!(" {protocol:?}"),
+    };
+    line!(out, "listener {}{protocol} on {} for {}", listener.key, addresses.join(" "), listener.hostname);
+    if let Some(tls) = &listener.tls {
+        listener_tls(tls, out);
+    }
     if *listener.options != ProxyOptions::default() {
         let options = &*listener.options;
         let proxies: Vec<String> = options.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -44,6 +52,37 @@ fn listener(listener: &Listener, out: &mut String) {
         line!(out, "  {} (age {}) for {}", attached.route.key, attached.route.age, hosts.join(" "));
         for (place, one) in attached.route.rules.iter().enumerate() {
             rule(place, one, out);
+        }
+    }
+    for attached in &listener.stream_routes {
+        let hosts: Vec<String> = attached.hostnames.iter().map(ToString::to_string).collect();
+        stream_route(&attached.route, &hosts.join(" "), out);
+    }
+}
+
+fn listener_tls(tls: &ListenerTls, out: &mut String) {
+    for one in &tls.certificates {
+        line!(out, "  {}", certificate(one));
+    }
+    if let Some(clients) = &tls.clients {
+        let invalid = if clients.allows_invalid { ", invalid ones let in" } else { "" };
+        line!(out, "  clients validated by {} authorities{invalid}", clients.authorities.len());
+    }
+}
+
+fn certificate(certificate: &Certificate) -> String {
+    let names: Vec<String> = certificate.names.iter().map(ToString::to_string).collect();
+    let (chain, names) = (certificate.chain.len(), names.join(" "));
+    format!("certificate ({chain} in its chain) for [{names}] until {}", certificate.expires)
+}
+
+fn stream_route(route: &StreamRoute, hosts: &str, out: &mut String) {
+    let rule = route.rule.as_ref().map(|name| format!(", rule {name}")).unwrap_or_default();
+    line!(out, "  {} (age {}) for {hosts}{rule}", route.key, route.age);
+    for BackendRef { weight, target, .. } in &route.backends {
+        match target {
+            BackendTarget::Backend(key) => line!(out, "    weight {weight} to {key}"),
+            BackendTarget::Invalid(reason) => line!(out, "    weight {weight} closed {}", reason.as_str()),
         }
     }
 }
@@ -168,6 +207,9 @@ fn backend(backend: &Backend, out: &mut String) {
     if *backend.options != BackendOptions::default() {
         line!(out, "  {:?}", backend.options);
     }
+    if let Some(tls) = &backend.tls {
+        backend_tls(tls, out);
+    }
     match &backend.endpoints {
         Endpoints::Dns { name, port } => {
             line!(out, "  dns {name}:{port}");
@@ -177,6 +219,18 @@ fn backend(backend: &Backend, out: &mut String) {
                 line!(out, "  {} weight {}", endpoint.address, endpoint.weight);
             }
         }
+    }
+}
+
+fn backend_tls(tls: &BackendTls, out: &mut String) {
+    let names: Vec<String> = tls.names.iter().map(ToString::to_string).collect();
+    let authorities = match &tls.authorities {
+        Authorities::System => "those of the system".to_owned(),
+        Authorities::These(list) => list.len().to_string(),
+    };
+    line!(out, "  TLS to {}, names [{}], authorities: {authorities}", tls.hostname, names.join(" "));
+    if let Some(own) = &tls.certificate {
+        line!(out, "    as {}", certificate(own));
     }
 }
 
