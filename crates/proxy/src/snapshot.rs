@@ -180,11 +180,9 @@ pub(crate) fn compile(
     }
     let mut by_address: BTreeMap<SocketAddr, Vec<(usize, &Listener)>> = BTreeMap::new();
     let mut plans: Vec<Arc<ListenerPlan>> = Vec::new();
-    for listener in &config.listeners {
-        if !is_spoken(listener) {
-            compiler.problems.push(unspoken(listener));
-            continue;
-        }
+    let (spoken, others): (Vec<_>, Vec<_>) = config.listeners.iter().partition(|one| is_spoken(one));
+    compiler.problems.extend(others.into_iter().map(|listener| unspoken(listener)));
+    for listener in spoken {
         for address in &listener.addresses {
             by_address.entry(*address).or_default().push((plans.len(), listener));
         }
