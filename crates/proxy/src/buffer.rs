@@ -89,6 +89,11 @@ impl Buffer {
         }
     }
 
+    /// Where its memory comes from.
+    pub(crate) fn pool(&self) -> &Rc<BufferPool> {
+        &self.pool
+    }
+
     /// Bounds its size by what it shares with others. Called before it holds anything.
     pub(crate) fn share(&mut self, share: Option<Rc<Share>>) {
         debug_assert!(self.bytes.is_empty());

@@ -12,6 +12,7 @@ use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
 use crate::snapshot::{PortFacts, PortId};
 use crate::timer::Timer;
+use crate::tls::{self, ClientTls};
 use crate::transport::Transport;
 use irongate_message::{HeadError, HeadParser, Parsed};
 use irongate_telemetry::{ListenerMetrics, Panicked};
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     /// What the buffers for the answers of all its streams have to share, over HTTP/2.
     pub(crate) share: Option<Rc<Share>>,
     pub(crate) metrics: Arc<ListenerMetrics>,
+    /// What it agreed on, over TLS.
+    pub(crate) tls: Option<Rc<ClientTls>>,
     /// It is a connection, and counted as one while it lives; a copy of a request has none.
     is_counted: bool,
 }
@@ -70,9 +73,30 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     let address = peer.ip().to_canonical();
     let text = text_of(address);
     let flow = Cell::default();
+    let core = core.clone();
     let client =
-        Client { core: core.clone(), port, address, text, flow, share: None, metrics, is_counted: true };
-    tokio::task::spawn_local(serve(client, facts, transport));
+        Client { core, port, address, text, flow, share: None, metrics, tls: None, is_counted: true };
+    if plan.names.is_some() {
+        tokio::task::spawn_local(tls::serve(client, facts, transport));
+    } else {
+        tokio::task::spawn_local(serve(client, facts, transport));
+    }
+}
+
+/// Serves HTTP over TLS, of the version that was agreed on.
+pub(crate) async fn serve_tls(
+    mut client: Client,
+    facts: Arc<PortFacts>,
+    transport: Transport,
+    tls: ClientTls,
+) {
+    let is_http2 = tls.is_http2;
+    client.tls = Some(Rc::new(tls));
+    if is_http2 {
+        Box::pin(crate::http2::serve(client, facts, Rc::new(transport), Vec::new())).await;
+    } else {
+        Box::pin(serve(client, facts, transport)).await;
+    }
 }
 
 /// An address as text. IPv4 by hand: `Display` costs a new connection a twentieth of its instructions.
@@ -328,6 +352,7 @@ impl Client {
             flow: Cell::default(),
             share: None,
             metrics: self.metrics.clone(),
+            tls: self.tls.clone(),
             is_counted: false,
         }
     }

@@ -12,6 +12,7 @@ use crate::live::Shared;
 use crate::mirror::Copies;
 use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
+use crate::tls::Handshakes;
 use irongate_config::BackendKey;
 use irongate_telemetry::{CoreMetrics, Panicked, RequestMetrics};
 use irongate_traffic::Time;
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) metrics: CoreMetrics,
     pub(crate) copies: Rc<Copies>,
+    pub(crate) handshakes: Rc<Handshakes>,
     /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
@@ -101,6 +103,7 @@ impl Core {
             buffers: Rc::default(),
             metrics: shared.registry.metrics.core(index),
             copies: Rc::default(),
+            handshakes: Rc::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
             view: RefCell::new(Rc::new(View {

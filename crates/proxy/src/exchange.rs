@@ -154,6 +154,11 @@ pub(crate) async fn serve<D: Downstream>(
     if !Arc::ptr_eq(facts, &plan.facts) {
         *facts = plan.facts.clone();
     }
+    if let Some(tls) = &client.tls
+        && !tls.is_current(plan, view.snapshot.version)
+    {
+        downstream.end_after();
+    }
     let (lane, admitted) = admit::admit(client, plan, &view, scratch);
     let in_flight = InFlight::new(view.lane(core, lane));
     // From here on only parts of the snapshot are held: the exchange may last.

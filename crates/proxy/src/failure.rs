@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     HeadTimeout,
     /// `CONNECT` is not offered.
     Connect,
+    /// The host belongs to another listener than the one that the connection's TLS was begun with.
+    Misdirected,
     /// No listener is for the host, or no route fits.
     NoRoute,
     /// The rule has no backends at all, or all have weight 0.
@@ -58,6 +60,7 @@ impl Failure {
             Self::Head(error) => error.status(),
             Self::HeadTimeout | Self::BodyStalled => 408,
             Self::Connect => 501,
+            Self::Misdirected => 421,
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
             Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamFull => 503,
@@ -74,6 +77,7 @@ impl Failure {
             Self::Head(error) => error.reason(),
             Self::HeadTimeout => "head_timeout",
             Self::Connect => "connect_not_offered",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::NoBackend => "no_backend",
             Self::InvalidBackend(InvalidBackend::BackendNotFound) => "backend_not_found",
@@ -109,6 +113,7 @@ impl Failure {
             },
             Self::HeadTimeout | Self::BodyStalled => "The request did not come in time.",
             Self::Connect => "CONNECT is not offered.",
+            Self::Misdirected => "This connection is not for the requested host.",
             Self::NoRoute => "No route matches the request.",
             Self::NoBackend | Self::InvalidBackend(_) => "The route's backend is not configured correctly.",
             Self::NoEndpoint => "No instance of the backend is ready.",

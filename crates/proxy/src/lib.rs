@@ -24,6 +24,7 @@ mod mirror;
 mod reply;
 mod snapshot;
 mod timer;
+mod tls;
 mod transport;
 
 #[cfg(feature = "memory")]

@@ -4,6 +4,7 @@ use crate::backend::CoreBackend;
 use crate::clock::Clock;
 use crate::listener::Spread;
 use crate::snapshot::Snapshot;
+use crate::tls::ServerPlans;
 use arc_swap::ArcSwap;
 use irongate_config::{Backend, BackendKey, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
     full: LogLimit,
     unaccepted: LogLimit,
+    handshakes: LogLimit,
 }
 
 impl Shared {
@@ -44,13 +46,20 @@ impl Shared {
             clock,
             snapshot: ArcSwap::default(),
             version: AtomicU64::new(0),
-            registry: Registry { metrics, probes, clock, backends: Mutex::default() },
+            registry: Registry {
+                metrics,
+                probes,
+                clock,
+                backends: Mutex::default(),
+                servers: ServerPlans::default(),
+            },
             via: format!("irongate-{:08x}", fastrand::u32(..)),
             most_connections,
             spread: OnceLock::new(),
             discarded,
             full: LogLimit::new(),
             unaccepted: LogLimit::new(),
+            handshakes: LogLimit::new(),
         })
     }
 
@@ -78,6 +87,13 @@ impl Shared {
         }
     }
 
+    /// A handshake with a client failed; said once in a while.
+    pub(crate) fn note_handshake(&self, reason: &'static str, client: &str, listener: &str) {
+        if let Some(times) = self.handshakes.admit(self.clock.now().saturating_since(Time::ZERO)) {
+            tracing::info!(reason, client, listener, times, "a TLS handshake failed");
+        }
+    }
+
     /// Accepting failed, not by the client's fault; said once in a while.
     pub(crate) fn note_unaccepted(&self, error: &std::io::Error) {
         if let Some(times) = self.unaccepted.admit(self.clock.now().saturating_since(Time::ZERO)) {
@@ -100,6 +116,8 @@ pub(crate) struct Registry {
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
     backends: Mutex<HashMap<BackendKey, Weak<LiveBackend>>>,
+    /// How TLS ends at the listeners.
+    pub(crate) servers: ServerPlans,
 }
 
 /// What lives of a backend: health, budget and the endpoints of the moment.

@@ -4,6 +4,7 @@
 //! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores, found by key.
 
 use crate::live::{LiveBackend, Registry};
+use crate::tls::{ServerNames, ServerPlan, TlsUse};
 use irongate_config::{
     BackendProtocol, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerProtocol, Problem,
     ProxyOptions, RouteTimeouts, Severity,
@@ -44,6 +45,8 @@ pub(crate) struct PortPlan {
     pub(crate) facts: Arc<PortFacts>,
     hosts: HostTable<usize>,
     listeners: Vec<Arc<ListenerPlan>>,
+    /// The listeners by the names that clients ask for, where TLS is spoken.
+    pub(crate) names: Option<ServerNames>,
 }
 
 /// What connections and exchanges keep of a port, for as long as they last.
@@ -65,6 +68,9 @@ pub(crate) struct ListenerPlan {
     rules: Vec<Vec<Arc<RulePlan>>>,
     /// What is counted when no route fits.
     pub(crate) unmatched: Lane,
+    pub(crate) protocol: ListenerProtocol,
+    /// How TLS ends here, if it does.
+    pub(crate) tls: Option<Arc<ServerPlan>>,
 }
 
 /// Where one request's outcome is counted: an index into a core's metric handles.
@@ -122,6 +128,21 @@ impl PortPlan {
     /// The listener for a host, in lower case and without a port: the one with the most specific hostname.
     pub(crate) fn listener(&self, host: &[u8]) -> Option<&ListenerPlan> {
         self.hosts.find(host).map(|&index| &*self.listeners[index])
+    }
+
+    /// The listener for the name that a client asks for.
+    pub(crate) fn tls_listener(&self, name: Option<&str>) -> Option<&Arc<ListenerPlan>> {
+        self.listeners.get(self.names.as_ref()?.listener(name)?)
+    }
+
+    /// What becomes of a connection whose client asks for a name. `None`: nobody wants it.
+    pub(crate) fn tls_use(&self, name: Option<&str>) -> Option<TlsUse> {
+        let listener = self.tls_listener(name)?;
+        match (listener.protocol, &listener.tls) {
+            (ListenerProtocol::Https, tls) => Some(TlsUse::Http(tls.clone()?)),
+            (_, Some(tls)) => Some(TlsUse::Stream(listener.clone(), tls.clone())),
+            (_, None) => Some(TlsUse::Passthrough(listener.clone())),
+        }
     }
 }
 
@@ -186,36 +207,50 @@ pub(crate) fn compile(
         for address in &listener.addresses {
             by_address.entry(*address).or_default().push((plans.len(), listener));
         }
-        plans.push(Arc::new(compiler.listener(listener)));
+        let tls = registry.servers.plan(listener, &mut compiler.problems);
+        plans.push(Arc::new(compiler.listener(listener, tls)));
     }
+    registry.servers.retain(&config.listeners);
     let mut ports = HashMap::default();
     for (address, listeners) in by_address {
-        let Some((_, first)) = listeners.first() else { continue };
-        let options = first.options.clone();
-        let label: Arc<str> = first.key.to_string().into();
-        let mut port_listeners = Vec::new();
-        let mut hosts = Vec::new();
-        for (index, listener) in listeners {
-            hosts.push((listener.hostname.clone(), port_listeners.len()));
-            port_listeners.push(plans[index].clone());
+        if let Some(plan) = port_plan(address, &listeners, &plans) {
+            ports.insert(port_id(address), Arc::new(plan));
         }
-        let head_limits = HeadLimits {
-            bytes: options.limits.head_bytes,
-            fields: options.limits.head_fields,
-            target: options.limits.target_bytes,
-        };
-        let port_text = address.port().to_string();
-        let facts = Arc::new(PortFacts { address, options, head_limits, port_text, label });
-        let plan = PortPlan { facts, hosts: HostTable::new(hosts), listeners: port_listeners };
-        ports.insert(port_id(address), Arc::new(plan));
     }
     let Compiler { backends, lanes, problems, .. } = compiler;
     (Snapshot { version, ports, backends, lanes }, problems)
 }
 
+/// An address with the listeners that share it; `plans` has them by their numbers.
+fn port_plan(
+    address: SocketAddr,
+    listeners: &[(usize, &Listener)],
+    plans: &[Arc<ListenerPlan>],
+) -> Option<PortPlan> {
+    let (_, first) = listeners.first()?;
+    let options = first.options.clone();
+    let label: Arc<str> = first.key.to_string().into();
+    let mut port_listeners = Vec::new();
+    let mut hosts = Vec::new();
+    let spoken = listeners.iter().map(|(_, listener)| (listener.protocol, listener.hostname.clone()));
+    let names = ServerNames::new(&spoken.collect::<Vec<_>>());
+    for &(index, listener) in listeners {
+        hosts.push((listener.hostname.clone(), port_listeners.len()));
+        port_listeners.push(plans[index].clone());
+    }
+    let head_limits = HeadLimits {
+        bytes: options.limits.head_bytes,
+        fields: options.limits.head_fields,
+        target: options.limits.target_bytes,
+    };
+    let port_text = address.port().to_string();
+    let facts = Arc::new(PortFacts { address, options, head_limits, port_text, label });
+    Some(PortPlan { facts, hosts: HostTable::new(hosts), listeners: port_listeners, names })
+}
+
 /// Whether a listener's protocol is spoken: nothing listens for another.
 pub(crate) fn is_spoken(listener: &Listener) -> bool {
-    listener.protocol == ListenerProtocol::Http
+    matches!(listener.protocol, ListenerProtocol::Http | ListenerProtocol::Https)
 }
 
 #[derive(Default)]
@@ -237,7 +272,7 @@ impl Compiler {
         lane
     }
 
-    fn listener(&mut self, listener: &Listener) -> ListenerPlan {
+    fn listener(&mut self, listener: &Listener, tls: Option<Arc<ServerPlan>>) -> ListenerPlan {
         let label: Arc<str> = listener.key.to_string().into();
         let none: Arc<str> = "".into();
         let unmatched = self.lane(&label, &none, &none);
@@ -250,7 +285,7 @@ impl Compiler {
                 attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect(),
             );
         }
-        ListenerPlan { table, rules, unmatched }
+        ListenerPlan { table, rules, unmatched, protocol: listener.protocol, tls }
     }
 
     fn rule(

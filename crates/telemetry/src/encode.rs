@@ -133,7 +133,20 @@ fn listeners(writer: &mut Writer<'_>, all: &[Arc<Series<ListenerMetrics>>]) -> f
             ([("listener", series.labels().clone()), ("reason", reason.into())], count)
         })
     });
-    writer.counters("irongate_refusals", help, None, counts)
+    writer.counters("irongate_refusals", help, None, counts)?;
+
+    let help = "TLS that was begun with clients, with a new session or by resuming one.";
+    let counts = all.iter().flat_map(|series| {
+        ["full", "resumed"].map(|kind| {
+            let count = |part: &ListenerMetrics| match kind {
+                "full" => part.full_handshakes.value(),
+                _ => part.resumptions.value(),
+            };
+            let sum = series.parts().map(count).sum::<u64>();
+            ([("listener", series.labels().clone()), ("kind", kind.into())], sum)
+        })
+    });
+    writer.counters("irongate_tls_handshakes", help, None, counts.filter(|(_, count)| *count > 0))
 }
 
 fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt::Result {

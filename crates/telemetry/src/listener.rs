@@ -12,6 +12,8 @@ pub struct ListenerMetrics {
     pub(crate) connections: Counter,
     pub(crate) active: Gauge,
     pub(crate) refusals: ReasonCounts,
+    pub(crate) full_handshakes: Counter,
+    pub(crate) resumptions: Counter,
 }
 
 impl ListenerMetrics {
@@ -26,6 +28,11 @@ impl ListenerMetrics {
     #[inline]
     pub fn closed(&self) {
         self.active.decrement();
+    }
+
+    /// TLS was begun with a client; whether by resuming an earlier session.
+    pub fn shook_hands(&self, resumed: bool) {
+        if resumed { self.resumptions.increment() } else { self.full_handshakes.increment() }
     }
 
     /// Something that a client sent was refused before it became a request (a head that is none, too many

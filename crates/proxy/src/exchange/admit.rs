@@ -42,6 +42,11 @@ pub(crate) fn admit(
     let Some(listener) = plan.listener(request.host()) else {
         return (plan.unmatched(), Admitted::Refuse(Failure::NoRoute));
     };
+    if let Some(tls) = &client.tls
+        && !tls.allows(plan, request.host(), listener)
+    {
+        return (listener.unmatched, Admitted::Refuse(Failure::Misdirected));
+    }
     if request.is_connect() {
         return (listener.unmatched, Admitted::Refuse(Failure::Connect));
     }
@@ -66,7 +71,7 @@ fn shape(
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
         trusted: client.is_trusted(&plan.facts),
-        scheme: b"http",
+        scheme: if client.tls.is_some() { b"https" } else { b"http" },
         port: plan.facts.port_text.as_bytes(),
         via: client.core.shared.via.as_bytes(),
     };
@@ -77,7 +82,8 @@ fn shape(
             return Ok((rule.own, Admitted::Reply(reply)));
         }
     }
-    let context = FilterContext { scheme: Scheme::Http, listener_port: plan.facts.address.port() };
+    let scheme = if client.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let context = FilterContext { scheme, listener_port: plan.facts.address.port() };
     if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
         return Ok((rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }

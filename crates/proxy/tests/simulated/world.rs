@@ -2,14 +2,16 @@
 
 use irongate_config::{
     AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config,
-    Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ObjectName, PathMatch,
-    ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
+    Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ListenerTls,
+    ObjectName, PathMatch, ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey, RouteKind,
+    RouteRule, RouteTimeouts,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
+use rustls::{ClientConnection, Connection};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) retry: Option<RetryPolicy>,
     /// What each direction of a stream holds, in bytes; 0: as it comes.
     pub(crate) capacity: usize,
+    /// The listeners that the port has, each with how TLS ends there; none: one, in cleartext.
+    pub(crate) secure: Vec<(HostPattern, ListenerTls)>,
 }
 
 impl Setup {
@@ -104,7 +108,21 @@ impl Setup {
             routes: vec![AttachedRoute { hostnames: vec![HostPattern::Any], route: Arc::new(route) }],
             stream_routes: Vec::new(),
         };
-        Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
+        let secure = self.secure.iter().enumerate().map(|(index, (hostname, tls))| {
+            let section: Arc<str> = format!("https-{index}").into();
+            Listener {
+                key: ListenerKey { section, ..listener.key.clone() },
+                protocol: ListenerProtocol::Https,
+                hostname: hostname.clone(),
+                tls: Some(Arc::new(tls.clone())),
+                ..listener.clone()
+            }
+        });
+        let mut listeners: Vec<_> = secure.map(Arc::new).collect();
+        if listeners.is_empty() {
+            listeners.push(Arc::new(listener));
+        }
+        Config { listeners, backends: [(key, Arc::new(backend))].into() }
     }
 }
 
@@ -117,6 +135,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn client(&self) -> Peer {
         Peer::new(self.gateway.connect(PORT))
+    }
+
+    /// A client that speaks TLS.
+    pub(crate) fn tls_client(&self, connection: ClientConnection) -> Peer {
+        Peer { tls: Some(RefCell::new(connection.into())), ..self.client() }
     }
 
     /// An origin on a connection in the pool; the one that was made last is used first.
@@ -157,10 +180,21 @@ impl World {
 }
 
 /// How a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Closed,
     Reset,
+    /// TLS has failed.
+    Refused(String),
+}
+
+/// What a connection over TLS has to send.
+fn written(tls: &mut Connection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut bytes).expect("memory takes it");
+    }
+    bytes
 }
 
 /// A client or an origin.
@@ -168,6 +202,7 @@ pub(crate) struct Peer {
     stream: MemoryStream,
     /// What was read and not taken.
     received: RefCell<Vec<u8>>,
+    tls: Option<RefCell<Connection>>,
 }
 
 /// A request or an answer as a peer saw it.
@@ -195,7 +230,7 @@ impl Message {
 
 impl Peer {
     fn new(stream: MemoryStream) -> Self {
-        Self { stream, received: RefCell::default() }
+        Self { stream, received: RefCell::default(), tls: None }
     }
 
     /// Bounds what one read on this end, and one on the gateway's, gives; 0: no bound.
@@ -210,7 +245,14 @@ impl Peer {
 
     /// Writes all of it.
     pub(crate) async fn try_send(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        let mut bytes = bytes.as_ref();
+        let bytes = bytes.as_ref();
+        let Some(tls) = &self.tls else { return self.send_plain(bytes).await };
+        tls.borrow_mut().writer().write_all(bytes)?;
+        let encrypted = written(&mut tls.borrow_mut());
+        self.send_plain(&encrypted).await
+    }
+
+    async fn send_plain(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = poll_fn(|cx| self.stream.poll_write(cx, bytes)).await?;
             bytes = &bytes[written..];
@@ -253,14 +295,58 @@ impl Peer {
 
     /// Reads once, into what was received. The end is an error.
     async fn read(&self) -> Result<(), End> {
+        let Some(tls) = &self.tls else {
+            let bytes = self.read_plain().await?;
+            self.received.borrow_mut().extend(bytes);
+            return Ok(());
+        };
+        loop {
+            let words = written(&mut tls.borrow_mut());
+            // Failing means that the gateway is gone, which reading tells.
+            let _ = self.send_plain(&words).await;
+            let mut plain = Vec::new();
+            match tls.borrow_mut().reader().read_to_end(&mut plain) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && plain.is_empty() => {}
+                _ if !plain.is_empty() => {
+                    self.received.borrow_mut().extend(plain);
+                    return Ok(());
+                }
+                Ok(_) => return Err(End::Closed),
+                Err(_) => return Err(End::Reset),
+            }
+            let bytes = self.read_plain().await;
+            let mut bytes = &*bytes?;
+            while !bytes.is_empty() {
+                tls.borrow_mut().read_tls(&mut bytes).map_err(|_| End::Reset)?;
+                let processed = tls.borrow_mut().process_new_packets();
+                processed.map_err(|error| End::Refused(format!("{error:?}")))?;
+            }
+        }
+    }
+
+    /// What was agreed on.
+    pub(crate) fn agreed<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
+        look(&self.tls.as_ref().expect("it speaks TLS").borrow())
+    }
+
+    /// Has the handshake done, and looks how that ends.
+    pub(crate) async fn shake_hands(&self) -> Result<(), End> {
+        while self.agreed(|connection| connection.is_handshaking()) {
+            tokio::select! {
+                read = self.read() => return read,
+                () = async { while self.agreed(|connection| connection.is_handshaking()) { tokio::task::yield_now().await } } => {}
+            }
+        }
+        let words = written(&mut self.tls.as_ref().expect("it speaks TLS").borrow_mut());
+        self.send_plain(&words).await.map_err(|_| End::Reset)
+    }
+
+    async fn read_plain(&self) -> Result<Vec<u8>, End> {
         poll_fn(|cx| {
             let mut space = [0; 16 << 10];
             self.stream.poll_read(cx, &mut space).map(|read| match read {
                 Ok(0) => Err(End::Closed),
-                Ok(length) => {
-                    self.received.borrow_mut().extend_from_slice(&space[..length]);
-                    Ok(())
-                }
+                Ok(length) => Ok(space[..length].to_vec()),
                 Err(_) => Err(End::Reset),
             })
         })
