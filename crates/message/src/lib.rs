@@ -14,6 +14,7 @@ mod connection;
 mod error;
 mod fields;
 mod forward;
+mod grpc;
 pub mod host;
 mod limits;
 mod method;
@@ -29,6 +30,9 @@ pub use body::{BodyDecoder, BodyLength, Piece, write_chunk_size, write_last_chun
 pub use error::{BodyError, HeadError};
 pub use fields::Fields;
 pub use forward::Forwarding;
+pub use grpc::{
+    GrpcCode, GrpcKind, NotBase64, TextDecoder, TextEncoder, parse_grpc_timeout, write_grpc_timeout,
+};
 pub use limits::HeadLimits;
 pub use method::{Method, Version};
 pub use name::{FieldName, FieldNameError, Known};

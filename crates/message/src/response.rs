@@ -21,7 +21,7 @@ pub struct ResponseHead {
     version: Version,
     reason: Reason,
     upgrade: Option<Span>,
-    body: BodyLength,
+    pub(crate) body: BodyLength,
     keep_alive: bool,
 }
 
