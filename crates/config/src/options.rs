@@ -74,11 +74,11 @@ pub struct Timeouts {
     pub stalled_write: Duration,
     /// Nothing moves either way on a stream. Default 5 min.
     pub stream_idle: Duration,
-    /// The same for upgraded connections, and those that are passed on as bytes. Default 1 h.
+    /// The same for upgraded connections, gRPC, and connections that are passed on as bytes. Default 1 h.
     pub tunnel_idle: Duration,
     /// No datagram passes between a client of a UDP listener and its backend. Default 60 s.
     pub session_idle: Duration,
-    /// From the end of the request to the head of the answer. Default 60 s.
+    /// From the end of the request to the head of the answer; not for gRPC, where `grpc-timeout` rules. Default 60 s.
     pub response: Duration,
 }
 

@@ -4,6 +4,7 @@ use crate::live::LiveBackend;
 use crate::snapshot::BackendPlan;
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
+use irongate_message::GrpcCode;
 use irongate_telemetry::{BackendMetrics, CoreMetrics, EndpointMetrics};
 use irongate_traffic::{
     Balancer, Begin, EndpointIndex, EndpointLoad, EndpointState, Outcome, PickRequest, Picked, Ticket, Time,
@@ -278,6 +279,23 @@ impl Load {
         self.record(now, status >= 500, true);
         self.backend.live.note(verdict.change, self.index, &self.backend);
         verdict
+    }
+
+    /// The same where the head of an answer of gRPC says how all of it went.
+    pub(crate) fn answered_grpc(&mut self, now: Time, code: GrpcCode) -> Verdict {
+        let Some(ticket) = &mut self.ticket else { return Verdict::default() };
+        let verdict = self.backend.balancer.borrow_mut().answered_grpc(ticket, now, code);
+        self.record(now, code.is_failure(), true);
+        self.backend.live.note(verdict.change, self.index, &self.backend);
+        verdict
+    }
+
+    /// It is over, after an answer of gRPC whose trailers say this.
+    pub(crate) fn end_grpc(self, now: Time, code: GrpcCode) {
+        if code.is_failure() {
+            self.backend.with_endpoint(self.index, |endpoint| endpoint.metrics.failed_at_last());
+        }
+        self.end(now, Outcome::Grpc(code));
     }
 
     /// It is over.

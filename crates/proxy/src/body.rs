@@ -14,8 +14,10 @@ use std::task::{Context, Poll, ready};
 /// Why a body did not come or could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFailure {
-    /// The peer closed or reset the connection, or reset the stream.
+    /// The peer closed or reset the connection.
     Closed,
+    /// The peer reset the stream, with this code (RFC 9113 §7).
+    Reset(u32),
     /// The peer ended the body before its end.
     Truncated,
     /// The framing is broken; the reason is a stable token.
@@ -90,6 +92,11 @@ impl Pump {
     /// Whether everything has been moved and sent.
     pub(crate) fn is_done(&self) -> bool {
         self.state == PumpState::Done
+    }
+
+    /// What came behind the body, once it was moved.
+    pub(crate) fn trailers(&self) -> Option<&Fields> {
+        self.trailers.as_ref()
     }
 
     /// When it waits: whether for the sink to take bytes, and not for the source to give some.

@@ -281,7 +281,9 @@ async fn read_head(
                 }
             }
             match reader.poll_read(cx) {
-                Poll::Ready(Ok(0) | Err(BodyFailure::Closed | BodyFailure::Truncated)) => {
+                Poll::Ready(
+                    Ok(0) | Err(BodyFailure::Closed | BodyFailure::Reset(_) | BodyFailure::Truncated),
+                ) => {
                     return Poll::Ready(Ok(HeadEnd::Closed));
                 }
                 Poll::Ready(Ok(_)) => {}

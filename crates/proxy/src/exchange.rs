@@ -8,20 +8,21 @@ mod attempt;
 mod await_head;
 mod duplex;
 mod extras;
+mod grpc_web;
 mod relay;
 
 pub(crate) use admit::Work;
 pub(crate) use attempt::forward;
 use extras::Extras;
 
-use crate::body::{BodyFailure, Sink, Source};
+use crate::body::{Sink, Source};
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use admit::Admitted;
-use irongate_message::{RequestHead, ResponseHead};
+use irongate_message::{GrpcCode, GrpcKind, RequestHead, ResponseHead, Version};
 use irongate_telemetry::{RequestMetrics, RequestRecord};
 use irongate_traffic::Time;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Scratch {
     pub(crate) response: ResponseHead,
     /// Of the request that is served, if its rule asks for any.
     pub(crate) extras: Option<Box<Extras>>,
+    /// How the client speaks gRPC, if it does. Looked at over HTTP/2, and over HTTP/1.1 before such backends.
+    pub(crate) grpc: Option<GrpcKind>,
 }
 
 impl Scratch {
@@ -67,6 +70,9 @@ pub(crate) trait Downstream {
     /// Ready when the client has taken enough of the heads that were queued for another one. What waits of heads is
     /// bounded by this, since they are not subject to the flow control of bodies.
     fn poll_head_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Brings the final head into the form that the client takes, before it is queued.
+    fn adapt(&mut self, _: &mut ResponseHead) {}
 
     /// Queues the head of an interim answer, if the client can take it.
     fn interim(&mut self, head: &ResponseHead);
@@ -115,6 +121,8 @@ pub(crate) trait Upstream {
 pub(crate) enum HeadFailure {
     /// The connection ended before any byte of an answer.
     Closed,
+    /// The origin reset the stream, with this code.
+    Reset(u32),
     /// The origin says that it did not act on the request (RFC 9113 §8.7).
     Refused,
     /// What came is no valid head.
@@ -126,6 +134,8 @@ pub(crate) enum HeadFailure {
 pub(crate) struct Outcome {
     /// What the client was sent; 0: nothing.
     pub(crate) status: u16,
+    /// The same in gRPC, if the client speaks it.
+    pub(crate) grpc: Option<GrpcCode>,
     pub(crate) failure: Option<Failure>,
     pub(crate) attempts: u32,
     pub(crate) request_bytes: u64,
@@ -144,6 +154,7 @@ pub(crate) async fn serve<D: Downstream>(
 ) -> Time {
     let core = &client.core;
     let begun = core.now();
+    scratch.grpc = if scratch.request.version() == Version::Http2 { scratch.request.grpc() } else { None };
     let view = core.view();
     let Some(plan) = view.port(client.port) else {
         // The listener was closed since the connection was opened: it is told so, once.
@@ -164,6 +175,10 @@ pub(crate) async fn serve<D: Downstream>(
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
     let outcome = match admitted {
+        Admitted::Forward(work) if grpc_web::is_for(&work, scratch) => {
+            // Boxed: it is rare, and of the same size as all else of the exchange.
+            Box::pin(grpc_web::forward(client, timer, facts, downstream, scratch, work, begun)).await
+        }
         Admitted::Forward(work) => forward(client, timer, facts, downstream, scratch, work, begun).await,
         Admitted::Reply(reply) => {
             scratch.mark_readers();
@@ -186,7 +201,7 @@ pub(crate) async fn refuse<D: Downstream>(
     failure: Failure,
 ) {
     let trusted = client.is_trusted(facts);
-    let reply = reply::failure(failure, None, trusted, &mut scratch.response);
+    let reply = reply::failure(failure, None, None, trusted, &mut scratch.response);
     send(client, timer, facts, downstream, &mut scratch.response, reply).await;
 }
 
@@ -201,17 +216,21 @@ async fn fail<D: Downstream>(
 ) -> Outcome {
     if failure.status() == 0 {
         downstream.break_off();
-        return Outcome { failure: Some(failure), ended: client.core.now(), ..Outcome::default() };
+        let grpc = scratch.grpc.map(|_| failure.grpc_code());
+        return Outcome { failure: Some(failure), grpc, ended: client.core.now(), ..Outcome::default() };
     }
     if matches!(failure, Failure::BadBody(_) | Failure::BodyStalled) {
         // Where the next request would begin is not known, or it will not be reached.
         downstream.end_after();
     }
     let trusted = client.is_trusted(facts);
-    let reply = reply::failure(failure, Some(&scratch.request), trusted, &mut scratch.response);
+    // Over HTTP/1.1 nobody has looked yet, unless the backend was known.
+    let grpc = scratch.grpc.or_else(|| scratch.request.grpc().filter(|kind| kind.is_web()));
+    let reply = reply::failure(failure, Some(&scratch.request), grpc, trusted, &mut scratch.response);
     scratch.mark_readers();
     let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
-    Outcome { failure: outcome.failure.or(Some(failure)), ..outcome }
+    let grpc = grpc.map(|_| failure.grpc_code());
+    Outcome { failure: outcome.failure.or(Some(failure)), grpc, ..outcome }
 }
 
 /// Sends an answer of our own.
@@ -248,7 +267,7 @@ async fn send<D: Downstream>(
         .await;
     match result {
         Ok(Ok(())) => outcome.response_bytes = reply.body.len() as u64,
-        Ok(Err(BodyFailure::Closed | BodyFailure::Truncated | BodyFailure::Malformed(_))) => {
+        Ok(Err(_)) => {
             outcome.failure = Some(Failure::ClientGone);
             downstream.break_off();
         }
@@ -276,6 +295,7 @@ impl InFlight {
         RequestRecord {
             metrics: &self.metrics,
             status: outcome.status,
+            grpc: outcome.grpc.map(GrpcCode::number),
             reason: outcome.failure.map(Failure::reason),
             duration_micros: outcome.ended.micros_since(begun),
             attempts: outcome.attempts,

@@ -3,7 +3,7 @@
 
 use crate::body::BodyFailure;
 use irongate_config::InvalidBackend;
-use irongate_message::HeadError;
+use irongate_message::{GrpcCode, HeadError};
 use irongate_telemetry::Reason;
 
 /// A request's failure.
@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     UpstreamFull,
     /// The connection ended before an answer came.
     UpstreamClosed,
+    /// The origin reset the stream before an answer came, with this code.
+    UpstreamReset(u32),
     /// What came is no valid answer.
     BadAnswer(&'static str),
     /// The route's request timeout.
@@ -51,6 +53,8 @@ pub(crate) enum Failure {
     ClientStalled,
     /// The origin broke off its answer after it had begun.
     AnswerBroken(&'static str),
+    /// The same by resetting the stream, with this code.
+    AnswerReset(u32),
 }
 
 impl Failure {
@@ -64,10 +68,23 @@ impl Failure {
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
             Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamFull => 503,
-            Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => 502,
+            Self::UpstreamClosed
+            | Self::UpstreamReset(_)
+            | Self::BadAnswer(_)
+            | Self::AnswerBroken(_)
+            | Self::AnswerReset(_) => 502,
             Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => 504,
             Self::BadBody(_) => 400,
             Self::ClientGone | Self::ClientStalled => 0,
+        }
+    }
+
+    /// What a client that speaks gRPC is told.
+    pub(crate) fn grpc_code(self) -> GrpcCode {
+        match self {
+            Self::UpstreamReset(code) | Self::AnswerReset(code) => GrpcCode::of_reset(code),
+            Self::ClientGone | Self::ClientStalled => GrpcCode::CANCELLED,
+            _ => GrpcCode::of_http(self.status()),
         }
     }
 
@@ -90,6 +107,8 @@ impl Failure {
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamFull => "upstream_full",
             Self::UpstreamClosed => "upstream_closed",
+            Self::UpstreamReset(_) => "upstream_reset",
+            Self::AnswerReset(_) => "answer_reset",
             Self::BadAnswer(reason) | Self::BadBody(reason) | Self::AnswerBroken(reason) => reason,
             Self::RequestTimeout => "request_timeout",
             Self::AttemptTimeout => "backend_timeout",
@@ -119,9 +138,11 @@ impl Failure {
             Self::NoEndpoint => "No instance of the backend is ready.",
             Self::ConnectFailed | Self::ConnectTimeout => "The backend could not be reached.",
             Self::UpstreamFull => "The backend has no room for another request.",
-            Self::UpstreamClosed | Self::BadAnswer(_) | Self::AnswerBroken(_) => {
-                "The backend did not give a valid answer."
-            }
+            Self::UpstreamClosed
+            | Self::UpstreamReset(_)
+            | Self::BadAnswer(_)
+            | Self::AnswerBroken(_)
+            | Self::AnswerReset(_) => "The backend did not give a valid answer.",
             Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => {
                 "The backend did not answer in time."
             }
@@ -133,7 +154,7 @@ impl Failure {
     /// A failure of the client's own body.
     pub(crate) fn of_request_body(failure: BodyFailure) -> Self {
         match failure {
-            BodyFailure::Closed | BodyFailure::Truncated => Self::ClientGone,
+            BodyFailure::Closed | BodyFailure::Reset(_) | BodyFailure::Truncated => Self::ClientGone,
             BodyFailure::Malformed(reason) => Self::BadBody(reason),
         }
     }

@@ -1,7 +1,7 @@
 //! The one place where a refusal or a failure becomes an answer.
 
 use crate::failure::Failure;
-use irongate_message::{HeadLimits, Known, Method, RequestHead, ResponseHead};
+use irongate_message::{Fields, GrpcKind, HeadLimits, Known, Method, RequestHead, ResponseHead};
 use irongate_traffic::filter::{PreflightField, Redirection};
 use smallvec::{SmallVec, smallvec};
 
@@ -18,13 +18,18 @@ const REASON_FIELD: &[u8] = b"x-irongate-reason";
 
 /// Writes the answer to a failure into `head`.
 ///
-/// The text says what happened and nothing of how the inside looks; `trusted` clients get the reason's name.
+/// The text says what happened and nothing of how the inside looks; `trusted` clients get the reason's name. Who speaks
+/// gRPC gets a head that says it all ("trailers-only"), with the status of gRPC.
 pub(crate) fn failure(
     failure: Failure,
     request: Option<&RequestHead>,
+    grpc: Option<GrpcKind>,
     trusted: bool,
     head: &mut ResponseHead,
 ) -> Reply {
+    if let Some(kind) = grpc {
+        return grpc_failure(failure, kind, trusted, head);
+    }
     let status = failure.status();
     let wants_json = request.is_some_and(accepts_json);
     let mut body = Vec::new();
@@ -48,6 +53,16 @@ pub(crate) fn failure(
         fields.push((REASON_FIELD, failure.reason().as_str().as_bytes()));
     }
     compose(head, status, request, &fields, body)
+}
+
+fn grpc_failure(failure: Failure, kind: GrpcKind, trusted: bool, head: &mut ResponseHead) -> Reply {
+    let status = Fields::grpc_status(failure.grpc_code(), failure.message()).unwrap_or_default();
+    let reason = trusted.then_some((REASON_FIELD, failure.reason().as_str().as_bytes()));
+    let fields =
+        std::iter::once((&b"content-type"[..], kind.content_type())).chain(status.iter()).chain(reason);
+    // The names are ours, and the values are short: nothing can fail.
+    let _ = head.from_parts(200, true, Method::Post, fields, &HeadLimits::default());
+    Reply { body: Vec::new() }
 }
 
 /// Writes a redirect into `head`.

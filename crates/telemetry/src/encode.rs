@@ -1,6 +1,7 @@
 //! What is counted, as OpenMetrics text. Names and labels are part of what users build on: a change here is
 //! a change for them.
 
+use crate::exchange::GRPC_CODES;
 use crate::histogram::HistogramReading;
 use crate::process::Process;
 use crate::request::RequestMetrics;
@@ -87,6 +88,18 @@ fn exchanges(writer: &mut Writer<'_>, all: &[Arc<Series<ExchangeMetrics>>]) -> f
         (labels(series), series.parts().map(|part| part.in_flight.value()).sum::<i64>().max(0))
     });
     writer.gauges("irongate_requests_in_flight", help, None, in_flight)?;
+
+    let help = "Requests of gRPC that are over, by gRPC's status.";
+    let codes = all.iter().flat_map(|series| {
+        let mut codes = [0; GRPC_CODES];
+        series.parts().for_each(|part| part.add_grpc_to(&mut codes));
+        let [listener, backend] = labels(series);
+        let counted = codes.into_iter().enumerate().filter(|(_, count)| *count > 0);
+        counted.map(move |(code, count)| {
+            ([listener.clone(), backend.clone(), ("code", code.to_string().into())], count)
+        })
+    });
+    writer.counters("irongate_grpc_requests", help, None, codes)?;
 
     let sums = |count: fn(&ExchangeMetrics) -> u64| {
         all.iter().map(move |series| (labels(series), series.parts().map(count).sum::<u64>()))

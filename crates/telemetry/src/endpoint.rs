@@ -51,6 +51,13 @@ impl AttemptRecord<'_> {
     }
 }
 
+impl EndpointMetrics {
+    /// An attempt that was counted as answered has failed after all: trailers say so.
+    pub fn failed_at_last(&self) {
+        self.failures.increment();
+    }
+}
+
 impl Metrics for EndpointMetrics {
     type Labels = EndpointLabels;
     type Source = ();

@@ -4,7 +4,10 @@ use crate::histogram::CoarseHistogram;
 use crate::request::RequestRecord;
 use crate::series::{CoreTotals, Metrics};
 use crate::{Counter, Gauge};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// Statuses of gRPC: 0 to 16.
+pub(crate) const GRPC_CODES: usize = 17;
 
 /// Which listener and which backend.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +30,8 @@ pub struct ExchangeMetrics {
     pub(crate) request_bytes: Counter,
     pub(crate) response_bytes: Counter,
     pub(crate) in_flight: Gauge,
+    /// By gRPC's status; made when the first request of gRPC ends.
+    pub(crate) grpc: OnceLock<Box<[Counter; GRPC_CODES]>>,
     totals: Arc<CoreTotals>,
 }
 
@@ -40,8 +45,26 @@ impl ExchangeMetrics {
         if request.attempts > 1 {
             self.retries.add(u64::from(request.attempts - 1));
         }
+        if let Some(code) = request.grpc {
+            self.record_grpc(code);
+        }
         if let Some(reason) = request.reason {
             self.totals.failures.record(reason);
+        }
+    }
+}
+
+impl ExchangeMetrics {
+    #[cold]
+    fn record_grpc(&self, code: u8) {
+        let counts = self.grpc.get_or_init(Box::default);
+        counts[usize::from(code).min(GRPC_CODES - 1)].increment();
+    }
+
+    /// What was counted by gRPC's status.
+    pub(crate) fn add_grpc_to(&self, reading: &mut [u64; GRPC_CODES]) {
+        if let Some(counts) = self.grpc.get() {
+            reading.iter_mut().zip(&**counts).for_each(|(sum, count)| *sum += count.value());
         }
     }
 }
@@ -57,6 +80,7 @@ impl Metrics for ExchangeMetrics {
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
             in_flight: Gauge::default(),
+            grpc: OnceLock::new(),
             totals: totals[core].clone(),
         }
     }

@@ -42,6 +42,8 @@ pub struct RequestRecord<'a> {
     pub metrics: &'a RequestMetrics,
     /// The status that the client was sent; 0 if none was.
     pub status: u16,
+    /// How it ended in gRPC, 0 to 16; `None` if it is no request of gRPC.
+    pub grpc: Option<u8>,
     /// Why the proxy refused or failed it, or broke it off; `None` for whatever the backend answered.
     pub reason: Option<Reason>,
     /// From the first byte of its head to the last byte of its answer, in microseconds.

@@ -21,6 +21,7 @@ use crate::health::{BackendState, Cause, Change, EndpointState};
 use crate::time::as_f32;
 use draw::{Candidates, Dice};
 use irongate_config::Algorithm;
+use irongate_message::GrpcCode;
 use members::Tier;
 use request::{Stage, is_failure};
 use slot::Slot;
@@ -181,8 +182,20 @@ impl Balancer {
     /// The head of the final answer has come (not a 1xx other than 101). Latency is measured here, and what an answer says
     /// about health is noted.
     pub fn answered(&mut self, ticket: &mut Ticket, now: Time, status: u16) -> Verdict {
+        let failure = is_failure(status).then_some(Cause::Status(status));
+        self.answered_with(ticket, now, failure)
+    }
+
+    /// The same where the head of an answer of gRPC says how all of it went.
+    pub fn answered_grpc(&mut self, ticket: &mut Ticket, now: Time, code: GrpcCode) -> Verdict {
+        let failure = code.is_failure().then_some(Cause::Grpc(code.number()));
+        self.answered_with(ticket, now, failure)
+    }
+
+    #[inline]
+    fn answered_with(&mut self, ticket: &mut Ticket, now: Time, failure: Option<Cause>) -> Verdict {
         let waited = self.stop_waiting(ticket, now);
-        if !is_failure(status) {
+        let Some(cause) = failure else {
             ticket.stage = Stage::Answered;
             if let Some(waited) = waited {
                 self.sample(ticket.index, waited, now);
@@ -191,13 +204,13 @@ impl Balancer {
             let trial = if ticket.trial { self.endpoint(ticket.index) } else { None };
             let change = trial.and_then(|state| state.record_success(now, ticket.begun));
             return Verdict { elsewhere: false, change };
-        }
+        };
         ticket.stage = Stage::Bad;
         self.sample_at_least(ticket.index, waited, now);
         let Some(state) = self.endpoint(ticket.index) else { return Verdict::default() };
         let doubted = ticket.trial || state.doubt(now) >= DOUBTED;
-        let elsewhere = status != 429 && doubted && self.has_undoubted_other(now, ticket.index);
-        let change = state.record_failure(now, ticket.begun, Cause::Status(status), self.entropy);
+        let elsewhere = cause.counts_in_a_row() && doubted && self.has_undoubted_other(now, ticket.index);
+        let change = state.record_failure(now, ticket.begun, cause, self.entropy);
         Verdict { elsewhere, change }
     }
 
@@ -210,8 +223,11 @@ impl Balancer {
             self.sample_at_least(ticket.index, Some(waited), now);
         }
         let change = self.endpoint(ticket.index).and_then(|state| match outcome {
-            Outcome::Complete if was_bad => None,
-            Outcome::Complete => state.record_success(now, ticket.begun),
+            Outcome::Complete | Outcome::Grpc(_) if was_bad => None,
+            Outcome::Grpc(code) if code.is_failure() => {
+                state.record_failure(now, ticket.begun, Cause::Grpc(code.number()), self.entropy)
+            }
+            Outcome::Complete | Outcome::Grpc(_) => state.record_success(now, ticket.begun),
             Outcome::Failed => state.record_failure(now, ticket.begun, Cause::Transport, self.entropy),
             Outcome::TimedOut => state.record_failure(now, ticket.begun, Cause::Timeout, self.entropy),
             Outcome::ConnectFailed => state.connect_failed(now),

@@ -51,6 +51,19 @@ impl Deadlines {
         }
     }
 
+    /// The same for a client that waits for so long (`grpc-timeout`) from `now` on.
+    #[must_use]
+    pub fn within(self, now: Time, timeout: Duration) -> Self {
+        Self { request: self.request.min(now.after(timeout)), ..self }
+    }
+
+    /// How long an attempt has that begins at `now`; `None` if nothing bounds it.
+    #[must_use]
+    pub fn left(&self, now: Time) -> Option<Duration> {
+        let request = (self.request != Time::NEVER).then(|| self.request.saturating_since(now));
+        [request, self.attempt].into_iter().flatten().min()
+    }
+
     /// By when an attempt has to have its answer's head, and whose bound that is. `begun`: when its first byte
     /// was sent; `sent`: when the last one was, if so already.
     #[must_use]
@@ -84,6 +97,23 @@ mod tests {
         assert_eq!(seconds(1), connect_timeout(None, true));
         assert_eq!(seconds(5), connect_timeout(None, false));
         assert_eq!(seconds(9), connect_timeout(Some(seconds(9)), true));
+    }
+
+    #[test]
+    fn what_the_client_asks_for_only_shortens() {
+        let left = |request: Option<u64>, attempt: Option<u64>, asked: Option<u64>| {
+            let route =
+                RouteTimeouts { request: request.map(seconds), backend_request: attempt.map(seconds) };
+            let deadlines = Deadlines::new(Time::ZERO, &route, None);
+            let deadlines = asked.map_or(deadlines, |asked| deadlines.within(Time::ZERO, seconds(asked)));
+            deadlines.left(Time::ZERO.after(seconds(1)))
+        };
+        assert_eq!(left(None, None, None), None);
+        assert_eq!(left(None, None, Some(5)), Some(seconds(4)));
+        assert_eq!(left(Some(3), None, Some(5)), Some(seconds(2)));
+        assert_eq!(left(Some(9), Some(2), Some(5)), Some(seconds(2)));
+        assert_eq!(left(Some(9), Some(7), Some(5)), Some(seconds(4)));
+        assert_eq!(left(None, None, Some(0)), Some(Duration::ZERO));
     }
 
     #[test]

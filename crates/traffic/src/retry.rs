@@ -47,6 +47,9 @@ pub enum AttemptFailure {
     Refused,
     /// What came is no valid answer.
     BadAnswer,
+    /// An answer of gRPC without messages whose status is unavailable: the service says that it is not there. As for other
+    /// callers of gRPC (and Envoy's and Istio's `unavailable`), the method does not matter: all of its are `POST`.
+    Unavailable,
 }
 
 /// What the decision depends on besides the failure.
@@ -62,7 +65,7 @@ pub struct RequestFacts {
     pub tries: u32,
     /// There is an endpoint that was not tried yet ([`Balancer::has_other`](crate::Balancer::has_other)).
     pub other_endpoint: bool,
-    /// For [`AttemptFailure::Status`]: [`Verdict::elsewhere`](crate::Verdict).
+    /// For [`AttemptFailure::Status`] and `Unavailable`: [`Verdict::elsewhere`](crate::Verdict).
     pub doubted: bool,
 }
 
@@ -83,7 +86,7 @@ pub enum Decision {
 /// Whether a failed attempt is followed by another. `policy` is the route's; `random` spreads its waits.
 ///
 /// A request that is not idempotent is never sent twice once a byte of it may have been acted on, whatever the
-/// policy says. Where a route has a policy, answers are tried again only as it says.
+/// policy says, unless the peer says in gRPC that the service is unavailable. Where a route has a policy, answers are tried again only as it says.
 #[must_use]
 pub fn decide(
     failure: AttemptFailure,
@@ -95,7 +98,8 @@ pub fn decide(
         failure,
         AttemptFailure::Connect | AttemptFailure::Refused | AttemptFailure::Reset { sent: false }
     );
-    if facts.answer_started || !facts.replayable || !(unsent || facts.idempotent) {
+    let may_repeat = unsent || facts.idempotent || failure == AttemptFailure::Unavailable;
+    if facts.answer_started || !facts.replayable || !may_repeat {
         return Decision::GiveUp;
     }
     let wait = if facts.tries <= implicit_tries(failure, facts, policy.is_some()) {
@@ -119,7 +123,11 @@ fn implicit_tries(failure: AttemptFailure, facts: &RequestFacts, has_policy: boo
         AttemptFailure::Connect if facts.other_endpoint => MOST_UNSENT,
         AttemptFailure::Refused | AttemptFailure::Reset { sent: false } => MOST_UNSENT,
         AttemptFailure::StaleConnection | AttemptFailure::Reset { sent: true } => MOST_SENT,
-        AttemptFailure::Status(500..) if facts.doubted && facts.other_endpoint && !has_policy => MOST_DOUBTED,
+        AttemptFailure::Status(500..) | AttemptFailure::Unavailable
+            if facts.doubted && facts.other_endpoint && !has_policy =>
+        {
+            MOST_DOUBTED
+        }
         _ => 0,
     }
 }
@@ -128,6 +136,7 @@ fn implicit_tries(failure: AttemptFailure, facts: &RequestFacts, has_policy: boo
 fn is_listed(failure: AttemptFailure, policy: &RetryPolicy) -> bool {
     match failure {
         AttemptFailure::Status(status) => policy.codes.contains(&status),
+        AttemptFailure::Unavailable => policy.codes.contains(&503),
         AttemptFailure::BadAnswer => false,
         AttemptFailure::Connect
         | AttemptFailure::StaleConnection

@@ -7,8 +7,8 @@ use crate::core::View;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::{BackendUse, Lane, ListenerPlan, PortPlan, RulePlan};
-use irongate_config::Scheme;
-use irongate_message::Forwarding;
+use irongate_config::{BackendProtocol, Scheme};
+use irongate_message::{Forwarding, Version};
 use irongate_traffic::filter::FilterContext;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn shape(
     view: &View,
     scratch: &mut Scratch,
 ) -> Result<(Lane, Admitted), (Lane, Failure)> {
-    let Scratch { request, response, extras } = scratch;
+    let Scratch { request, response, extras, grpc } = scratch;
     let (rule, matched_prefix) = listener.rule(request).ok_or((listener.unmatched, Failure::NoRoute))?;
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
@@ -105,5 +105,8 @@ fn shape(
         extras.take_copies(own, client, view, request);
     }
     let backend = view.backends[index].clone();
+    if backend.protocol == BackendProtocol::Http2 && request.version() != Version::Http2 {
+        *grpc = request.grpc().filter(|kind| kind.is_web());
+    }
     Ok((*lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
 }

@@ -1,6 +1,7 @@
 //! Attempts: an endpoint, a connection, an answer; and another when that can help and is right.
 
 mod connect;
+mod grpc;
 mod verdict;
 
 use super::admit::Work;
@@ -13,6 +14,7 @@ use crate::connection::Client;
 use crate::failure::Failure;
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
+use grpc::{Grpc, bounds};
 use irongate_config::{BackendProtocol, InvalidBackend, RetryPolicy};
 use irongate_message::BodyLength;
 use irongate_traffic::{
@@ -37,6 +39,9 @@ struct Attempts<'a, D> {
     tried: SmallVec<[EndpointIndex; 4]>,
     tries: u32,
     idempotent: bool,
+    grpc: Option<Grpc>,
+    /// How long nothing may move either way.
+    stream_idle: Duration,
     /// A connection broke under this request: it gets new ones from now on. What closed one idle connection has
     /// most likely closed more, and too few tries are left to find out one by one.
     only_new: bool,
@@ -68,9 +73,7 @@ pub(crate) async fn forward<D: Downstream>(
     let timeouts = &facts.options.timeouts;
     let request = &scratch.request;
     let idempotent = request.method().is_idempotent();
-    // An upgrade may be a long poll: only silence ends it (safety.md's bound on streams).
-    let response = if request.upgrade().is_some() { timeouts.stream_idle } else { timeouts.response };
-    let deadlines = Deadlines::new(begun, &work.rule.timeouts, Some(response));
+    let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, timeouts, begun);
     let may_repeat = idempotent || work.backend.protocol == BackendProtocol::Http2;
     let kept = if may_repeat { facts.options.limits.replay_bytes } else { 0 };
     let mut attempts = Attempts {
@@ -86,6 +89,8 @@ pub(crate) async fn forward<D: Downstream>(
         tried: SmallVec::new(),
         tries: 0,
         idempotent,
+        grpc,
+        stream_idle,
         only_new: false,
         outcome: Outcome::default(),
     };
@@ -171,6 +176,7 @@ impl<D: Downstream> Attempts<'_, D> {
         if !self.tried.contains(&picked.index) {
             self.tried.push(picked.index);
         }
+        self.say_time_left(now);
         match backend.protocol {
             BackendProtocol::Http1 => self.once_http1(load, now).await,
             BackendProtocol::Http2 => self.once_http2(load, now).await,
@@ -214,6 +220,7 @@ impl<D: Downstream> Attempts<'_, D> {
             core,
             timer: self.timer,
             timeouts: &self.facts.options.timeouts,
+            stream_idle: self.stream_idle,
             downstream: &mut *self.downstream,
             upstream: &mut *upstream,
             replay: &mut self.replay,
@@ -236,9 +243,9 @@ impl<D: Downstream> Attempts<'_, D> {
             load.end(now, LoadOutcome::Failed);
             return (End::Final(Failure::BadAnswer("unexpected_101")), false);
         }
-        let Verdict { elsewhere, .. } = load.answered(now, status);
+        let (Verdict { elsewhere, .. }, failure) = self.judge(&mut load, now, status);
         let is_worth_asking = elsewhere || self.rule.retry.is_some();
-        if is_worth_asking && let Some(wait) = self.again(AttemptFailure::Status(status), elsewhere, now) {
+        if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {
             load.end(now, LoadOutcome::Complete);
             // What is left of this answer nobody will read: the connection is not used again.
             self.pause(now, wait).await;
@@ -274,6 +281,7 @@ impl<D: Downstream> Attempts<'_, D> {
             core,
             timer: self.timer,
             timeouts: &self.facts.options.timeouts,
+            stream_idle: self.stream_idle,
             downstream: &mut *self.downstream,
             upstream,
             replay: &mut self.replay,
@@ -287,11 +295,14 @@ impl<D: Downstream> Attempts<'_, D> {
         self.outcome.ended = now;
         if let Err(failure) = relayed {
             self.outcome.failure = Some(failure);
-            self.downstream.break_off();
+            self.outcome.grpc = self.grpc.as_ref().map(|_| failure.grpc_code());
+            if !self.end_by_status(failure) {
+                self.downstream.break_off();
+            }
             load.end(now, blame(failure));
             return (End::Over, false);
         }
-        load.end(now, LoadOutcome::Complete);
+        self.end_load(load, now, &download);
         (End::Over, what != Relayed::Tunnel && upload.is_done())
     }
 
@@ -323,6 +334,7 @@ impl<D: Downstream> Attempts<'_, D> {
             // and its client's connection goes on too.
             self.downstream.end_after_long_body();
         }
+        self.downstream.adapt(response);
         self.downstream.start(response);
     }
 }

@@ -115,11 +115,11 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             Bound::BackendRequest | Bound::Response => NoHead::AttemptTimeout,
         };
         let (patience, stalled) = if !self.upload.is_going() {
-            (self.timeouts.stream_idle, Failure::AttemptTimeout)
+            (self.stream_idle, Failure::AttemptTimeout)
         } else if self.upload.pump.waits_for_sink() {
             (self.timeouts.stalled_write, Failure::UpstreamStalled)
         } else {
-            (self.timeouts.stream_idle, Failure::BodyStalled)
+            (self.stream_idle, Failure::BodyStalled)
         };
         let bounds = [
             (until, failure),

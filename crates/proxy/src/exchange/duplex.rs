@@ -17,6 +17,8 @@ pub(super) struct Duplex<'a, D, U> {
     pub(super) core: &'a Core,
     pub(super) timer: &'a Timer,
     pub(super) timeouts: &'a Timeouts,
+    /// How long nothing may move either way.
+    pub(super) stream_idle: Duration,
     pub(super) downstream: &'a mut D,
     pub(super) upstream: &'a mut U,
     pub(super) replay: &'a mut Replay,

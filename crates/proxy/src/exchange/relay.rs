@@ -61,6 +61,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => {
                 Failure::AnswerBroken("answer_truncated")
             }
+            PumpFailure::Source(BodyFailure::Reset(code)) => Failure::AnswerReset(code),
             PumpFailure::Source(BodyFailure::Malformed(reason)) => Failure::AnswerBroken(reason),
             PumpFailure::Sink(_) => Failure::ClientGone,
         })
@@ -75,7 +76,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
         } else if what == Relayed::Tunnel {
             (self.timeouts.tunnel_idle, Failure::UpstreamStalled)
         } else {
-            (self.timeouts.stream_idle, Failure::UpstreamStalled)
+            (self.stream_idle, Failure::UpstreamStalled)
         };
         let request = match what {
             Relayed::Answer(until) => until,

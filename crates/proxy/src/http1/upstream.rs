@@ -111,10 +111,12 @@ impl Upstream for Http1Upstream {
                 }
             }
             match ready!(self.reader.poll_read(cx)) {
-                Ok(0) | Err(BodyFailure::Closed | BodyFailure::Truncated) if self.answered => {
+                Ok(0) | Err(BodyFailure::Closed | BodyFailure::Reset(_) | BodyFailure::Truncated)
+                    if self.answered =>
+                {
                     return Poll::Ready(Err(HeadFailure::Malformed("truncated_head")));
                 }
-                Ok(0) | Err(BodyFailure::Closed | BodyFailure::Truncated) => {
+                Ok(0) | Err(BodyFailure::Closed | BodyFailure::Reset(_) | BodyFailure::Truncated) => {
                     return Poll::Ready(Err(HeadFailure::Closed));
                 }
                 Err(BodyFailure::Malformed(reason)) => {

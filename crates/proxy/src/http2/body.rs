@@ -56,7 +56,11 @@ impl Http2Source {
 /// What it means for a body that its stream failed.
 fn failure(error: &h2::Error) -> BodyFailure {
     // The crate itself found the peer at fault: a body that is not as long as was announced, for one.
-    if error.is_library() { BodyFailure::Malformed("http2_protocol") } else { BodyFailure::Closed }
+    match error.reason() {
+        _ if error.is_library() => BodyFailure::Malformed("http2_protocol"),
+        Some(reason) if error.is_reset() => BodyFailure::Reset(reason.into()),
+        _ => BodyFailure::Closed,
+    }
 }
 
 impl Source for Http2Source {

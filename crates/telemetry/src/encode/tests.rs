@@ -32,6 +32,7 @@ fn serve(
     RequestRecord {
         metrics: &metrics,
         status,
+        grpc: (status == 200).then_some(14),
         reason,
         duration_micros,
         attempts: 1 + u32::from(status == 503),
@@ -95,6 +96,8 @@ fn all_but_the_number_of_requests_is_counted_by_listener_and_backend() {
         check(&registry, sample, &[&line]);
     };
     one("irongate_requests_in_flight", "1");
+    let grpc = format!("irongate_grpc_requests_total{{{LISTENER},{BACKEND},code=\"14\"}} 2");
+    check(&registry, "irongate_grpc_requests_total", &[&grpc]);
     one("irongate_retries_total", "1");
     one("irongate_request_body_bytes_total", "40");
     one("irongate_response_body_bytes_total", "4096");

@@ -2,6 +2,7 @@
 
 use crate::health::{Change, EndpointState};
 use crate::{HealthReport, Time};
+use irongate_message::GrpcCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ impl Ticket {
 pub enum Outcome {
     /// All of the answer came.
     Complete,
+    /// The same, and its trailers say how it went in gRPC.
+    Grpc(GrpcCode),
     /// The transport failed, the answer was invalid, or it broke off.
     Failed,
     /// No answer in time.

@@ -67,12 +67,15 @@ pub enum Cause {
     Timeout,
     /// An answer with this status.
     Status(u16),
+    /// An answer with this status of gRPC.
+    Grpc(u8),
 }
 
 impl Cause {
-    /// Whether it counts for ejection. 429 does not: that is how an endpoint asks for less, and it makes it dear.
-    pub(super) fn counts_in_a_row(self) -> bool {
-        self != Self::Status(429)
+    /// Whether it counts for ejection. 429 and gRPC's resource exhausted do not: that is how an endpoint asks for less,
+    /// and it makes it dear.
+    pub(crate) fn counts_in_a_row(self) -> bool {
+        !matches!(self, Self::Status(429) | Self::Grpc(8))
     }
 
     /// In a word or two; `None` where there is none.
@@ -84,6 +87,7 @@ impl Cause {
             Self::Transport => Some("transport".to_owned()),
             Self::Timeout => Some("timeout".to_owned()),
             Self::Status(status) => Some(format!("status {status}")),
+            Self::Grpc(code) => Some(format!("gRPC status {code}")),
         }
     }
 
@@ -94,6 +98,7 @@ impl Cause {
             Self::Transport => 2,
             Self::Timeout => 3,
             Self::Status(status) => u32::from(status) << 2 | 1 << 31,
+            Self::Grpc(code) => u32::from(code) | 1 << 30,
         }
     }
 
@@ -103,7 +108,8 @@ impl Cause {
             1 => Self::Connect,
             2 => Self::Transport,
             3 => Self::Timeout,
-            status => Self::Status((status >> 2) as u16),
+            packed if packed & 1 << 31 != 0 => Self::Status((packed >> 2) as u16),
+            packed => Self::Grpc(packed as u8),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
+pub(super) async fn read_body(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
     let mut bytes = Vec::new();
     while let Some(data) = body.data().await {
         let data = data?;
@@ -140,6 +140,7 @@ struct Seen {
     fields: Mutex<Vec<(String, String)>>,
     connections: AtomicUsize,
     refused: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 /// An origin whose answers depend on the path; see `answer`.
@@ -181,6 +182,10 @@ impl Http2Origin {
         self.seen.fields.lock().expect("no holder panics").clone()
     }
 
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.requests.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::Relaxed)
     }
@@ -209,9 +214,11 @@ async fn answer(
 ) -> Result<(), h2::Error> {
     let (head, mut body) = request.into_parts();
     seen.fields.lock().expect("no holder panics").extend(texts(&head.headers));
+    seen.requests.fetch_add(1, Ordering::Relaxed);
     let path = head.uri.path().to_owned();
     let ok = || Response::builder().status(200);
     match path.as_str() {
+        call if call.starts_with("/grpc.") => super::grpc::answer(call, head, body, respond).await?,
         "/hang" => std::future::pending().await,
         "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
         "/refused-once" if seen.refused.fetch_add(1, Ordering::Relaxed) == 0 => {

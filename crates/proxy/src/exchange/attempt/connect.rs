@@ -73,7 +73,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                 load.end(core.now(), LoadOutcome::Cancelled);
                 End::Final(Failure::Head(HeadError::Target))
             }
-            Err(HeadFailure::Closed | HeadFailure::Refused) => {
+            Err(HeadFailure::Closed | HeadFailure::Reset(_) | HeadFailure::Refused) => {
                 load.end(core.now(), LoadOutcome::Cancelled);
                 End::Failed(AttemptFailure::Refused, Failure::UpstreamClosed)
             }

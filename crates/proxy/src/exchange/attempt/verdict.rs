@@ -20,7 +20,7 @@ pub(super) fn is_agreed(asked: Option<&[u8]>, answered: Option<&[u8]>) -> bool {
 /// Whose fault a failure in the middle of an answer is.
 pub(super) fn blame(failure: Failure) -> LoadOutcome {
     match failure {
-        Failure::AnswerBroken(_) | Failure::UpstreamStalled => LoadOutcome::Failed,
+        Failure::AnswerBroken(_) | Failure::AnswerReset(_) | Failure::UpstreamStalled => LoadOutcome::Failed,
         Failure::RequestTimeout => LoadOutcome::TimedOut,
         _ => LoadOutcome::Cancelled,
     }
@@ -36,6 +36,9 @@ pub(super) fn no_head(failure: NoHead, sent: bool, pooled: bool) -> (End, LoadOu
         }
         NoHead::Upstream(HeadFailure::Closed) => {
             (End::Failed(AttemptFailure::Reset { sent }, Failure::UpstreamClosed), LoadOutcome::Failed)
+        }
+        NoHead::Upstream(HeadFailure::Reset(code)) => {
+            (End::Failed(AttemptFailure::Reset { sent }, Failure::UpstreamReset(code)), LoadOutcome::Failed)
         }
         NoHead::Upstream(HeadFailure::Refused) => {
             (End::Failed(AttemptFailure::Refused, Failure::UpstreamClosed), LoadOutcome::Cancelled)

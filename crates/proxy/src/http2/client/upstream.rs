@@ -107,6 +107,9 @@ fn failure(error: &h2::Error) -> HeadFailure {
     } else if error.is_library() {
         HeadFailure::Malformed("http2_protocol")
     } else {
-        HeadFailure::Closed
+        match error.reason() {
+            Some(reason) if error.is_reset() => HeadFailure::Reset(reason.into()),
+            _ => HeadFailure::Closed,
+        }
     }
 }
