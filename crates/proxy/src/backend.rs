@@ -1,7 +1,6 @@
 //! A backend as one core sees it: load, idle connections, counters.
 
-use crate::live::LiveBackend;
-use crate::snapshot::BackendPlan;
+use crate::live::{LiveBackend, Settings};
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
 use irongate_message::GrpcCode;
@@ -25,7 +24,7 @@ pub(crate) struct CoreBackend {
     pub(crate) live: Arc<LiveBackend>,
     pub(crate) protocol: BackendProtocol,
     options: RefCell<Arc<BackendOptions>>,
-    /// Which list of endpoints the balancer knows.
+    /// Which version of the live backend's settings is known here.
     seen: Cell<u64>,
     balancer: RefCell<Balancer>,
     /// By the position of an [`EndpointIndex`].
@@ -49,33 +48,19 @@ struct Idle {
 }
 
 impl CoreBackend {
-    pub(crate) fn new(plan: &BackendPlan, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
-        let live = plan.live.clone();
-        let (seen, endpoints) = live.endpoints();
-        let balancer = Balancer::new(plan.options.algorithm, live.state.clone(), endpoints, now);
+    pub(crate) fn new(live: &Arc<LiveBackend>, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
+        let Settings { version, options, endpoints } = Settings::clone(&live.settings());
+        let balancer = Balancer::new(options.algorithm, live.state.clone(), endpoints, now);
         Rc::new(Self {
-            protocol: plan.protocol,
-            options: RefCell::new(plan.options.clone()),
-            seen: Cell::new(seen),
+            protocol: live.key.protocol,
+            options: RefCell::new(options),
+            seen: Cell::new(version),
             balancer: RefCell::new(balancer),
             endpoints: RefCell::default(),
             metrics: metrics.backend(&live.label),
             core_metrics: metrics.clone(),
-            live,
+            live: live.clone(),
         })
-    }
-
-    /// Whether the next snapshot's plan can go on with what is known here.
-    pub(crate) fn fits(&self, plan: &BackendPlan) -> bool {
-        Arc::ptr_eq(&self.live, &plan.live) && self.protocol == plan.protocol
-    }
-
-    /// Takes the next snapshot's options.
-    pub(crate) fn renew(&self, plan: &BackendPlan, now: Time) {
-        if !Arc::ptr_eq(&self.options.borrow(), &plan.options) {
-            *self.options.borrow_mut() = plan.options.clone();
-            self.take_endpoints(now);
-        }
     }
 
     pub(crate) fn options(&self) -> Ref<'_, Arc<BackendOptions>> {
@@ -85,16 +70,17 @@ impl CoreBackend {
     /// An endpoint for a request.
     pub(crate) fn pick(&self, now: Time, request: &PickRequest<'_>) -> Option<Picked> {
         if self.live.version() != self.seen.get() {
-            self.take_endpoints(now);
+            self.take_settings(now);
         }
         self.balancer.borrow_mut().pick(now, request)
     }
 
     #[cold]
-    fn take_endpoints(&self, now: Time) {
-        let (version, endpoints) = self.live.endpoints();
+    fn take_settings(&self, now: Time) {
+        let Settings { version, options, endpoints } = Settings::clone(&self.live.settings());
         self.seen.set(version);
-        self.balancer.borrow_mut().update(self.options.borrow().algorithm, endpoints, now);
+        self.balancer.borrow_mut().update(options.algorithm, endpoints, now);
+        *self.options.borrow_mut() = options;
         // Connections to endpoints that are gone end; requests under way have their own.
         let balancer = self.balancer.borrow();
         let known = balancer.snapshot(now);
@@ -171,7 +157,7 @@ impl CoreBackend {
     /// Closes what was idle for too long, is not quiet, or leads to an endpoint that is gone.
     pub(crate) fn tidy(&self, now: Time) {
         if self.live.version() != self.seen.get() {
-            self.take_endpoints(now);
+            self.take_settings(now);
         }
         let longest = self.options.borrow().pool.idle_timeout;
         for endpoint in &mut *self.endpoints.borrow_mut() {

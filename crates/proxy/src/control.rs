@@ -124,7 +124,8 @@ impl Proxy {
         ports.version += 1;
         let version = ports.version;
         let ids = &mut ports.ids;
-        let (snapshot, mut problems) = compile(config, &self.shared.registry, version, |address| {
+        let former = self.shared.snapshot.load_full();
+        let (snapshot, mut problems) = compile(config, &self.shared.registry, &former, version, |address| {
             let next = PortId(u32::try_from(ids.len()).unwrap_or(u32::MAX));
             *ids.entry(address).or_insert(next)
         });

@@ -8,16 +8,14 @@ use crate::buffer::BufferPool;
 use crate::clock::{Clock, Date};
 use crate::exchange::Scratch;
 use crate::listener::CoreReport;
-use crate::live::Shared;
+use crate::live::{LiveBackend, Shared};
 use crate::mirror::Copies;
-use crate::snapshot::{Lane, PortId, PortPlan, Snapshot};
+use crate::snapshot::{PortId, PortPlan, Snapshot};
 use crate::timer::Timers;
 use crate::tls::Handshakes;
-use irongate_config::BackendKey;
-use irongate_telemetry::{CoreMetrics, Panicked, RequestMetrics};
+use irongate_telemetry::{CoreMetrics, Panicked};
 use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +37,8 @@ pub(crate) struct Core {
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
     view: RefCell<Rc<View>>,
-    backends: RefCell<HashMap<BackendKey, Rc<CoreBackend>>>,
+    /// By [`LiveBackend::slot`]; made when the first request comes for one.
+    backends: RefCell<Vec<Option<Rc<CoreBackend>>>>,
     random: RefCell<fastrand::Rng>,
     #[expect(clippy::vec_box, reason = "a scratch is moved twice a request: as a pointer, not as 400 bytes")]
     scratch: RefCell<Vec<Box<Scratch>>>,
@@ -49,12 +48,9 @@ pub(crate) struct Core {
     pub(crate) fresh: RefCell<std::collections::VecDeque<crate::transport::Transport>>,
 }
 
-/// The published Snapshot as this core sees it, with the core's own handles beside it.
+/// The published Snapshot as this core sees it: counted here, so that the cores do not share a count of it.
 pub(crate) struct View {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// By the snapshot's own index.
-    pub(crate) backends: Vec<Rc<CoreBackend>>,
-    lanes: RefCell<Vec<Option<Arc<RequestMetrics>>>>,
 }
 
 /// How many emptied vectors and scratches are kept for the next exchange, and how large a vector may be to be kept.
@@ -106,11 +102,7 @@ impl Core {
             handshakes: Rc::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
-            view: RefCell::new(Rc::new(View {
-                snapshot: Arc::default(),
-                backends: Vec::new(),
-                lanes: RefCell::default(),
-            })),
+            view: RefCell::new(Rc::new(View { snapshot: Arc::default() })),
             backends: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             scratch: RefCell::default(),
@@ -144,7 +136,8 @@ impl Core {
     /// The load of every endpoint as this core sees it.
     pub(crate) fn report(&self) -> CoreReport {
         let now = self.now();
-        self.backends.borrow().values().map(|backend| (backend.live.clone(), backend.loads(now))).collect()
+        let backends = self.backends.borrow();
+        backends.iter().flatten().map(|backend| (backend.live.clone(), backend.loads(now))).collect()
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -162,39 +155,52 @@ impl Core {
         self.renew()
     }
 
+    /// Takes the newest Snapshot. What the core has of backends and routes stays: nothing is looked up anew.
     #[cold]
     fn renew(&self) -> Rc<View> {
-        let snapshot = self.shared.snapshot.load_full();
-        let mut known = self.backends.borrow_mut();
-        let mut kept = HashMap::with_capacity(snapshot.backends.len());
-        let mut backends = Vec::with_capacity(snapshot.backends.len());
-        for plan in &snapshot.backends {
-            let key = &plan.live.key;
-            let backend = match known.remove(key) {
-                Some(backend) if backend.fits(plan) => {
-                    backend.renew(plan, self.now());
-                    backend
-                }
-                _ => CoreBackend::new(plan, &self.metrics, self.now()),
-            };
-            kept.insert(key.clone(), backend.clone());
-            backends.push(backend);
-        }
-        *known = kept;
-        let lanes = RefCell::new(vec![None; snapshot.lanes.len()]);
-        let view = Rc::new(View { snapshot, backends, lanes });
+        let view = Rc::new(View { snapshot: self.shared.snapshot.load_full() });
         let old = self.view.replace(view.clone());
         // Taking a large snapshot apart takes time: it is done on the control side.
-        if let Some(View { snapshot, .. }) = Rc::into_inner(old) {
+        if let Some(View { snapshot }) = Rc::into_inner(old) {
             self.shared.discard(snapshot);
         }
         view
     }
 
-    /// The core's backends, for its janitor.
-    pub(crate) fn each_backend(&self, mut visit: impl FnMut(&CoreBackend)) {
-        for backend in self.backends.borrow().values() {
-            visit(backend);
+    /// What the core has of a backend.
+    #[inline]
+    pub(crate) fn backend(&self, live: &Arc<LiveBackend>) -> Rc<CoreBackend> {
+        match self.backends.borrow().get(live.slot) {
+            Some(Some(known)) if Arc::ptr_eq(&known.live, live) => return known.clone(),
+            _ => {}
+        }
+        self.first_use(live)
+    }
+
+    #[cold]
+    fn first_use(&self, live: &Arc<LiveBackend>) -> Rc<CoreBackend> {
+        let backend = CoreBackend::new(live, &self.metrics, self.now());
+        let mut backends = self.backends.borrow_mut();
+        if backends.len() <= live.slot {
+            backends.resize(live.slot + 1, None);
+        }
+        backends[live.slot] = Some(backend.clone());
+        backend
+    }
+
+    /// Gives back what is used no more: an old Snapshot, which a core without requests would keep for ever, backends
+    /// that are not in the newest, and connections that were idle for too long. To be called now and then.
+    pub(crate) fn tidy(&self) {
+        let view = self.view();
+        let now = self.now();
+        for (slot, entry) in self.backends.borrow_mut().iter_mut().enumerate() {
+            let Some(backend) = entry else { continue };
+            let wanted = view.snapshot.backends.get(slot).and_then(Option::as_ref);
+            if wanted.is_some_and(|live| Arc::ptr_eq(live, &backend.live)) {
+                backend.tidy(now);
+            } else {
+                *entry = None;
+            }
         }
     }
 
@@ -229,19 +235,6 @@ impl View {
     pub(crate) fn port(&self, id: PortId) -> Option<&PortPlan> {
         self.snapshot.ports.get(&id).map(|plan| &**plan)
     }
-
-    /// Where a lane's requests are counted; made when the first one comes.
-    pub(crate) fn lane(&self, core: &Core, lane: Lane) -> Arc<RequestMetrics> {
-        let index = lane.0 as usize;
-        if let Some(Some(metrics)) = self.lanes.borrow().get(index) {
-            return metrics.clone();
-        }
-        let metrics = core.metrics.requests(&self.snapshot.lanes[index]);
-        if let Some(slot) = self.lanes.borrow_mut().get_mut(index) {
-            *slot = Some(metrics.clone());
-        }
-        metrics
-    }
 }
 
 #[cfg(test)]
@@ -249,7 +242,7 @@ mod tests {
     use super::*;
     use crate::listener::{CoreHandle, Spread};
     use crate::snapshot::compile;
-    use irongate_config::{Backend, BackendKind, Config, Endpoint, Endpoints};
+    use irongate_config::{Backend, BackendKey, BackendKind, Config, Endpoint, Endpoints};
     use irongate_telemetry::Registry;
     use irongate_traffic::PickRequest;
     use std::sync::atomic::AtomicUsize;
@@ -275,7 +268,8 @@ mod tests {
     }
 
     fn publish(shared: &Shared, config: &Config, version: u64) {
-        let (snapshot, _) = compile(config, &shared.registry, version, |_| PortId(0));
+        let former = shared.snapshot.load_full();
+        let (snapshot, _) = compile(config, &shared.registry, &former, version, |_| PortId(0));
         shared.snapshot.store(Arc::new(snapshot));
         shared.version.store(version, Ordering::Release);
     }
@@ -302,16 +296,17 @@ mod tests {
             let core = Core::new(0, shared.clone());
             let view = core.view();
             let request = PickRequest { random: 0, tried: &[], replayable: true };
-            let picked = view.backends[0].pick(core.now(), &request).expect("an endpoint");
+            let backend = core.backend(view.snapshot.backends[0].as_ref().expect("a backend"));
+            let picked = backend.pick(core.now(), &request).expect("an endpoint");
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
             let stream = TcpStream::connect(listener.local_addr().expect("its address")).await;
-            view.backends[0].metrics.opened();
-            view.backends[0].give_idle(picked.index, Rc::new(stream.expect("open").into()), core.now());
-            drop(view);
+            backend.metrics.opened();
+            backend.give_idle(picked.index, Rc::new(stream.expect("open").into()), core.now());
+            drop((view, backend));
             assert_eq!(idle(&metrics), 1.0);
             discarded.try_iter().for_each(drop);
             publish(&shared, &Config::default(), 2);
-            drop(core.view());
+            core.tidy();
             assert_eq!(idle(&metrics), 0.0, "the backend's connections were closed and counted");
             let version = discarded.try_recv().map(|snapshot| snapshot.version);
             assert_eq!(version, Ok(1), "the old snapshot is taken apart elsewhere");

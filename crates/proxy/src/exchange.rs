@@ -170,8 +170,8 @@ pub(crate) async fn serve<D: Downstream>(
     {
         downstream.end_after();
     }
-    let (lane, admitted) = admit::admit(client, plan, &view, scratch);
-    let in_flight = InFlight::new(view.lane(core, lane));
+    let (lane, admitted) = admit::admit(client, plan, scratch);
+    let in_flight = InFlight::new(lane.on(core).clone());
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
     let outcome = match admitted {

@@ -6,7 +6,7 @@ use crate::listener::Spread;
 use crate::snapshot::Snapshot;
 use crate::tls::ServerPlans;
 use arc_swap::ArcSwap;
-use irongate_config::{Backend, BackendKey, Endpoint, Endpoints};
+use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
 use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState, Time};
 use std::collections::HashMap;
@@ -115,14 +115,38 @@ pub(crate) struct Registry {
     pub(crate) metrics: Arc<Metrics>,
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
-    backends: Mutex<HashMap<BackendKey, Weak<LiveBackend>>>,
+    backends: Mutex<Backends>,
     /// How TLS ends at the listeners.
     pub(crate) servers: ServerPlans,
+}
+
+/// The live backends, each in a slot that is its own for as long as it lives.
+#[derive(Default)]
+struct Backends {
+    by_key: HashMap<BackendKey, usize>,
+    slots: Vec<Weak<LiveBackend>>,
+    free: Vec<usize>,
+}
+
+impl Backends {
+    /// Frees the slots of those that nobody has any more.
+    fn sweep(&mut self) {
+        let Self { by_key, slots, free } = self;
+        by_key.retain(|_, slot| {
+            let lives = slots[*slot].strong_count() > 0;
+            if !lives {
+                free.push(*slot);
+            }
+            lives
+        });
+    }
 }
 
 /// What lives of a backend: health, budget and the endpoints of the moment.
 pub(crate) struct LiveBackend {
     pub(crate) key: BackendKey,
+    /// Its place in the cores' lists.
+    pub(crate) slot: usize,
     /// The key as text, for metrics.
     pub(crate) label: Arc<str>,
     pub(crate) state: Arc<BackendState>,
@@ -131,32 +155,52 @@ pub(crate) struct LiveBackend {
     /// Somebody looks that name up again and again.
     pub(crate) followed: AtomicBool,
     version: AtomicU64,
-    endpoints: Mutex<Vec<(Arc<EndpointState>, u32)>>,
+    /// Read by the cores without a lock: whoever changes it may have to wait for its turn on a busy machine.
+    settings: ArcSwap<Settings>,
+    changing: Mutex<()>,
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
+}
+
+/// What is configured of a backend, or was looked up.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    /// Counts up with each change.
+    pub(crate) version: u64,
+    pub(crate) options: Arc<BackendOptions>,
+    /// With their weights.
+    pub(crate) endpoints: Vec<(Arc<EndpointState>, u32)>,
 }
 
 impl Registry {
     /// The live backend for a configured one, with the endpoints and options that are configured now.
     pub(crate) fn backend(&self, backend: &Backend) -> Arc<LiveBackend> {
         let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = backends.get(&backend.key).and_then(Weak::upgrade);
-        let live = known.unwrap_or_else(|| {
+        let known = backends.by_key.get(&backend.key).copied();
+        let live = known.and_then(|slot| backends.slots[slot].upgrade()).unwrap_or_else(|| {
+            let slot = known.or_else(|| backends.free.pop()).unwrap_or_else(|| {
+                backends.slots.push(Weak::new());
+                backends.slots.len() - 1
+            });
             let live = Arc::new(LiveBackend {
                 key: backend.key.clone(),
+                slot,
                 label: backend.key.to_string().into(),
                 state: BackendState::new(&backend.options),
                 name: Mutex::default(),
                 followed: AtomicBool::new(false),
-                version: AtomicU64::new(1),
-                endpoints: Mutex::default(),
+                version: AtomicU64::new(0),
+                settings: ArcSwap::default(),
+                changing: Mutex::default(),
                 probes: self.probes.clone(),
                 clock: self.clock,
             });
-            backends.insert(backend.key.clone(), Arc::downgrade(&live));
+            backends.slots[slot] = Arc::downgrade(&live);
+            backends.by_key.insert(backend.key.clone(), slot);
             live
         });
-        live.state.set_options(&backend.options);
+        drop(backends);
+        live.set_options(&backend.options);
         let name = match &backend.endpoints {
             Endpoints::Static(endpoints) => {
                 live.set_endpoints(endpoints);
@@ -171,43 +215,56 @@ impl Registry {
     /// Every live backend.
     pub(crate) fn all(&self) -> Vec<Arc<LiveBackend>> {
         let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
-        backends.retain(|_, backend| backend.strong_count() > 0);
-        backends.values().filter_map(Weak::upgrade).collect()
+        backends.sweep();
+        backends.slots.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl LiveBackend {
     /// Replaces the endpoints; those that stay keep their state.
     pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = endpoints.len() == wanted.len()
-            && endpoints.iter().zip(wanted).all(|((state, weight), endpoint)| {
+        self.change(|former| {
+            let is_same = |((state, weight), endpoint): (&(Arc<EndpointState>, u32), &Endpoint)| {
                 state.address() == endpoint.address && *weight == endpoint.weight
-            });
-        if same {
-            return;
-        }
-        let known: HashMap<SocketAddr, Arc<EndpointState>> =
-            endpoints.drain(..).map(|(state, _)| (state.address(), state)).collect();
-        let now = self.clock.now();
-        *endpoints = wanted
-            .iter()
-            .map(|endpoint| {
-                let state = known.get(&endpoint.address).cloned();
-                let state = state.unwrap_or_else(|| EndpointState::new(endpoint.address, &self.state, now));
-                (state, endpoint.weight)
-            })
-            .collect();
-        self.version.fetch_add(1, Ordering::Release);
+            };
+            if former.endpoints.len() == wanted.len() && former.endpoints.iter().zip(wanted).all(is_same) {
+                return None;
+            }
+            let known: HashMap<SocketAddr, &Arc<EndpointState>> =
+                former.endpoints.iter().map(|(state, _)| (state.address(), state)).collect();
+            let now = self.clock.now();
+            let state = |endpoint: &Endpoint| match known.get(&endpoint.address) {
+                Some(state) => Arc::clone(state),
+                None => EndpointState::new(endpoint.address, &self.state, now),
+            };
+            let endpoints = wanted.iter().map(|endpoint| (state(endpoint), endpoint.weight)).collect();
+            Some(Settings { endpoints, options: former.options.clone(), version: former.version })
+        });
     }
 
-    /// The endpoints and which list it is.
-    pub(crate) fn endpoints(&self) -> (u64, Vec<(Arc<EndpointState>, u32)>) {
-        let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.version(), endpoints.clone())
+    fn set_options(&self, options: &Arc<BackendOptions>) {
+        self.state.set_options(options);
+        self.change(|former| {
+            (former.options != *options).then(|| Settings { options: options.clone(), ..former.clone() })
+        });
     }
 
-    /// Counts up with each change of the endpoints.
+    /// Publishes other settings, if there are any.
+    fn change(&self, change: impl FnOnce(&Settings) -> Option<Settings>) {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = self.settings.load();
+        let Some(settings) = change(&former) else { return };
+        let version = former.version + 1;
+        self.settings.store(Arc::new(Settings { version, ..settings }));
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// What is configured now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Counts up with each change of the settings.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }

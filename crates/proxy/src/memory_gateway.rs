@@ -1,11 +1,10 @@
 //! One core of the proxy over in-memory streams: for tests on a paused clock and for instruction counts.
 
-use crate::backend::CoreBackend;
 use crate::connection;
 use crate::core::Core;
 use crate::listener::{CoreHandle, Spread};
 use crate::live::Shared;
-use crate::snapshot::{PortId, compile};
+use crate::snapshot::{PortId, Snapshot, compile};
 use crate::transport::{MemoryStream, memory_pair};
 use irongate_config::{Config, Problem};
 use irongate_telemetry::Registry as Metrics;
@@ -42,8 +41,9 @@ impl MemoryGateway {
         let (commands, _) = unbounded_channel();
         let handle = CoreHandle { commands, connections: AtomicUsize::new(0) };
         shared.set_spread(Arc::new(Spread { cores: vec![handle] }));
-        let (snapshot, problems) =
-            compile(config, &shared.registry, 1, |address| PortId(address.port().into()));
+        let (snapshot, problems) = compile(config, &shared.registry, &Snapshot::default(), 1, |address| {
+            PortId(address.port().into())
+        });
         shared.snapshot.store(Arc::new(snapshot));
         shared.version.store(1, Ordering::Release);
         let core = Core::new(0, shared);
@@ -83,7 +83,7 @@ impl MemoryGateway {
     #[must_use]
     pub fn origin(&self) -> Option<MemoryStream> {
         let view = self.core.view();
-        let backend: &Rc<CoreBackend> = view.backends.first()?;
+        let backend = self.core.backend(view.snapshot.backends.iter().flatten().next()?);
         let request = PickRequest { random: self.core.random(), tried: &[], replayable: true };
         let picked = backend.pick(self.core.now(), &request)?;
         let (origin, ours) = memory_pair(self.capacity.get());

@@ -1,21 +1,25 @@
 //! What runs: a configuration compiled for the data plane.
 //!
 //! A [`Snapshot`] is built whole beside the running one and published by one pointer. It holds decisions only;
-//! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores, found by key.
+//! what lives (health, load, pools, counters) is in [`live`](crate::live) and in the cores.
+//!
+//! Parts that did not change are those of the snapshot before: nothing in them says to which snapshot they belong.
 
-use crate::live::{LiveBackend, Registry};
+mod compile;
+
+pub(crate) use compile::{compile, is_spoken};
+
+use crate::core::Core;
+use crate::live::LiveBackend;
 use crate::tls::{ServerNames, ServerPlan, TlsUse};
-use irongate_config::{
-    BackendProtocol, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerProtocol, Problem,
-    ProxyOptions, RouteTimeouts, Severity,
-};
+use irongate_config::{InvalidBackend, Listener, ListenerProtocol, Problem, ProxyOptions, RouteTimeouts};
 use irongate_message::{HeadLimits, RequestHead};
-use irongate_telemetry::RequestLabels;
+use irongate_telemetry::{RequestLabels, RequestMetrics};
 use irongate_traffic::filter::Filters;
-use irongate_traffic::{CorsPolicy, HostTable, RouteTable, WeightedChoice};
-use std::collections::{BTreeMap, HashMap};
+use irongate_traffic::{CompileError, CorsPolicy, HostTable, RouteTable, WeightedChoice};
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A socket address that is or was listened on; never reused, so that a connection can name its own.
@@ -28,28 +32,24 @@ pub(crate) struct Snapshot {
     /// Counts up from 1 with every one that is published.
     pub(crate) version: u64,
     pub(crate) ports: HashMap<PortId, Arc<PortPlan>, foldhash::fast::RandomState>,
-    pub(crate) backends: Vec<BackendPlan>,
-    /// By [`Lane`].
-    pub(crate) lanes: Vec<RequestLabels>,
-}
-
-/// One backend as this snapshot uses it.
-pub(crate) struct BackendPlan {
-    pub(crate) live: Arc<LiveBackend>,
-    pub(crate) protocol: BackendProtocol,
-    pub(crate) options: Arc<irongate_config::BackendOptions>,
+    /// Those that are in use, by [`LiveBackend::slot`].
+    pub(crate) backends: Vec<Option<Arc<LiveBackend>>>,
+    /// In the order of the configuration, for the next compile.
+    listeners: Vec<Arc<ListenerPlan>>,
 }
 
 /// One socket address: which listeners share it.
 pub(crate) struct PortPlan {
     pub(crate) facts: Arc<PortFacts>,
     hosts: HostTable<usize>,
+    /// Never empty; the older first.
     listeners: Vec<Arc<ListenerPlan>>,
     /// The listeners by the names that clients ask for, where TLS is spoken.
     pub(crate) names: Option<ServerNames>,
 }
 
 /// What connections and exchanges keep of a port, for as long as they last.
+#[derive(PartialEq)]
 pub(crate) struct PortFacts {
     pub(crate) address: SocketAddr,
     /// The oldest listener's: they bound what comes before a host is known.
@@ -63,7 +63,13 @@ pub(crate) struct PortFacts {
 
 /// One listener: its routes, ready to be matched.
 pub(crate) struct ListenerPlan {
-    table: RouteTable,
+    /// What it was made from.
+    source: Arc<Listener>,
+    table: Arc<RouteTable>,
+    /// What the table had to leave out.
+    left_out: Vec<CompileError>,
+    /// All that is wrong with it.
+    problems: Vec<Problem>,
     /// By route, then by rule.
     rules: Vec<Vec<Arc<RulePlan>>>,
     /// What is counted when no route fits.
@@ -73,9 +79,23 @@ pub(crate) struct ListenerPlan {
     pub(crate) tls: Option<Arc<ServerPlan>>,
 }
 
-/// Where one request's outcome is counted: an index into a core's metric handles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lane(pub(crate) u32);
+/// Where requests are counted together: each core's handle, taken when its first one comes.
+pub(crate) struct Lane {
+    labels: RequestLabels,
+    cores: Box<[OnceLock<Arc<RequestMetrics>>]>,
+}
+
+impl Lane {
+    fn new(labels: RequestLabels, cores: usize) -> Self {
+        Self { labels, cores: (0..cores).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// What a core counts here.
+    #[inline]
+    pub(crate) fn on(&self, core: &Core) -> &Arc<RequestMetrics> {
+        self.cores[core.index].get_or_init(|| core.metrics.requests(&self.labels))
+    }
+}
 
 /// One rule of a route.
 pub(crate) struct RulePlan {
@@ -106,7 +126,7 @@ pub(crate) struct ExtrasPlan {
 
 /// Which requests are copied, and where to.
 pub(crate) struct MirrorUse {
-    pub(crate) backend: usize,
+    pub(crate) backend: Arc<LiveBackend>,
     /// So many of [`MirrorUse::denominator`].
     pub(crate) numerator: u32,
     pub(crate) denominator: u32,
@@ -114,15 +134,15 @@ pub(crate) struct MirrorUse {
 
 /// One backend of a rule.
 pub(crate) struct BackendUse {
-    pub(crate) target: Result<usize, InvalidBackend>,
+    pub(crate) target: Result<Arc<LiveBackend>, InvalidBackend>,
     pub(crate) filters: Filters,
     pub(crate) lane: Lane,
 }
 
 impl PortPlan {
     /// What is counted when no listener is for a host.
-    pub(crate) fn unmatched(&self) -> Lane {
-        self.listeners.first().map_or(Lane(0), |listener| listener.unmatched)
+    pub(crate) fn unmatched(&self) -> &Lane {
+        &self.listeners[0].unmatched
     }
 
     /// The listener for a host, in lower case and without a port: the one with the most specific hostname.
@@ -165,7 +185,7 @@ impl RulePlan {
             timeouts: RouteTimeouts { request: Some(time), backend_request: None },
             retry: None,
             extras: None,
-            own: Lane(0),
+            own: Lane { labels: RequestLabels::default(), cores: Box::default() },
         }
     }
 
@@ -178,209 +198,5 @@ impl RulePlan {
     /// The filters that only one backend's requests pass.
     pub(crate) fn backend_filters(&self, drawn: usize) -> Option<&Filters> {
         self.backends.get(drawn).map(|backend| &backend.filters)
-    }
-}
-
-/// Compiles a configuration. `ports` gives each address its id.
-///
-/// What cannot be compiled is a problem, and the rest is there.
-pub(crate) fn compile(
-    config: &Config,
-    registry: &Registry,
-    version: u64,
-    mut port_id: impl FnMut(SocketAddr) -> PortId,
-) -> (Snapshot, Vec<Problem>) {
-    let mut compiler = Compiler::default();
-    for backend in config.backends.values() {
-        compiler.backend_index.insert(backend.key.clone(), compiler.backends.len());
-        compiler.backends.push(BackendPlan {
-            live: registry.backend(backend),
-            protocol: backend.key.protocol,
-            options: backend.options.clone(),
-        });
-    }
-    let mut by_address: BTreeMap<SocketAddr, Vec<(usize, &Listener)>> = BTreeMap::new();
-    let mut plans: Vec<Arc<ListenerPlan>> = Vec::new();
-    let (spoken, others): (Vec<_>, Vec<_>) = config.listeners.iter().partition(|one| is_spoken(one));
-    compiler.problems.extend(others.into_iter().map(|listener| unspoken(listener)));
-    for listener in spoken {
-        for address in &listener.addresses {
-            by_address.entry(*address).or_default().push((plans.len(), listener));
-        }
-        let tls = registry.servers.plan(listener, &mut compiler.problems);
-        plans.push(Arc::new(compiler.listener(listener, tls)));
-    }
-    registry.servers.retain(&config.listeners);
-    let mut ports = HashMap::default();
-    for (address, listeners) in by_address {
-        if let Some(plan) = port_plan(address, &listeners, &plans) {
-            ports.insert(port_id(address), Arc::new(plan));
-        }
-    }
-    let Compiler { backends, lanes, problems, .. } = compiler;
-    (Snapshot { version, ports, backends, lanes }, problems)
-}
-
-/// An address with the listeners that share it; `plans` has them by their numbers.
-fn port_plan(
-    address: SocketAddr,
-    listeners: &[(usize, &Listener)],
-    plans: &[Arc<ListenerPlan>],
-) -> Option<PortPlan> {
-    let (_, first) = listeners.first()?;
-    let options = first.options.clone();
-    let label: Arc<str> = first.key.to_string().into();
-    let mut port_listeners = Vec::new();
-    let mut hosts = Vec::new();
-    let spoken = listeners.iter().map(|(_, listener)| (listener.protocol, listener.hostname.clone()));
-    let names = ServerNames::new(&spoken.collect::<Vec<_>>());
-    for &(index, listener) in listeners {
-        hosts.push((listener.hostname.clone(), port_listeners.len()));
-        port_listeners.push(plans[index].clone());
-    }
-    let head_limits = HeadLimits {
-        bytes: options.limits.head_bytes,
-        fields: options.limits.head_fields,
-        target: options.limits.target_bytes,
-    };
-    let port_text = address.port().to_string();
-    let facts = Arc::new(PortFacts { address, options, head_limits, port_text, label });
-    Some(PortPlan { facts, hosts: HostTable::new(hosts), listeners: port_listeners, names })
-}
-
-/// Whether a listener's protocol is spoken: nothing listens for another.
-pub(crate) fn is_spoken(listener: &Listener) -> bool {
-    matches!(listener.protocol, ListenerProtocol::Http | ListenerProtocol::Https)
-}
-
-#[derive(Default)]
-struct Compiler {
-    backend_index: HashMap<irongate_config::BackendKey, usize>,
-    backends: Vec<BackendPlan>,
-    lanes: Vec<RequestLabels>,
-    problems: Vec<Problem>,
-}
-
-impl Compiler {
-    fn lane(&mut self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {
-        let lane = Lane(u32::try_from(self.lanes.len()).unwrap_or(u32::MAX));
-        self.lanes.push(RequestLabels {
-            listener: listener.clone(),
-            route: route.clone(),
-            backend: backend.clone(),
-        });
-        lane
-    }
-
-    fn listener(&mut self, listener: &Listener, tls: Option<Arc<ServerPlan>>) -> ListenerPlan {
-        let label: Arc<str> = listener.key.to_string().into();
-        let none: Arc<str> = "".into();
-        let unmatched = self.lane(&label, &none, &none);
-        let (table, errors) = RouteTable::compile(&listener.routes);
-        self.problems.extend(errors.iter().map(uncompiled));
-        let mut rules = Vec::with_capacity(listener.routes.len());
-        for attached in &listener.routes {
-            let route: Arc<str> = attached.route.key.name.to_string().into();
-            rules.push(
-                attached.route.rules.iter().map(|rule| self.rule(rule, &label, &route, &none)).collect(),
-            );
-        }
-        ListenerPlan { table, rules, unmatched, protocol: listener.protocol, tls }
-    }
-
-    fn rule(
-        &mut self,
-        rule: &irongate_config::RouteRule,
-        listener: &Arc<str>,
-        route: &Arc<str>,
-        none: &Arc<str>,
-    ) -> Arc<RulePlan> {
-        let own = self.lane(listener, route, none);
-        let weights: Vec<u32> = rule.backends.iter().map(|backend| backend.weight).collect();
-        let mut backends = Vec::with_capacity(rule.backends.len());
-        for backend in &rule.backends {
-            let target = match &backend.target {
-                BackendTarget::Backend(key) => {
-                    self.backend_index.get(key).copied().ok_or(InvalidBackend::BackendNotFound)
-                }
-                BackendTarget::Invalid(reason) => Err(*reason),
-            };
-            let lane = match target {
-                Ok(index) => {
-                    let label = self.backends[index].live.label.clone();
-                    self.lane(listener, route, &label)
-                }
-                Err(_) => own,
-            };
-            backends.push(BackendUse { target, filters: Filters::compile(&backend.filters), lane });
-        }
-        Arc::new(RulePlan {
-            filters: Filters::compile(&rule.filters),
-            choice: WeightedChoice::new(&weights),
-            backends,
-            timeouts: rule.timeouts,
-            retry: rule.retry.clone(),
-            extras: self.rule_extras(rule),
-            own,
-        })
-    }
-
-    fn rule_extras(&self, rule: &irongate_config::RouteRule) -> Option<Box<RuleExtras>> {
-        let own = self.extras(&rule.filters);
-        let backends: Vec<_> = rule.backends.iter().map(|backend| self.extras(&backend.filters)).collect();
-        let has_any = !own.is_empty() || backends.iter().any(|extras| !extras.is_empty());
-        has_any.then(|| Box::new(RuleExtras { own, backends }))
-    }
-
-    fn extras(&self, filters: &[Filter]) -> ExtrasPlan {
-        let mut plan = ExtrasPlan::default();
-        for filter in filters {
-            match filter {
-                Filter::Cors(cors) => plan.cors = Some(Arc::new(CorsPolicy::compile(cors))),
-                Filter::Mirror(mirror) => {
-                    plan.mirrors.extend(self.backend_index.get(&mirror.backend).map(|&backend| MirrorUse {
-                        backend,
-                        numerator: mirror.numerator,
-                        denominator: mirror.denominator,
-                    }))
-                }
-                Filter::RequestHeaders(_)
-                | Filter::ResponseHeaders(_)
-                | Filter::Redirect(_)
-                | Filter::Rewrite(_) => {}
-            }
-        }
-        plan
-    }
-}
-
-impl ExtrasPlan {
-    fn is_empty(&self) -> bool {
-        self.cors.is_none() && self.mirrors.is_empty()
-    }
-}
-
-fn unspoken(listener: &Listener) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        position: None,
-        resource: format!("Gateway {}", listener.key.gateway),
-        field: format!("listener {}", listener.key.section),
-        reason: "UnsupportedProtocol",
-        message: format!("{:?} is not spoken: nothing listens there.", listener.protocol),
-        advice: "The other listeners are not affected.".to_owned(),
-    }
-}
-
-/// A match that cannot be compiled (a regular expression that is too large); its rule is served without it.
-fn uncompiled(error: &irongate_traffic::CompileError) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        position: None,
-        resource: error.route.to_string(),
-        field: format!("spec.rules[{}].matches[{}]", error.rule, error.request_match),
-        reason: "UnsupportedValue",
-        message: error.to_string(),
-        advice: "The match is not served; make its expressions simpler.".to_owned(),
     }
 }

@@ -140,6 +140,12 @@ impl Registry {
         self.endpoints.series(&labels, self.now(), || ())
     }
 
+    /// How many threads count.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.totals.len()
+    }
+
     /// The same handles for one core, from 0.
     #[must_use]
     pub fn core(self: &Arc<Self>, core: usize) -> CoreMetrics {

@@ -6,7 +6,7 @@ use crate::{ExchangeLabels, ExchangeMetrics, Reason};
 use std::sync::Arc;
 
 /// Which requests are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestLabels {
     /// `ListenerKey`, as it is shown.
     pub listener: Arc<str>,

@@ -162,9 +162,6 @@ async fn tidy(core: Rc<Core>) {
     loop {
         tokio::time::sleep(TIDY).await;
         core.date.set(SystemTime::now());
-        // A core without requests would keep an old snapshot, and what only that one uses, for ever.
-        drop(core.view());
-        let now = core.now();
-        core.each_backend(|backend| backend.tidy(now));
+        core.tidy();
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
 pub(super) async fn resolve(shared: &Shared, config: &Config) -> Vec<Arc<LiveBackend>> {
     let named = config.backends.values().filter(|backend| matches!(backend.endpoints, Endpoints::Dns { .. }));
     let mut live: Vec<_> = named.map(|backend| shared.registry.backend(backend)).collect();
-    live.retain(|backend| backend.endpoints().1.is_empty());
+    live.retain(|backend| backend.settings().endpoints.is_empty());
     let look_ups: Vec<_> =
         live.iter().cloned().map(|backend| tokio::spawn(async move { look_up(&backend).await })).collect();
     let all = async {

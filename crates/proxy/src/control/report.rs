@@ -53,11 +53,11 @@ impl Proxy {
         let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
         for live in self.shared.registry.all() {
             let endpoints = found.entry(live.label.clone()).or_default();
-            for (state, weight) in live.endpoints().1 {
+            for (state, weight) in &live.settings().endpoints {
                 let health = state.report(now);
                 let report = EndpointReport {
                     address: state.address(),
-                    weight,
+                    weight: *weight,
                     estimate: Duration::ZERO,
                     pending: 0,
                     health,
@@ -106,7 +106,7 @@ fn health_of(shared: &Shared) -> Vec<BackendHealth> {
     let now = shared.clock.now();
     let count = |live: Arc<LiveBackend>| {
         let mut health = BackendHealth { backend: live.label.clone(), ready: 0, ejected: 0, unreachable: 0 };
-        for (state, _) in live.endpoints().1 {
+        for (state, _) in &live.settings().endpoints {
             match state.report(now).health {
                 Health::Ready | Health::Failing => health.ready += 1,
                 Health::Ejected { .. } | Health::Trial => health.ejected += 1,

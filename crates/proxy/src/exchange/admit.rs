@@ -3,7 +3,6 @@
 use super::{Extras, Scratch};
 use crate::backend::CoreBackend;
 use crate::connection::Client;
-use crate::core::View;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::{BackendUse, Lane, ListenerPlan, PortPlan, RulePlan};
@@ -32,12 +31,7 @@ pub(crate) struct Work {
 }
 
 /// Route, admit and shape.
-pub(crate) fn admit(
-    client: &Client,
-    plan: &PortPlan,
-    view: &View,
-    scratch: &mut Scratch,
-) -> (Lane, Admitted) {
+pub(crate) fn admit<'p>(client: &Client, plan: &'p PortPlan, scratch: &mut Scratch) -> (&'p Lane, Admitted) {
     let Scratch { request, response, .. } = scratch;
     let Some(listener) = plan.listener(request.host()) else {
         return (plan.unmatched(), Admitted::Refuse(Failure::NoRoute));
@@ -45,29 +39,28 @@ pub(crate) fn admit(
     if let Some(tls) = &client.tls
         && !tls.allows(plan, request.host(), listener)
     {
-        return (listener.unmatched, Admitted::Refuse(Failure::Misdirected));
+        return (&listener.unmatched, Admitted::Refuse(Failure::Misdirected));
     }
     if request.is_connect() {
-        return (listener.unmatched, Admitted::Refuse(Failure::Connect));
+        return (&listener.unmatched, Admitted::Refuse(Failure::Connect));
     }
     if request.is_asterisk() {
-        return (listener.unmatched, Admitted::Reply(reply::options(request, response)));
+        return (&listener.unmatched, Admitted::Reply(reply::options(request, response)));
     }
-    match shape(client, plan, listener, view, scratch) {
+    match shape(client, plan, listener, scratch) {
         Ok(done) => done,
         Err((lane, failure)) => (lane, Admitted::Refuse(failure)),
     }
 }
 
-fn shape(
+fn shape<'p>(
     client: &Client,
     plan: &PortPlan,
-    listener: &ListenerPlan,
-    view: &View,
+    listener: &'p ListenerPlan,
     scratch: &mut Scratch,
-) -> Result<(Lane, Admitted), (Lane, Failure)> {
+) -> Result<(&'p Lane, Admitted), (&'p Lane, Failure)> {
     let Scratch { request, response, extras, grpc } = scratch;
-    let (rule, matched_prefix) = listener.rule(request).ok_or((listener.unmatched, Failure::NoRoute))?;
+    let (rule, matched_prefix) = listener.rule(request).ok_or((&listener.unmatched, Failure::NoRoute))?;
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
         trusted: client.is_trusted(&plan.facts),
@@ -75,38 +68,38 @@ fn shape(
         port: plan.facts.port_text.as_bytes(),
         via: client.core.shared.via.as_bytes(),
     };
-    request.forward(&forwarding).map_err(|error| (rule.own, Failure::Head(error)))?;
+    request.forward(&forwarding).map_err(|error| (&rule.own, Failure::Head(error)))?;
     if let Some(plans) = &rule.extras {
         let extras = extras.insert(Extras::new(request, &plan.facts));
         if let Some(reply) = extras.take_cors(&plans.own, request, response) {
-            return Ok((rule.own, Admitted::Reply(reply)));
+            return Ok((&rule.own, Admitted::Reply(reply)));
         }
     }
     let scheme = if client.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let context = FilterContext { scheme, listener_port: plan.facts.address.port() };
     if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
-        return Ok((rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
+        return Ok((&rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }
-    let (drawn, chosen) = rule.backend(client.core.random()).ok_or((rule.own, Failure::NoBackend))?;
+    let (drawn, chosen) = rule.backend(client.core.random()).ok_or((&rule.own, Failure::NoBackend))?;
     let BackendUse { target, filters, lane } = chosen;
-    let index = target.map_err(|reason| (*lane, Failure::InvalidBackend(reason)))?;
+    let live = target.as_ref().map_err(|reason| (lane, Failure::InvalidBackend(*reason)))?;
     let for_backend = rule.extras.as_ref().and_then(|plans| Some((plans, plans.backends.get(drawn)?)));
     if let (Some((plans, own)), Some(extras)) = (for_backend, extras.as_mut()) {
         if let Some(reply) = extras.take_cors(own, request, response) {
-            return Ok((*lane, Admitted::Reply(reply)));
+            return Ok((lane, Admitted::Reply(reply)));
         }
-        extras.take_copies(&plans.own, client, view, request);
+        extras.take_copies(&plans.own, client, request);
     }
     let prefix = rule.filters.prefix_left(matched_prefix);
     if let Some(redirection) = filters.request(request, prefix, &context) {
-        return Ok((*lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
+        return Ok((lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }
     if let (Some((_, own)), Some(extras)) = (for_backend, extras.as_mut()) {
-        extras.take_copies(own, client, view, request);
+        extras.take_copies(own, client, request);
     }
-    let backend = view.backends[index].clone();
+    let backend = client.core.backend(live);
     if backend.protocol == BackendProtocol::Http2 && request.version() != Version::Http2 {
         *grpc = request.grpc().filter(|kind| kind.is_web());
     }
-    Ok((*lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
+    Ok((lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
 }

@@ -1,16 +1,13 @@
 //! What few rules ask for besides: CORS and mirrors. A request of any other rule carries nothing of it.
 
-use crate::backend::CoreBackend;
 use crate::body::{Replay, Source};
 use crate::connection::Client;
-use crate::core::View;
 use crate::mirror::Waiting;
 use crate::reply::{self, Reply};
 use crate::snapshot::{ExtrasPlan, MirrorUse, PortFacts};
 use irongate_message::{Known, RequestHead, ResponseHead};
 use irongate_traffic::CorsPolicy;
 use smallvec::SmallVec;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a request carries.
@@ -45,15 +42,9 @@ impl Extras {
     }
 
     /// Copies the request as it is now for those mirrors whose turn it is.
-    pub(super) fn take_copies(
-        &mut self,
-        plan: &ExtrasPlan,
-        client: &Client,
-        view: &View,
-        request: &RequestHead,
-    ) {
+    pub(super) fn take_copies(&mut self, plan: &ExtrasPlan, client: &Client, request: &RequestHead) {
         for mirror in plan.mirrors.iter().filter(|mirror| mirror.is_drawn(client.core.random())) {
-            let backend: Rc<CoreBackend> = view.backends[mirror.backend].clone();
+            let backend = client.core.backend(&mirror.backend);
             let most = self.facts.options.limits.replay_bytes;
             self.copies.extend(Waiting::new(client, backend, request, most));
         }

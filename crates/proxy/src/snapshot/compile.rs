@@ -1,0 +1,275 @@
+//! A configuration to a snapshot, out of the parts of the one before where they did not change.
+
+use super::{
+    BackendUse, ExtrasPlan, Lane, ListenerPlan, MirrorUse, PortFacts, PortId, PortPlan, RuleExtras, RulePlan,
+    Snapshot,
+};
+use crate::live::{LiveBackend, Registry};
+use crate::tls::ServerNames;
+use irongate_config::{
+    AttachedRoute, BackendKey, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerKey,
+    ListenerProtocol, Problem, RouteRule, Severity,
+};
+use irongate_message::HeadLimits;
+use irongate_telemetry::RequestLabels;
+use irongate_traffic::filter::Filters;
+use irongate_traffic::{CorsPolicy, HostTable, RouteTable, WeightedChoice};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Compiles a configuration. `former` is what runs now: a listener that is the same by pointer keeps its plan, and of
+/// one that changed the rules that are the same. `port_id` gives each address its id.
+///
+/// What cannot be compiled is a problem, and the rest is there.
+pub(crate) fn compile(
+    config: &Config,
+    registry: &Registry,
+    former: &Snapshot,
+    version: u64,
+    mut port_id: impl FnMut(SocketAddr) -> PortId,
+) -> (Snapshot, Vec<Problem>) {
+    let mut compiler = Compiler::new(config, registry, former);
+    let mut problems = Vec::new();
+    let mut by_address: BTreeMap<SocketAddr, Vec<Arc<ListenerPlan>>> = BTreeMap::new();
+    let mut listeners = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        if !is_spoken(listener) {
+            problems.push(unspoken(listener));
+            continue;
+        }
+        let plan = compiler.listener(listener);
+        problems.extend(plan.problems.iter().cloned());
+        for address in &listener.addresses {
+            by_address.entry(*address).or_default().push(plan.clone());
+        }
+        listeners.push(plan);
+    }
+    registry.servers.retain(&config.listeners);
+    let mut ports = HashMap::default();
+    for (address, listeners) in by_address {
+        let id = port_id(address);
+        ports.insert(id, port(address, listeners, former.ports.get(&id)));
+    }
+    (Snapshot { version, ports, backends: compiler.backends, listeners }, problems)
+}
+
+/// Whether a listener's protocol is spoken: nothing listens for another.
+pub(crate) fn is_spoken(listener: &Listener) -> bool {
+    matches!(listener.protocol, ListenerProtocol::Http | ListenerProtocol::Https)
+}
+
+/// One address; `listeners` is never empty.
+fn port(
+    address: SocketAddr,
+    listeners: Vec<Arc<ListenerPlan>>,
+    former: Option<&Arc<PortPlan>>,
+) -> Arc<PortPlan> {
+    let is_same = |former: &&Arc<PortPlan>| {
+        former.listeners.len() == listeners.len()
+            && former.listeners.iter().zip(&listeners).all(|(one, other)| Arc::ptr_eq(one, other))
+    };
+    if let Some(former) = former.filter(is_same) {
+        return former.clone();
+    }
+    let first = &listeners[0].source;
+    let limits = &first.options.limits;
+    let head_limits =
+        HeadLimits { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes };
+    let facts = PortFacts {
+        address,
+        options: first.options.clone(),
+        head_limits,
+        port_text: address.port().to_string(),
+        label: first.key.to_string().into(),
+    };
+    let facts = match former {
+        Some(former) if *former.facts == facts => former.facts.clone(),
+        _ => Arc::new(facts),
+    };
+    let hosts = listeners.iter().enumerate().map(|(index, plan)| (plan.source.hostname.clone(), index));
+    let hosts = HostTable::new(hosts.collect::<Vec<_>>());
+    let spoken: Vec<_> = listeners.iter().map(|plan| (plan.protocol, plan.source.hostname.clone())).collect();
+    let names = ServerNames::new(&spoken);
+    Arc::new(PortPlan { facts, hosts, listeners, names })
+}
+
+/// The rules of a listener that are compiled, by the address of what they were made from.
+type Rules<'f> = HashMap<*const RouteRule, &'f Arc<RulePlan>, foldhash::fast::RandomState>;
+
+struct Compiler<'f> {
+    registry: &'f Registry,
+    by_key: HashMap<&'f BackendKey, Arc<LiveBackend>, foldhash::fast::RandomState>,
+    backends: Vec<Option<Arc<LiveBackend>>>,
+    former: HashMap<&'f ListenerKey, &'f Arc<ListenerPlan>>,
+    /// What a lane is called that has no route or no backend.
+    none: Arc<str>,
+}
+
+impl<'f> Compiler<'f> {
+    fn new(config: &'f Config, registry: &'f Registry, former: &'f Snapshot) -> Self {
+        let mut by_key = HashMap::default();
+        let mut backends = Vec::new();
+        for backend in config.backends.values() {
+            let live = registry.backend(backend);
+            if backends.len() <= live.slot {
+                backends.resize(live.slot + 1, None);
+            }
+            backends[live.slot] = Some(live.clone());
+            by_key.insert(&backend.key, live);
+        }
+        let former = former.listeners.iter().map(|plan| (&plan.source.key, plan)).collect();
+        Self { registry, by_key, backends, former, none: "".into() }
+    }
+
+    fn lane(&self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {
+        let (listener, route, backend) = (listener.clone(), route.clone(), backend.clone());
+        Lane::new(RequestLabels { listener, route, backend }, self.registry.metrics.cores())
+    }
+
+    fn listener(&mut self, listener: &Arc<Listener>) -> Arc<ListenerPlan> {
+        let former = self.former.get(&listener.key).copied();
+        if let Some(former) = former.filter(|former| Arc::ptr_eq(&former.source, listener)) {
+            return former.clone();
+        }
+        let mut known = Rules::default();
+        for (attached, rules) in
+            former.iter().flat_map(|former| former.source.routes.iter().zip(&former.rules))
+        {
+            known.extend(attached.route.rules.iter().map(Arc::as_ptr).zip(rules));
+        }
+        let (table, left_out) = match former {
+            Some(former) if are_matched_alike(&former.source.routes, &listener.routes) => {
+                (former.table.clone(), former.left_out.clone())
+            }
+            _ => {
+                let (table, left_out) = RouteTable::compile(&listener.routes);
+                (Arc::new(table), left_out)
+            }
+        };
+        let label: Arc<str> = listener.key.to_string().into();
+        let rules = listener.routes.iter().map(|attached| {
+            let rules = &attached.route.rules;
+            let mut name = None;
+            let mut plan = |rule: &Arc<RouteRule>| match known.get(&Arc::as_ptr(rule)) {
+                Some(plan) => Arc::clone(plan),
+                None => {
+                    let name = name.get_or_insert_with(|| attached.route.key.name.to_string().into());
+                    self.rule(rule, &label, name)
+                }
+            };
+            rules.iter().map(&mut plan).collect()
+        });
+        let rules = rules.collect();
+        let unmatched = self.lane(&label, &self.none, &self.none);
+        let mut problems: Vec<_> = left_out.iter().map(uncompiled).collect();
+        let tls = self.registry.servers.plan(listener, &mut problems);
+        let (source, protocol) = (listener.clone(), listener.protocol);
+        Arc::new(ListenerPlan { source, table, left_out, problems, rules, unmatched, protocol, tls })
+    }
+
+    fn rule(&self, rule: &RouteRule, listener: &Arc<str>, route: &Arc<str>) -> Arc<RulePlan> {
+        let weights: Vec<u32> = rule.backends.iter().map(|backend| backend.weight).collect();
+        let backends = rule.backends.iter().map(|backend| {
+            let target = match &backend.target {
+                BackendTarget::Backend(key) => {
+                    self.by_key.get(key).cloned().ok_or(InvalidBackend::BackendNotFound)
+                }
+                BackendTarget::Invalid(reason) => Err(*reason),
+            };
+            let label = target.as_ref().map_or(&self.none, |live| &live.label);
+            let lane = self.lane(listener, route, label);
+            BackendUse { filters: Filters::compile(&backend.filters), lane, target }
+        });
+        Arc::new(RulePlan {
+            filters: Filters::compile(&rule.filters),
+            choice: WeightedChoice::new(&weights),
+            backends: backends.collect(),
+            timeouts: rule.timeouts,
+            retry: rule.retry.clone(),
+            extras: self.rule_extras(rule),
+            own: self.lane(listener, route, &self.none),
+        })
+    }
+
+    fn rule_extras(&self, rule: &RouteRule) -> Option<Box<RuleExtras>> {
+        let own = self.extras(&rule.filters);
+        let backends: Vec<_> = rule.backends.iter().map(|backend| self.extras(&backend.filters)).collect();
+        let has_any = !own.is_empty() || backends.iter().any(|extras| !extras.is_empty());
+        has_any.then(|| Box::new(RuleExtras { own, backends }))
+    }
+
+    fn extras(&self, filters: &[Filter]) -> ExtrasPlan {
+        let mut plan = ExtrasPlan::default();
+        for filter in filters {
+            match filter {
+                Filter::Cors(cors) => plan.cors = Some(Arc::new(CorsPolicy::compile(cors))),
+                Filter::Mirror(mirror) => {
+                    plan.mirrors.extend(self.by_key.get(&mirror.backend).map(|backend| MirrorUse {
+                        backend: backend.clone(),
+                        numerator: mirror.numerator,
+                        denominator: mirror.denominator,
+                    }))
+                }
+                Filter::RequestHeaders(_)
+                | Filter::ResponseHeaders(_)
+                | Filter::Redirect(_)
+                | Filter::Rewrite(_) => {}
+            }
+        }
+        plan
+    }
+}
+
+/// Whether two lists of routes give the same table: hosts, order, ages and matches are the same, whatever else their
+/// rules say.
+fn are_matched_alike(former: &[AttachedRoute], routes: &[AttachedRoute]) -> bool {
+    let is_same_route = |(one, other): (&AttachedRoute, &AttachedRoute)| {
+        one.hostnames == other.hostnames
+            && (Arc::ptr_eq(&one.route, &other.route)
+                || one.route.age == other.route.age
+                    && one.route.key == other.route.key
+                    && one.route.rules.len() == other.route.rules.len()
+                    && one
+                        .route
+                        .rules
+                        .iter()
+                        .zip(&other.route.rules)
+                        .all(|(one, other)| Arc::ptr_eq(one, other) || one.matches == other.matches))
+    };
+    former.len() == routes.len() && former.iter().zip(routes).all(is_same_route)
+}
+
+impl ExtrasPlan {
+    fn is_empty(&self) -> bool {
+        self.cors.is_none() && self.mirrors.is_empty()
+    }
+}
+
+fn unspoken(listener: &Listener) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        position: None,
+        resource: format!("Gateway {}", listener.key.gateway),
+        field: format!("listener {}", listener.key.section),
+        reason: "UnsupportedProtocol",
+        message: format!("{:?} is not spoken: nothing listens there.", listener.protocol),
+        advice: "The other listeners are not affected.".to_owned(),
+    }
+}
+
+/// A match that cannot be compiled (a regular expression that is too large); its rule is served without it.
+fn uncompiled(error: &irongate_traffic::CompileError) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        position: None,
+        resource: error.route.to_string(),
+        field: format!("spec.rules[{}].matches[{}]", error.rule, error.request_match),
+        reason: "UnsupportedValue",
+        message: error.to_string(),
+        advice: "The match is not served; make its expressions simpler.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
