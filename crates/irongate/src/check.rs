@@ -64,8 +64,8 @@ impl Report {
         let sets = statuses.listener_sets.values().flat_map(|set| {
             std::iter::once(&set.conditions).chain(set.listeners.iter().map(|one| &one.conditions))
         });
-        let routes =
-            statuses.http_routes.values().flat_map(|route| &route.parents).map(|one| &one.conditions);
+        let routes = statuses.routes().flat_map(|(_, routes)| routes.values());
+        let routes = routes.flat_map(|route| &route.parents).map(|one| &one.conditions);
         let mut all = classes.chain(gateways).chain(sets).chain(routes);
         all.any(|conditions| view::refusal(conditions).is_some())
     }

@@ -26,10 +26,12 @@ mod namespace;
 mod quantity;
 mod reference_grant;
 mod references;
+mod route_parts;
 mod secret;
 mod selector;
 mod service;
 mod session_persistence;
+mod stream_routes;
 
 pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
 pub use backend_policy::{
@@ -70,12 +72,17 @@ pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec
 pub use references::{
     ParametersReference, ParentReference, PolicyTargetReference, Reference, SecretReference,
 };
+pub(crate) use route_parts::RouteObject;
 pub use secret::Secret;
 pub use selector::{LabelSelector, SelectorOperator, SelectorRequirement};
 pub use service::{
     PortProtocol, PortReference, Service, ServicePort, ServiceSpec, ServiceType, SessionAffinity,
 };
 pub use session_persistence::{CookieConfig, CookieLifetimeType, SessionPersistence, SessionPersistenceType};
+pub(crate) use stream_routes::StreamRouteObject;
+pub use stream_routes::{
+    StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
+};
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};

@@ -65,6 +65,14 @@ struct Unplaced {
     problem: Problem,
 }
 
+/// What a problem is about: an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'o> {
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'o dyn Display,
+    pub(crate) origin: Origin,
+}
+
 /// Problems between objects: their lines are looked up together, at the end, a document at a time.
 #[derive(Debug, Default)]
 pub(crate) struct UnplacedProblems {
@@ -77,7 +85,25 @@ impl UnplacedProblems {
     pub(crate) fn push<T, N: Display>(
         &mut self,
         severity: Severity,
-        (kind, object): (&str, &Object<T, N>),
+        (kind, object): (&'static str, &Object<T, N>),
+        at: &At<'_>,
+        reason: &'static str,
+        text: (impl Into<String>, impl Into<String>),
+    ) {
+        self.push_about(
+            severity,
+            Subject { kind, name: &object.name, origin: object.origin },
+            at,
+            reason,
+            text,
+        );
+    }
+
+    /// As [`UnplacedProblems::push`].
+    pub(crate) fn push_about(
+        &mut self,
+        severity: Severity,
+        subject: Subject<'_>,
         at: &At<'_>,
         reason: &'static str,
         (message, advice): (impl Into<String>, impl Into<String>),
@@ -90,13 +116,13 @@ impl UnplacedProblems {
         let problem = Problem {
             severity,
             position: None,
-            resource: format!("{kind} {}", object.name),
+            resource: format!("{} {}", subject.kind, subject.name),
             field: path.to_string(),
             reason,
             message: sentence(message.into()),
             advice: sentence(advice.into()),
         };
-        self.list.push(Unplaced { origin: object.origin, path, problem });
+        self.list.push(Unplaced { origin: subject.origin, path, problem });
     }
 
     /// The problems with their places, in the order of the documents.

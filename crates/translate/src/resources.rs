@@ -2,7 +2,7 @@
 
 use crate::kinds::{
     Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    ListenerSet, Namespace, ReferenceGrant, Secret, Service, Text, Timestamp,
+    ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, Text, Timestamp, TlsRoute, UdpRoute,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -26,6 +26,12 @@ pub struct Resources {
     pub listener_sets: Vec<Object<ListenerSet>>,
     /// `HTTPRoute`s.
     pub http_routes: Vec<Object<HttpRoute>>,
+    /// `TLSRoute`s.
+    pub tls_routes: Vec<Object<TlsRoute>>,
+    /// `TCPRoute`s.
+    pub tcp_routes: Vec<Object<TcpRoute>>,
+    /// `UDPRoute`s.
+    pub udp_routes: Vec<Object<UdpRoute>>,
     /// `ReferenceGrant`s.
     pub reference_grants: Vec<Object<ReferenceGrant>>,
     /// Services.

@@ -10,7 +10,8 @@ mod tests;
 
 use crate::kinds::{
     Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service,
+    HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute,
+    UdpRoute,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -42,6 +43,9 @@ pub fn kinds() -> Vec<KindSchema> {
         schema_of::<Gateway>(),
         schema_of::<ListenerSet>(),
         schema_of::<HttpRoute>(),
+        schema_of::<TlsRoute>(),
+        schema_of::<TcpRoute>(),
+        schema_of::<UdpRoute>(),
         schema_of::<ReferenceGrant>(),
         schema_of::<Backend>(),
         schema_of::<BackendPolicy>(),

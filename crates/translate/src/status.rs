@@ -19,6 +19,25 @@ pub struct Statuses {
     pub listener_sets: BTreeMap<ObjectName, ListenerSetStatus>,
     /// Of each `HTTPRoute` that names such a Gateway or set.
     pub http_routes: BTreeMap<ObjectName, RouteStatus>,
+    /// Of each `TLSRoute`, in the same way.
+    pub tls_routes: BTreeMap<ObjectName, RouteStatus>,
+    /// Of each `TCPRoute`, in the same way.
+    pub tcp_routes: BTreeMap<ObjectName, RouteStatus>,
+    /// Of each `UDPRoute`, in the same way.
+    pub udp_routes: BTreeMap<ObjectName, RouteStatus>,
+}
+
+impl Statuses {
+    /// Those of the routes of every kind, each with the name of the kind.
+    pub fn routes(&self) -> impl Iterator<Item = (&'static str, &BTreeMap<ObjectName, RouteStatus>)> {
+        [
+            ("HTTPRoute", &self.http_routes),
+            ("TLSRoute", &self.tls_routes),
+            ("TCPRoute", &self.tcp_routes),
+            ("UDPRoute", &self.udp_routes),
+        ]
+        .into_iter()
+    }
 }
 
 /// One condition of an object.

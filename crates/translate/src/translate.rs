@@ -17,11 +17,13 @@ mod matches;
 mod parameters;
 mod policies;
 mod provenance;
+mod references;
 mod regex;
 mod rules;
 mod served;
 mod shadowed;
 mod statuses;
+mod streams;
 
 use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
@@ -64,7 +66,7 @@ pub fn translate(resources: &Resources) -> Translation {
     let classes = Classes::new(resources, &index, &mut statuses, &mut problems);
     let mut gateways = Gateways::new(resources, &classes, &index, &mut problems);
     let mut backends = Backends::new(&index, &policies);
-    attach::http_routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    attach::routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
     backends::slices::check(resources, &index, &mut problems);
     Policies::resolve_targets(resources, &index, &mut backends, &mut problems);
 

@@ -3,8 +3,9 @@
 use super::Report;
 use crate::output::Style;
 use crate::view;
-use irongate_config::{Problem, Severity};
-use irongate_translate::{Condition, ListenerStatus};
+use irongate_config::{ObjectName, Problem, Severity};
+use irongate_translate::{Condition, ListenerStatus, RouteStatus};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Routes that are not served are named one by one, as many as a person reads.
@@ -84,27 +85,27 @@ fn served(conditions: &[Condition], listeners: &[ListenerStatus], style: Style) 
 }
 
 fn write_routes(text: &mut String, report: &Report, style: Style) {
-    let routes = &report.statuses.http_routes;
-    if routes.is_empty() {
-        return;
+    for (kind, routes) in report.statuses.routes().filter(|(_, routes)| !routes.is_empty()) {
+        write_routes_of(text, kind, routes, style);
     }
+}
+
+fn write_routes_of(text: &mut String, kind: &str, routes: &BTreeMap<ObjectName, RouteStatus>, style: Style) {
     let mut refused = Vec::new();
     for (name, status) in routes {
         for parent in &status.parents {
             if let Some(refusal) = view::refusal(&parent.conditions) {
                 let gateway = &parent.parent_ref.name;
                 let why = because(refusal.reason, &refusal.message);
-                refused.push((
-                    name,
-                    format!("HTTPRoute {name}  {} at {gateway}: {why}", style.red("not served")),
-                ));
+                refused
+                    .push((name, format!("{kind} {name}  {} at {gateway}: {why}", style.red("not served"))));
             }
         }
     }
     let mut names: Vec<_> = refused.iter().map(|(name, _)| name).collect();
     names.dedup();
     let whole = routes.len() - names.len();
-    let _infallible = writeln!(text, "HTTPRoutes: {whole} of {} served", routes.len());
+    let _infallible = writeln!(text, "{kind}s: {whole} of {} served", routes.len());
     for (_, line) in refused.iter().take(MOST_ROUTES) {
         let _infallible = writeln!(text, "  {line}");
     }

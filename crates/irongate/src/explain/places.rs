@@ -22,7 +22,7 @@ impl<'r> Places<'r> {
 
     /// A match of a rule, by their indices as written.
     pub(super) fn rule(self, route: &RouteKey, rule: usize, request_match: usize) -> Option<Position> {
-        self.resources?.0.http_route_position(&route.name, rule, request_match)
+        self.resources?.0.route_position(route, rule, request_match)
     }
 
     pub(super) fn listener(self, listener: &ListenerKey) -> Option<Position> {

@@ -108,10 +108,10 @@ impl EndpointPort {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// Whether it is the TCP port of that name.
+    /// Whether it is the port of that name for that protocol.
     #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        self.name() == name && self.protocol == PortProtocol::Tcp
+    pub fn is(&self, name: &str, protocol: PortProtocol) -> bool {
+        self.name() == name && self.protocol == protocol
     }
 }
 

@@ -3,13 +3,14 @@
 mod check;
 
 use super::http_route_filter::HttpRouteFilter;
+use super::route_parts::RouteObject;
 use super::{
     CORE_GROUP, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, SessionPersistence, Text,
 };
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::ObjectName;
+use irongate_config::{ObjectName, RouteKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -238,5 +239,17 @@ impl Kind for HttpRoute {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         check::spec(&self.spec, &at.field("spec"), checks);
+    }
+}
+
+impl RouteObject for HttpRoute {
+    const ROUTE_KIND: RouteKind = RouteKind::Http;
+
+    fn parent_refs(&self) -> &[ParentReference] {
+        &self.spec.parent_refs
+    }
+
+    fn hostnames(&self) -> &[Text] {
+        &self.spec.hostnames
     }
 }

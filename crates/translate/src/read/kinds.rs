@@ -3,7 +3,7 @@
 use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
     Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
+    Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute, UdpRoute,
 };
 
 /// How objects of one kind are read.
@@ -20,6 +20,9 @@ pub(crate) const KINDS: &[ReadKind] = &[
     kind::<Gateway>(),
     kind::<ListenerSet>(),
     kind::<HttpRoute>(),
+    kind::<TlsRoute>(),
+    kind::<TcpRoute>(),
+    kind::<UdpRoute>(),
     kind::<ReferenceGrant>(),
     kind::<Service>(),
     kind::<EndpointSlice>(),

@@ -3,17 +3,45 @@
 use super::backends::Backends;
 use super::gateways::{Fault, Gateways, Group, Parent};
 use super::index::Index;
+use super::listeners::ListenerNode;
 use super::rules::{self, Outcome};
-use crate::kinds::{CONTROLLER_NAME, GATEWAY_GROUP, Gateway, HttpRoute, Kind, ListenerSet, ParentReference};
+use super::streams;
+use crate::kinds::{
+    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, HttpRoute, Kind, ListenerSet, ParentReference, RouteObject,
+    StreamRouteObject, TcpRoute, TlsRoute, UdpRoute,
+};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::status::{Condition, ParentRefStatus, RouteParentStatus, RouteStatus, Statuses};
 use crate::yaml::path::At;
-use irongate_config::{AttachedRoute, HostPattern, Route, RouteKey, RouteKind, Severity};
+use irongate_config::{
+    AttachedRoute, AttachedStreamRoute, HostPattern, ObjectName, Route, RouteKey, RouteKind, Severity,
+    StreamRoute,
+};
 use std::sync::Arc;
 
-/// Translates every `HTTPRoute`, the older first, and attaches it where its parents let it.
-pub(super) fn http_routes<'r>(
+/// A route of any kind.
+#[derive(Clone, Copy)]
+enum AnyRoute<'r> {
+    Http(&'r Object<HttpRoute>),
+    Tls(&'r Object<TlsRoute>),
+    Tcp(&'r Object<TcpRoute>),
+    Udp(&'r Object<UdpRoute>),
+}
+
+/// The routes of every kind, the older first.
+fn by_age(resources: &Resources) -> Vec<AnyRoute<'_>> {
+    let mut all = Vec::new();
+    all.extend(resources.http_routes.iter().map(|object| (object.age(), AnyRoute::Http(object))));
+    all.extend(resources.tls_routes.iter().map(|object| (object.age(), AnyRoute::Tls(object))));
+    all.extend(resources.tcp_routes.iter().map(|object| (object.age(), AnyRoute::Tcp(object))));
+    all.extend(resources.udp_routes.iter().map(|object| (object.age(), AnyRoute::Udp(object))));
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.into_iter().map(|(_, route)| route).collect()
+}
+
+/// Translates every route, the older first, and attaches it where its parents let it.
+pub(super) fn routes<'r>(
     resources: &'r Resources,
     index: &Index<'r>,
     gateways: &mut Gateways<'r>,
@@ -21,67 +49,121 @@ pub(super) fn http_routes<'r>(
     statuses: &mut Statuses,
     problems: &mut UnplacedProblems,
 ) {
-    let mut objects: Vec<_> = resources.http_routes.iter().collect();
-    objects.sort_by(|a, b| a.age().cmp(&b.age()));
     let mut regexes = super::regex::Regexes::default();
-    for (age, object) in (0..).zip(objects) {
-        let mut outcome = rules::translate(object, index, backends, &mut regexes, problems);
-        let route = Arc::new(Route {
-            key: RouteKey { kind: RouteKind::Http, name: object.name.clone() },
-            age,
-            rules: std::mem::take(&mut outcome.rules),
-        });
-        let parents = parents(object, &route, &outcome, index, gateways, problems);
-        if !parents.is_empty() {
-            statuses.http_routes.insert(object.name.clone(), RouteStatus { parents });
+    let mut attaching = Attaching { index, gateways, problems };
+    for (age, route) in (0..).zip(by_age(resources)) {
+        match route {
+            AnyRoute::Http(object) => {
+                let mut outcome = rules::translate(object, index, backends, &mut regexes, attaching.problems);
+                let route = Translated::Requests(Arc::new(Route {
+                    key: RouteKey { kind: RouteKind::Http, name: object.name.clone() },
+                    age,
+                    rules: std::mem::take(&mut outcome.rules),
+                }));
+                statuses.http_routes.extend(attaching.status(object, &route, &outcome));
+            }
+            AnyRoute::Tls(object) => statuses.tls_routes.extend(attaching.stream(object, age, backends)),
+            AnyRoute::Tcp(object) => statuses.tcp_routes.extend(attaching.stream(object, age, backends)),
+            AnyRoute::Udp(object) => statuses.udp_routes.extend(attaching.stream(object, age, backends)),
         }
     }
 }
 
-/// Attaches one route to each of its parents.
-fn parents(
-    object: &Object<HttpRoute>,
-    route: &Arc<Route>,
-    outcome: &Outcome,
-    index: &Index<'_>,
-    gateways: &mut Gateways<'_>,
-    problems: &mut UnplacedProblems,
-) -> Vec<RouteParentStatus> {
-    let spec = &object.body.spec;
-    let at = At::Root.field("spec");
-    let at = at.field("parentRefs");
-    let mut report = |at: &At<'_>, severity, reason, text: (&str, &str)| {
-        problems.push(severity, (HttpRoute::KIND, object), at, reason, text);
-    };
-    if spec.parent_refs.is_empty() {
-        let text = ("names no Gateway, so that nothing reaches it", "Name one.");
-        report(&at, Severity::Warning, "NoParent", text);
-    }
-    // They were checked on reading.
-    let hostnames: Vec<HostPattern> =
-        spec.hostnames.iter().filter_map(|hostname| HostPattern::parse(hostname).ok()).collect();
-    let hostnames = (!spec.hostnames.is_empty()).then_some(&hostnames[..]);
-    let mut statuses = Vec::with_capacity(spec.parent_refs.len());
-    for (place, parent) in spec.parent_refs.iter().enumerate() {
-        let at = at.index(place);
-        let group = match find(parent, object, gateways) {
-            Ok(Some(group)) => group,
-            Ok(None) => continue,
-            Err((severity, reason, message, advice)) => {
-                report(&at, severity, reason, (&message, advice));
-                continue;
+/// A route that is ready to be attached.
+enum Translated {
+    Requests(Arc<Route>),
+    Streams(Arc<StreamRoute>),
+}
+
+impl Translated {
+    /// Adds it to a listener. Another parentRef of the same route may have meant that listener, too.
+    fn add(&self, listener: &mut ListenerNode<'_>, hostnames: Vec<HostPattern>) {
+        match self {
+            Self::Requests(route) => {
+                let list = &mut listener.routes;
+                if !list.last().is_some_and(|last| Arc::ptr_eq(&last.route, route)) {
+                    list.push(AttachedRoute { hostnames, route: route.clone() });
+                }
             }
-        };
-        let accepted = match &outcome.fault {
-            Some(fault) => Err(fault.clone()),
-            None => attach(group, parent, object, hostnames, route, index),
-        };
-        if let (Err(fault), None) = (&accepted, &outcome.fault) {
-            report(&at, Severity::Error, fault.reason, (&fault.message, ""));
+            Self::Streams(route) => {
+                let list = &mut listener.stream_routes;
+                if !list.last().is_some_and(|last| Arc::ptr_eq(&last.route, route)) {
+                    list.push(AttachedStreamRoute { hostnames, route: route.clone() });
+                }
+            }
         }
-        statuses.push(parent_status(parent, object.generation, accepted, outcome));
     }
-    statuses
+}
+
+/// What attaching needs.
+struct Attaching<'t, 'r> {
+    index: &'t Index<'r>,
+    gateways: &'t mut Gateways<'r>,
+    problems: &'t mut UnplacedProblems,
+}
+
+impl<'r> Attaching<'_, 'r> {
+    fn stream<K: StreamRouteObject>(
+        &mut self,
+        object: &'r Object<K>,
+        age: u32,
+        backends: &mut Backends<'r>,
+    ) -> Option<(ObjectName, RouteStatus)> {
+        let (route, outcome) = streams::translate(object, age, self.index, backends, self.problems);
+        self.status(object, &Translated::Streams(Arc::new(route)), &outcome)
+    }
+
+    /// Attaches one route to each of its parents; its status, if any of them is ours.
+    fn status<K: RouteObject>(
+        &mut self,
+        object: &Object<K>,
+        route: &Translated,
+        outcome: &Outcome,
+    ) -> Option<(ObjectName, RouteStatus)> {
+        let parents = self.parents(object, route, outcome);
+        (!parents.is_empty()).then(|| (object.name.clone(), RouteStatus { parents }))
+    }
+
+    fn parents<K: RouteObject>(
+        &mut self,
+        object: &Object<K>,
+        route: &Translated,
+        outcome: &Outcome,
+    ) -> Vec<RouteParentStatus> {
+        let Self { index, gateways, problems } = self;
+        let parent_refs = object.body.parent_refs();
+        let at = At::Root.field("spec");
+        let at = at.field("parentRefs");
+        let mut report = |at: &At<'_>, severity, reason, text: (&str, &str)| {
+            problems.push(severity, (K::KIND, object), at, reason, text);
+        };
+        if parent_refs.is_empty() {
+            let text = ("names no Gateway, so that nothing reaches it", "Name one.");
+            report(&at, Severity::Warning, "NoParent", text);
+        }
+        let hosts = Hosts::of(&object.body);
+        let mut statuses = Vec::with_capacity(parent_refs.len());
+        for (place, parent) in parent_refs.iter().enumerate() {
+            let at = at.index(place);
+            let group = match find(parent, object.name.namespace(), gateways) {
+                Ok(Some(group)) => group,
+                Ok(None) => continue,
+                Err((severity, reason, message, advice)) => {
+                    report(&at, severity, reason, (&message, advice));
+                    continue;
+                }
+            };
+            let accepted = match &outcome.fault {
+                Some(fault) => Err(fault.clone()),
+                None => attach(group, parent, (K::KIND, object.name.namespace()), &hosts, route, index),
+            };
+            if let (Err(fault), None) = (&accepted, &outcome.fault) {
+                report(&at, Severity::Error, fault.reason, (&fault.message, ""));
+            }
+            statuses.push(parent_status(parent, object.generation, accepted, outcome));
+        }
+        statuses
+    }
 }
 
 /// The listeners that a parentRef names; `None` if they are another controller's.
@@ -90,11 +172,11 @@ fn parents(
 /// A problem, where there is no such parent.
 fn find<'g, 'r>(
     parent: &ParentReference,
-    object: &Object<HttpRoute>,
+    own: &str,
     gateways: &'g mut Gateways<'r>,
 ) -> Result<Option<Group<'g, 'r>>, (Severity, &'static str, String, &'static str)> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
-    let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
+    let namespace = parent.namespace.as_deref().unwrap_or(own);
     let kind = parent_kind(parent);
     let found = match kind {
         Some(Gateway::KIND) => gateways.gateway_group(namespace, &parent.name),
@@ -132,13 +214,52 @@ fn parent_kind(parent: &ParentReference) -> Option<&'static str> {
     [Gateway::KIND, ListenerSet::KIND].into_iter().find(|known| is_ours && *known == kind)
 }
 
+/// The hosts that a route is for.
+enum Hosts {
+    /// The kind has none.
+    None,
+    /// Those of the listener.
+    Inherited,
+    These(Vec<HostPattern>),
+}
+
+impl Hosts {
+    fn of<K: RouteObject>(route: &K) -> Self {
+        if matches!(K::ROUTE_KIND, RouteKind::Tcp | RouteKind::Udp) {
+            return Self::None;
+        }
+        let hostnames = route.hostnames();
+        if hostnames.is_empty() {
+            return Self::Inherited;
+        }
+        // They were checked on reading.
+        Self::These(hostnames.iter().filter_map(|hostname| HostPattern::parse(hostname).ok()).collect())
+    }
+
+    /// Those that a listener has, too.
+    fn shared(&self, listener: &HostPattern) -> Vec<HostPattern> {
+        let hostnames = match self {
+            Self::None => return vec![HostPattern::Any],
+            Self::Inherited => return vec![listener.clone()],
+            Self::These(hostnames) => hostnames,
+        };
+        let mut shared: Vec<HostPattern> = Vec::new();
+        for hostname in hostnames.iter().filter_map(|hostname| hostname.intersect(listener)) {
+            if !shared.contains(&hostname) {
+                shared.push(hostname);
+            }
+        }
+        shared
+    }
+}
+
 /// Attaches a route to the listeners that a parentRef means.
 fn attach(
     group: Group<'_, '_>,
     parent: &ParentReference,
-    object: &Object<HttpRoute>,
-    hostnames: Option<&[HostPattern]>,
-    route: &Arc<Route>,
+    (route_kind, namespace): (&str, &str),
+    hosts: &Hosts,
+    route: &Translated,
     index: &Index<'_>,
 ) -> Result<(), Fault> {
     let (kind, name) = (group.owner.kind(), group.owner.name());
@@ -153,20 +274,17 @@ fn attach(
         if !is_meant {
             continue;
         }
-        if let Some(message) = listener.denial(HttpRoute::KIND, object.name.namespace(), index) {
+        if let Some(message) = listener.denial(route_kind, namespace, index) {
             denial.get_or_insert(message);
             continue;
         }
         is_allowed = true;
-        let shared = shared_hostnames(&listener.hostname, hostnames);
+        let shared = hosts.shared(&listener.hostname);
         if shared.is_empty() {
             continue;
         }
         is_attached = true;
-        // Another parentRef of the same route may have meant this listener, too.
-        if !listener.routes.last().is_some_and(|last| Arc::ptr_eq(&last.route, route)) {
-            listener.routes.push(AttachedRoute { hostnames: shared, route: route.clone() });
-        }
+        route.add(listener, shared);
     }
     if is_attached {
         Ok(())
@@ -178,18 +296,6 @@ fn attach(
     } else {
         Err(Fault::new("NoMatchingParent", format!("{kind} {name} has no listener of that name and port")))
     }
-}
-
-/// The hosts that a listener and a route share; a route without hostnames takes the listener's.
-fn shared_hostnames(listener: &HostPattern, hostnames: Option<&[HostPattern]>) -> Vec<HostPattern> {
-    let Some(hostnames) = hostnames else { return vec![listener.clone()] };
-    let mut shared: Vec<HostPattern> = Vec::new();
-    for hostname in hostnames.iter().filter_map(|hostname| hostname.intersect(listener)) {
-        if !shared.contains(&hostname) {
-            shared.push(hostname);
-        }
-    }
-    shared
 }
 
 fn parent_status(

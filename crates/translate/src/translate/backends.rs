@@ -4,24 +4,68 @@ pub(super) mod slices;
 
 use super::index::Index;
 use super::policies::{Chosen, Policies, PolicyField};
-use crate::kinds::{Backend as BackendObject, BackendProtocolName, Service};
+use crate::kinds::{Backend as BackendObject, BackendProtocolName, PortProtocol, Service};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use irongate_config::{
-    Backend, BackendKey, BackendKind, BackendProtocol, Endpoint, Endpoints, InvalidBackend,
+    Backend, BackendKey, BackendKind, BackendProtocol, Endpoint, Endpoints, InvalidBackend, RouteKind,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Why a reference does not resolve: for the status, and as a sentence.
 type Unresolved = (InvalidBackend, String);
 
+/// What a backend is referred to for: it decides what is spoken to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Purpose {
+    /// Requests of HTTP.
+    Http,
+    /// Calls of gRPC.
+    Grpc,
+    /// Connections.
+    Bytes,
+    /// Datagrams.
+    Datagrams,
+}
+
+impl Purpose {
+    /// What a route of a kind refers to backends for.
+    pub(super) fn of(kind: RouteKind) -> Self {
+        match kind {
+            RouteKind::Http => Self::Http,
+            RouteKind::Grpc => Self::Grpc,
+            RouteKind::Tls | RouteKind::Tcp => Self::Bytes,
+            RouteKind::Udp => Self::Datagrams,
+        }
+    }
+
+    /// What goes there, as messages name it.
+    pub(super) fn subject(self) -> &'static str {
+        match self {
+            Self::Http | Self::Grpc => "requests",
+            Self::Bytes => "connections",
+            Self::Datagrams => "datagrams",
+        }
+    }
+
+    /// What carries it to a Service's port.
+    fn port_protocol(self) -> PortProtocol {
+        if self == Self::Datagrams { PortProtocol::Udp } else { PortProtocol::Tcp }
+    }
+}
+
+/// A backend as references name it: kind, namespace, name and port. A `Backend` has no port of its own: 0.
+type Place<'r> = (BackendKind, &'r str, &'r str, u16);
+
 /// The backends that are referred to, each worked out once.
 pub(super) struct Backends<'r> {
     index: &'r Index<'r>,
     policies: &'r Policies<'r>,
-    known: HashMap<(BackendKind, &'r str, &'r str, u16), Result<BackendKey, Unresolved>>,
+    known: HashMap<(Place<'r>, Purpose), Result<BackendKey, Unresolved>>,
+    /// Those that anything refers to, whatever for: each is told of once.
+    mentioned: HashSet<Place<'r>>,
     built: BTreeMap<BackendKey, Arc<Backend>>,
     /// Who says which field of a backend's options, where a policy does.
     policy_fields: BTreeMap<BackendKey, Vec<PolicyField>>,
@@ -33,27 +77,28 @@ impl<'r> Backends<'r> {
             index,
             policies,
             known: HashMap::new(),
+            mentioned: HashSet::new(),
             built: BTreeMap::new(),
             policy_fields: BTreeMap::new(),
         }
     }
 
-    /// The backend that a reference names. A `Backend` has no port of its own: 0.
+    /// The backend that a reference names.
     pub(super) fn resolve(
         &mut self,
-        kind: BackendKind,
-        namespace: &'r str,
-        name: &'r str,
-        port: u16,
+        place: Place<'r>,
+        purpose: Purpose,
         problems: &mut UnplacedProblems,
     ) -> Result<BackendKey, Unresolved> {
-        let place = (kind, namespace, name, port);
-        if let Some(known) = self.known.get(&place) {
+        if let Some(known) = self.known.get(&(place, purpose)) {
             return known.clone();
         }
+        let (kind, namespace, name, port) = place;
+        let mut told = UnplacedProblems::default();
+        let problems = if self.mentioned.insert(place) { problems } else { &mut told };
         let backend = match kind {
-            BackendKind::Service => self.service(namespace, name, port, problems),
-            BackendKind::Backend => self.backend(namespace, name),
+            BackendKind::Service => self.service(namespace, name, port, purpose, problems),
+            BackendKind::Backend => self.backend(namespace, name, purpose),
         };
         let result = backend.map(|(backend, fields)| {
             let key = backend.key.clone();
@@ -63,8 +108,13 @@ impl<'r> Backends<'r> {
             self.built.insert(key.clone(), Arc::new(backend));
             key
         });
-        self.known.insert(place, result.clone());
+        self.known.insert((place, purpose), result.clone());
         result
+    }
+
+    /// Whether anything refers to a backend, whatever for.
+    pub(super) fn is_mentioned(&self, place: Place<'r>) -> bool {
+        self.mentioned.contains(&place)
     }
 
     /// The backends, and who says which fields of their options.
@@ -74,7 +124,12 @@ impl<'r> Backends<'r> {
         (self.built, self.policy_fields)
     }
 
-    fn backend(&self, namespace: &str, name: &str) -> Result<(Backend, Vec<PolicyField>), Unresolved> {
+    fn backend(
+        &self,
+        namespace: &str,
+        name: &str,
+        purpose: Purpose,
+    ) -> Result<(Backend, Vec<PolicyField>), Unresolved> {
         let Some(object) = self.index.backends.get(&(namespace, name)) else {
             return Err((InvalidBackend::BackendNotFound, format!("there is no Backend {namespace}/{name}")));
         };
@@ -89,9 +144,13 @@ impl<'r> Backends<'r> {
                 kind: BackendKind::Backend,
                 name: object.name.clone(),
                 port: 0,
-                protocol: match spec.protocol {
-                    BackendProtocolName::Http1 => BackendProtocol::Http1,
-                    BackendProtocolName::Http2 => BackendProtocol::Http2,
+                protocol: match (purpose, spec.protocol) {
+                    (Purpose::Http, BackendProtocolName::Http1) => BackendProtocol::Http1,
+                    (Purpose::Http, BackendProtocolName::Http2) | (Purpose::Grpc, _) => {
+                        BackendProtocol::Http2
+                    }
+                    (Purpose::Bytes, _) => BackendProtocol::Tcp,
+                    (Purpose::Datagrams, _) => BackendProtocol::Udp,
                 },
                 identity: None,
             },
@@ -107,6 +166,7 @@ impl<'r> Backends<'r> {
         namespace: &'r str,
         name: &'r str,
         port: u16,
+        purpose: Purpose,
         problems: &mut UnplacedProblems,
     ) -> Result<(Backend, Vec<PolicyField>), Unresolved> {
         let not_found = |message: String| Err((InvalidBackend::BackendNotFound, message));
@@ -114,17 +174,13 @@ impl<'r> Backends<'r> {
             return not_found(format!("there is no Service {namespace}/{name}"));
         };
         let spec = &object.body.spec;
-        let service_port = spec.ports.iter().find(|one| one.port == port && one.is_tcp());
-        let protocol = match service_port.and_then(|port| port.app_protocol.as_deref()) {
-            None => BackendProtocol::Http1,
-            Some(name) => protocol(name).ok_or_else(|| {
-                let message = format!(
-                    "the appProtocol `{name}` of Service {} is not spoken; {SPOKEN} are",
-                    object.name
-                );
-                (InvalidBackend::UnsupportedProtocol, message)
-            })?,
-        };
+        let carrier = purpose.port_protocol();
+        let service_port = spec.ports.iter().find(|one| one.port == port && one.protocol == carrier);
+        let app_protocol = service_port.and_then(|port| port.app_protocol.as_deref());
+        let protocol = protocol(purpose, app_protocol).map_err(|fault| {
+            let message = format!("the appProtocol of Service {}, port {port}, {fault}", object.name);
+            (InvalidBackend::UnsupportedProtocol, message)
+        })?;
         let endpoints = match (spec.dns_name(), service_port) {
             // An ExternalName needs no ports of its own; if it lists some, the port is one of them. A route names a
             // port from 1.
@@ -135,7 +191,7 @@ impl<'r> Backends<'r> {
                 let slices = self.index.slices.get(&(namespace, name)).map_or(&[][..], Vec::as_slice);
                 Endpoints::Static(slices::endpoints(object, service_port, slices, problems))
             }
-            _ => return not_found(no_such_port(object, port)),
+            _ => return not_found(no_such_port(object, port, carrier)),
         };
         let section = service_port.and_then(|port| port.name.as_deref());
         let Chosen { options, fields } = self.policies.choose(BackendKind::Service, &object.name, section);
@@ -162,26 +218,35 @@ fn static_endpoints(object: &Object<BackendObject>) -> Vec<Endpoint> {
     weights.into_iter().map(|(address, weight)| Endpoint { address, weight }).collect()
 }
 
-/// What can be spoken to a Service's port, as messages name it.
-const SPOKEN: &str = "`http`, `kubernetes.io/h2c` and `kubernetes.io/ws`";
-
-/// What an `appProtocol` stands for (KEP-3726, GEP-1911); `None`: it is not spoken. A WebSocket begins as HTTP/1.1.
-fn protocol(name: &str) -> Option<BackendProtocol> {
-    match name {
-        "http" | "kubernetes.io/ws" => Some(BackendProtocol::Http1),
-        "kubernetes.io/h2c" => Some(BackendProtocol::Http2),
-        _ => None,
+/// What is spoken to a Service's port, by its `appProtocol` (KEP-3726, GEP-1911). A WebSocket begins as HTTP/1.1.
+///
+/// # Errors
+/// What is wrong, as the rest of a sentence about the `appProtocol`.
+fn protocol(purpose: Purpose, name: Option<&str>) -> Result<BackendProtocol, String> {
+    match (purpose, name) {
+        (Purpose::Bytes, _) => Ok(BackendProtocol::Tcp),
+        (Purpose::Datagrams, _) => Ok(BackendProtocol::Udp),
+        (Purpose::Http, None | Some("http" | "kubernetes.io/ws")) => Ok(BackendProtocol::Http1),
+        (Purpose::Http, Some("grpc" | "kubernetes.io/h2c"))
+        | (Purpose::Grpc, None | Some("http" | "grpc" | "kubernetes.io/h2c")) => Ok(BackendProtocol::Http2),
+        (Purpose::Grpc, Some(name @ ("kubernetes.io/ws" | "kubernetes.io/wss"))) => {
+            Err(format!("is `{name}`, which carries no gRPC; leave it out, or write kubernetes.io/h2c"))
+        }
+        (Purpose::Http | Purpose::Grpc, Some(name)) => Err(format!(
+            "is `{name}`, which is not spoken; `http`, `grpc`, `kubernetes.io/h2c` and `kubernetes.io/ws` are"
+        )),
     }
 }
 
 /// Says which ports there are instead.
-fn no_such_port(service: &Object<Service>, port: u16) -> String {
-    let ports = service.body.spec.ports.iter().filter(|one| one.is_tcp());
+fn no_such_port(service: &Object<Service>, port: u16, carrier: PortProtocol) -> String {
+    let carrier_name = if carrier == PortProtocol::Udp { "UDP" } else { "TCP" };
+    let ports = service.body.spec.ports.iter().filter(|one| one.protocol == carrier);
     let ports: Vec<String> = ports.take(10).map(|one| one.port.to_string()).collect();
     let name = &service.name;
     if ports.is_empty() {
-        format!("Service {name} has no TCP port")
+        format!("Service {name} has no {carrier_name} port")
     } else {
-        format!("Service {name} has no TCP port {port}; it has {}", ports.join(", "))
+        format!("Service {name} has no {carrier_name} port {port}; it has {}", ports.join(", "))
     }
 }

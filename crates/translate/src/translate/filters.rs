@@ -1,6 +1,7 @@
 //! The filters of a rule or of one of its backends.
 
-use super::rules::{Reference, Translator};
+use super::references::Reference;
+use super::rules::Translator;
 use crate::kinds::{
     CorsFilter, FilterType, Header, HeaderModifier, HttpRouteFilter, PathModifier, PathModifierType,
     RequestMirror, RequestRedirect, Text, UrlRewrite,

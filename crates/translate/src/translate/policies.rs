@@ -5,7 +5,7 @@
 
 mod fields;
 
-use super::backends::Backends;
+use super::backends::{Backends, Purpose};
 use super::index::Index;
 use crate::kinds::{
     Backend, BackendPolicy, CORE_GROUP, IRONGATE_GROUP, Kind, PolicyTargetReference, Service,
@@ -135,8 +135,11 @@ impl<'r> Policies<'r> {
                     _ => vec![0],
                 };
                 for port in ports {
-                    // A port that is not spoken is no problem until a route refers to it.
-                    let _ = backends.resolve(kind, namespace, name, port, problems);
+                    let place = (kind, namespace, name, port);
+                    if !backends.is_mentioned(place) {
+                        // A port that is not spoken is no problem until a route refers to it.
+                        let _ = backends.resolve(place, Purpose::Http, problems);
+                    }
                 }
             }
         }

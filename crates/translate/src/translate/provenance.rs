@@ -7,7 +7,7 @@ use crate::resources::{Object, Resources};
 use crate::yaml::decode::decode;
 use crate::yaml::path::{At, FieldPath};
 use crate::yaml::{Mark, Node, Value};
-use irongate_config::{ListenerKey, ObjectName, Position};
+use irongate_config::{ListenerKey, ObjectName, Position, RouteKey, RouteKind};
 use std::collections::BTreeMap;
 
 /// A setting that is written somewhere.
@@ -31,20 +31,25 @@ pub struct Said {
 }
 
 impl Resources {
-    /// Where a match of an `HTTPRoute` was written, or what stands nearest to it; both by their indices as written.
+    /// Where a match of a route was written, or what stands nearest to it; both by their indices as written. Those
+    /// of kinds without matches: where the rule was.
     #[must_use]
-    pub fn http_route_position(
-        &self,
-        route: &ObjectName,
-        rule: usize,
-        request_match: usize,
-    ) -> Option<Position> {
-        let object = self.http_routes.iter().find(|object| object.name == *route)?;
+    pub fn route_position(&self, route: &RouteKey, rule: usize, request_match: usize) -> Option<Position> {
         let at = At::Root.field("spec");
         let at = at.field("rules");
         let at = at.index(rule);
-        let at = at.field("matches");
-        self.position(object, &at.index(request_match).to_path())
+        let path = at.field("matches").index(request_match).to_path();
+        match route.kind {
+            RouteKind::Http => self.position_in(&self.http_routes, &route.name, &path),
+            RouteKind::Grpc => None,
+            RouteKind::Tls => self.position_in(&self.tls_routes, &route.name, &path),
+            RouteKind::Tcp => self.position_in(&self.tcp_routes, &route.name, &path),
+            RouteKind::Udp => self.position_in(&self.udp_routes, &route.name, &path),
+        }
+    }
+
+    fn position_in<T>(&self, objects: &[Object<T>], name: &ObjectName, path: &FieldPath) -> Option<Position> {
+        self.position(objects.iter().find(|object| object.name == *name)?, path)
     }
 
     /// Where a listener of a Gateway or of a `ListenerSet` was written.

@@ -10,17 +10,14 @@ use super::filters::{self, Failing};
 use super::gateways::Fault;
 use super::index::Index;
 use super::matches;
+use super::references::{Reference, Resolver};
 use super::regex::Regexes;
-use crate::kinds::{
-    Backend, BackendObjectReference, CORE_GROUP, GATEWAY_GROUP, HttpBackendRef, HttpRoute, HttpRouteRule,
-    IRONGATE_GROUP, Kind, Service,
-};
+use crate::kinds::{HttpRoute, HttpRouteRule};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
-use irongate_config::{
-    BackendKind, BackendRef, BackendTarget, InvalidBackend, RetryPolicy, RouteRule, RouteTimeouts, Severity,
-};
+use irongate_config::{BackendRef, RetryPolicy, RouteRule, RouteTimeouts};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// What became of a route's rules.
@@ -37,12 +34,22 @@ pub(super) struct Outcome {
 
 /// A route that is translated, and what that needs.
 pub(super) struct Translator<'t, 'r> {
-    pub(super) object: &'r Object<HttpRoute>,
-    pub(super) index: &'t Index<'r>,
-    pub(super) backends: &'t mut Backends<'r>,
+    resolver: Resolver<'t, 'r>,
     pub(super) regexes: &'t mut Regexes<'r>,
-    pub(super) problems: &'t mut UnplacedProblems,
-    unresolved: Option<Fault>,
+}
+
+impl<'t, 'r> Deref for Translator<'t, 'r> {
+    type Target = Resolver<'t, 'r>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.resolver
+    }
+}
+
+impl DerefMut for Translator<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.resolver
+    }
 }
 
 pub(super) fn translate<'r>(
@@ -52,7 +59,8 @@ pub(super) fn translate<'r>(
     regexes: &mut Regexes<'r>,
     problems: &mut UnplacedProblems,
 ) -> Outcome {
-    let mut translator = Translator { object, index, backends, regexes, problems, unresolved: None };
+    let resolver = Resolver::new(object, index, backends, problems);
+    let mut translator = Translator { resolver, regexes };
     let at = At::Root.field("spec");
     let at = at.field("rules");
     let mut outcome = Outcome::default();
@@ -67,7 +75,7 @@ pub(super) fn translate<'r>(
             Rule::Dropped => dropped.push(place.to_string()),
         }
     }
-    outcome.unresolved = translator.unresolved;
+    outcome.unresolved = translator.resolver.unresolved;
     let count = dropped.len() + failing.len();
     if count > 0 {
         let mut texts = Vec::new();
@@ -102,30 +110,6 @@ enum Rule {
 }
 
 impl<'r> Translator<'_, 'r> {
-    pub(super) fn report(
-        &mut self,
-        severity: Severity,
-        at: &At<'_>,
-        reason: &'static str,
-        text: (impl Into<String>, impl Into<String>),
-    ) {
-        self.problems.push(severity, (HttpRoute::KIND, self.object), at, reason, text);
-    }
-
-    /// A reference does not resolve.
-    pub(super) fn unresolved(
-        &mut self,
-        at: &At<'_>,
-        reason: InvalidBackend,
-        message: String,
-        advice: &'static str,
-    ) {
-        self.report(Severity::Error, at, reason.as_str(), (message.clone(), advice));
-        if self.unresolved.is_none() {
-            self.unresolved = Some(Fault::new(reason.as_str(), message));
-        }
-    }
-
     fn rule(&mut self, rule: &'r HttpRouteRule, at: &At<'_>) -> Rule {
         let matches = matches::translate(self, &rule.matches, &at.field("matches"));
         let filters = filters::translate(self, &rule.filters, &at.field("filters"));
@@ -159,67 +143,5 @@ impl<'r> Translator<'_, 'r> {
         });
         let filters = filters.unwrap_or_default();
         Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry })
-    }
-
-    /// What a backend reference comes to.
-    pub(super) fn target(&mut self, reference: &Reference<'r>, at: &At<'_>) -> BackendTarget {
-        match self.resolve(reference) {
-            Ok(target) => target,
-            Err((invalid, message, advice)) => {
-                self.unresolved(at, invalid, message, advice);
-                BackendTarget::Invalid(invalid)
-            }
-        }
-    }
-
-    fn resolve(
-        &mut self,
-        reference: &Reference<'r>,
-    ) -> Result<BackendTarget, (InvalidBackend, String, &'static str)> {
-        let &Reference { group_kind: (group, kind), namespace, name, port } = reference;
-        let backend_kind = match (group, kind) {
-            (CORE_GROUP, Service::KIND) => BackendKind::Service,
-            (IRONGATE_GROUP, Backend::KIND) => BackendKind::Backend,
-            _ => {
-                let message = format!("requests cannot go to a {kind} of the group `{group}`");
-                let advice = "Name a Service, or a Backend of irongate.dev.";
-                return Err((InvalidBackend::InvalidKind, message, advice));
-            }
-        };
-        let own = self.object.name.namespace();
-        let namespace = namespace.unwrap_or(own);
-        let is_allowed = namespace == own
-            || self.index.is_granted((GATEWAY_GROUP, HttpRoute::KIND, own), (group, kind), (namespace, name));
-        if !is_allowed {
-            let message = format!("no ReferenceGrant lets HTTPRoutes of {own} use {kind} {namespace}/{name}");
-            let advice = "Add a ReferenceGrant in the namespace of what is named.";
-            return Err((InvalidBackend::RefNotPermitted, message, advice));
-        }
-        let port = if backend_kind == BackendKind::Service { port.unwrap_or_default() } else { 0 };
-        self.backends
-            .resolve(backend_kind, namespace, name, port, self.problems)
-            .map(BackendTarget::Backend)
-            .map_err(|(invalid, message)| (invalid, message, ""))
-    }
-}
-
-/// What a backend reference names, wherever it stands.
-pub(super) struct Reference<'r> {
-    group_kind: (&'r str, &'r str),
-    /// `None`: the route's own.
-    namespace: Option<&'r str>,
-    name: &'r str,
-    port: Option<u16>,
-}
-
-impl<'r> Reference<'r> {
-    fn of_backend(backend: &'r HttpBackendRef) -> Self {
-        let group_kind = backend.group_kind();
-        Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
-    }
-
-    pub(super) fn of_object(object: &'r BackendObjectReference) -> Self {
-        let group_kind = object.group_kind();
-        Self { group_kind, namespace: object.namespace.as_deref(), name: &object.name, port: object.port }
     }
 }

@@ -268,8 +268,9 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
         conditions(&status.conditions, "  ", &mut out);
         listeners(&status.listeners, &mut out);
     }
-    for (name, status) in &statuses.http_routes {
-        line!(out, "HTTPRoute {name}");
+    let routes = statuses.routes().flat_map(|(kind, list)| list.iter().map(move |one| (kind, one)));
+    for (kind, (name, status)) in routes {
+        line!(out, "{kind} {name}");
         for parent in &status.parents {
             let reference = &parent.parent_ref;
             let mut text = format!("{}/{} ", reference.group, reference.kind);

@@ -2,27 +2,17 @@
 
 use super::{HttpRouteMatch, HttpRouteRule, HttpRouteSpec, PathMatchType};
 use crate::checks::{Checks, field_value, header_name, section_name};
+use crate::kinds::GatewayDuration;
 use crate::kinds::backend_reference::check_port;
 use crate::kinds::http_route_filter::{self, FilterType, HttpRouteFilter, PathModifier, PathModifierType};
-use crate::kinds::{GATEWAY_GROUP, GatewayDuration, ParentReference};
+use crate::kinds::route_parts::{MOST_HTTP_HOSTNAMES, check_hostnames, check_parents};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
-use irongate_config::HostPattern;
 use std::time::Duration;
 
 pub(super) fn spec(spec: &HttpRouteSpec, at: &At<'_>, checks: &mut Checks) {
     check_parents(&spec.parent_refs, &at.field("parentRefs"), checks);
-    let hostnames = at.field("hostnames");
-    checks.no_more_than(&hostnames, spec.hostnames.len(), 16);
-    for (index, hostname) in spec.hostnames.iter().enumerate() {
-        if let Err(error) = HostPattern::parse(hostname) {
-            let advice =
-                if &**hostname == "*" { "Leave it out: a route without hostnames is for all." } else { "" };
-            checks.invalid(&hostnames.index(index), format!("`{hostname}` {error}"), advice);
-        } else if hostname.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            checks.invalid(&hostnames.index(index), format!("`{hostname}` must be in lower case"), "");
-        }
-    }
+    check_hostnames(&spec.hostnames, MOST_HTTP_HOSTNAMES, &at.field("hostnames"), checks);
     let rules = at.field("rules");
     checks.at_most(&rules, spec.rules.len(), 16);
     let matches: usize = spec.rules.iter().map(|rule| rule.matches.len().max(1)).sum();
@@ -43,58 +33,6 @@ pub(super) fn spec(spec: &HttpRouteSpec, at: &At<'_>, checks: &mut Checks) {
         spec.use_default_gateways.is_some(),
         "default Gateways are not offered",
     );
-}
-
-fn check_parents(parents: &[ParentReference], at: &At<'_>, checks: &mut Checks) {
-    checks.no_more_than(at, parents.len(), 32);
-    let mut seen: Vec<(Parent<'_>, usize)> = Vec::with_capacity(parents.len().min(32));
-    // More than these are refused anyhow.
-    for (index, parent) in parents.iter().take(32).enumerate() {
-        let at = at.index(index);
-        if let Some(port) = parent.port {
-            checks.port(port, &at.field("port"));
-        }
-        let own = Parent::of(parent);
-        let earlier = seen.iter().find(|(other, _)| *other == own).map(|(_, earlier)| *earlier);
-        let Some(earlier) = earlier else {
-            seen.push((own, index));
-            continue;
-        };
-        let is_same = |other: &ParentReference| {
-            Parent::of(other) == own && other.section_name == parent.section_name && other.port == parent.port
-        };
-        let other = &parents[earlier];
-        if parents[..index].iter().any(is_same) {
-            let advice = "Tell them apart by sectionName or port.";
-            checks.invalid(&at, "names the same parent as an earlier one", advice);
-        } else if parent.section_name.is_some() != other.section_name.is_some()
-            || parent.port.is_some() != other.port.is_some()
-        {
-            let message =
-                "names the same parent as an earlier one, which has other fields of sectionName and port";
-            checks.invalid(&at, message, "Write the same of the two fields in each of them.");
-        }
-    }
-}
-
-/// Which object a parentRef names, by what stands for what is not written.
-#[derive(PartialEq)]
-struct Parent<'a> {
-    group: &'a str,
-    kind: &'a str,
-    namespace: Option<&'a str>,
-    name: &'a str,
-}
-
-impl<'a> Parent<'a> {
-    fn of(parent: &'a ParentReference) -> Self {
-        Self {
-            group: parent.group.as_deref().unwrap_or(GATEWAY_GROUP),
-            kind: parent.kind.as_deref().unwrap_or("Gateway"),
-            namespace: parent.namespace.as_deref().filter(|namespace| !namespace.is_empty()),
-            name: &parent.name,
-        }
-    }
 }
 
 fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {

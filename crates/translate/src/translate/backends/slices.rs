@@ -23,7 +23,9 @@ pub(super) fn endpoints(
     let (mut ready, mut last_resort) = (Vec::new(), Vec::new());
     let mut found = Found::default();
     for slice in slices.iter().filter(|slice| slice.body.address_type != AddressType::Fqdn) {
-        let Some(slice_port) = slice.body.ports.iter().find(|one| one.is(port.name())) else { continue };
+        let Some(slice_port) = slice.body.ports.iter().find(|one| one.is(port.name(), port.protocol)) else {
+            continue;
+        };
         found.port = true;
         let Some(number) = port_number(slice_port, port) else { continue };
         found.number = true;
@@ -78,9 +80,10 @@ fn warn_of_no_endpoints(
         let label = format!("{SERVICE_LABEL}: {}", service.name.name());
         ("no EndpointSlice belongs to it".to_owned(), format!("Add one with the label {label}."))
     } else if !found.port {
+        let carrier = if port.is_tcp() { "TCP" } else { "UDP" };
         let message = match name {
-            "" => "its EndpointSlices have no TCP port without a name".to_owned(),
-            name => format!("its EndpointSlices have no TCP port named `{name}`"),
+            "" => format!("its EndpointSlices have no {carrier} port without a name"),
+            name => format!("its EndpointSlices have no {carrier} port named `{name}`"),
         };
         (message, "Name the port there as here.".into())
     } else if !found.number {
@@ -91,7 +94,8 @@ fn warn_of_no_endpoints(
     } else {
         (format!("its EndpointSlices have no endpoint for port {}", port.port), String::new())
     };
-    let advice = format!("{advice} Requests are answered with 503.").trim_start().to_owned();
+    let outcome = if port.is_tcp() { "Requests are answered with 503." } else { "Datagrams are dropped." };
+    let advice = format!("{advice} {outcome}").trim_start().to_owned();
     let place = service.body.spec.ports.iter().position(|one| std::ptr::eq(one, port)).unwrap_or_default();
     let at = At::Root.field("spec");
     let at = at.field("ports");
