@@ -36,7 +36,7 @@ fn by_age(resources: &Resources) -> Vec<AnyRoute<'_>> {
     all.extend(resources.tls_routes.iter().map(|object| (object.age(), AnyRoute::Tls(object))));
     all.extend(resources.tcp_routes.iter().map(|object| (object.age(), AnyRoute::Tcp(object))));
     all.extend(resources.udp_routes.iter().map(|object| (object.age(), AnyRoute::Udp(object))));
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.sort_by_key(|(age, _)| *age);
     all.into_iter().map(|(_, route)| route).collect()
 }
 
