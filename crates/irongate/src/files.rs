@@ -2,6 +2,10 @@
 //!
 //! A path names a file, or a folder whose `*.yaml` and `*.yml` count (not those of its folders). [`Files`] remembers
 //! what it read, and reads again only what may have changed.
+//!
+//! A file that is written in place is empty first and grows. Whoever reads it meanwhile would take away what it held;
+//! so one that changed just now is read again until it has come to rest, and one that has become empty is believed only
+//! when it stays so.
 
 use anyhow::{Context, bail};
 use irongate_translate::Source;
@@ -20,6 +24,10 @@ const MOST: usize = 10_000;
 /// How old a change of a file has to be for its time to tell it from another one. Kernels round to their ticks, 10 ms
 /// at most.
 const CERTAIN: Duration = Duration::from_millis(50);
+/// How long a file has to have been left alone to be whole.
+const AT_REST: Duration = Duration::from_millis(10);
+/// How long a file that held something has to be empty before that counts.
+const EMPTY: Duration = Duration::from_secs(1);
 
 /// Reads every file that the paths name, once; those of a folder by name. A file that cannot be read is a source that
 /// says so.
@@ -29,7 +37,7 @@ const CERTAIN: Duration = Duration::from_millis(50);
 pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut files = Files::new(paths);
     files.require()?;
-    Ok(files.read(&HashSet::new(), false).sources)
+    Ok(files.read(&HashSet::new(), false, SystemTime::now()).sources)
 }
 
 /// The files that the paths name, as they were read last.
@@ -46,6 +54,10 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Source>,
     /// Whether it differs from what was found before.
     pub(crate) is_new: bool,
+    /// Whether a file changed so shortly before that it may be half-written.
+    pub(crate) is_restless: bool,
+    /// When to look again, though nothing may have changed by then: a file is empty and not believed to be.
+    pub(crate) again: Option<Duration>,
 }
 
 /// One file as it was read.
@@ -55,6 +67,50 @@ struct Known {
     is_link: bool,
     /// It changed so shortly before that its stamp may stay the same when it changes again.
     is_in_doubt: bool,
+    is_restless: bool,
+    /// Since when it is empty, while its former text counts.
+    emptied: Option<SystemTime>,
+}
+
+impl Known {
+    /// What counts of a file after a reading that gave this text.
+    fn new(stamp: Stamp, text: &str, former: Option<Self>, now: SystemTime) -> Self {
+        let age = stamp.age(now);
+        let mut known = Self {
+            stamp,
+            text: Arc::default(),
+            is_link: false,
+            is_in_doubt: age.is_none_or(|age| age < CERTAIN),
+            is_restless: age.is_some_and(|age| age < AT_REST),
+            emptied: None,
+        };
+        let Some(former) = former else {
+            known.text = text.into();
+            return known;
+        };
+        if is_empty(text) && !is_empty(&former.text) {
+            let since = former.emptied.unwrap_or(now);
+            // A clock that was set back would hold it for ever.
+            if now.duration_since(since).is_ok_and(|since| since < EMPTY) {
+                known.emptied = Some(since);
+                known.is_in_doubt = true;
+                known.text = former.text;
+                return known;
+            }
+        }
+        known.text = if *former.text == *text { former.text } else { text.into() };
+        known
+    }
+
+    /// How long it is still to be looked at, if it is empty.
+    fn again(&self, now: SystemTime) -> Option<Duration> {
+        Some(EMPTY.saturating_sub(now.duration_since(self.emptied?).unwrap_or_default()))
+    }
+}
+
+/// Whether a text holds no document, as a file does that was opened to be written anew.
+fn is_empty(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// What tells one state of a file from another.
@@ -78,11 +134,11 @@ impl Stamp {
         }
     }
 
-    fn is_in_doubt(&self) -> bool {
+    /// How long ago it changed; `None`: not yet, by this clock.
+    fn age(&self, now: SystemTime) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed;
         let since = Duration::new(seconds.unsigned_abs(), u32::try_from(nanoseconds).unwrap_or_default());
-        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since);
-        !age.is_ok_and(|age| age >= CERTAIN)
+        now.duration_since(SystemTime::UNIX_EPOCH + since).ok()
     }
 }
 
@@ -119,9 +175,9 @@ impl Files {
     }
 
     /// Reads what may have changed, or everything. Files that somebody is `writing` stay as they were.
-    pub(crate) fn read(&mut self, writing: &HashSet<PathBuf>, everything: bool) -> Found {
-        let mut round =
-            Round { writing, everything, former: std::mem::take(&mut self.known), sources: vec![] };
+    pub(crate) fn read(&mut self, writing: &HashSet<PathBuf>, everything: bool, now: SystemTime) -> Found {
+        let former = std::mem::take(&mut self.known);
+        let mut round = Round { writing, everything, now, former, sources: vec![] };
         for path in &self.paths {
             if !fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
                 self.folders.remove(path);
@@ -149,7 +205,12 @@ impl Files {
         let sources = round.sources;
         let is_new = !(sources.len() == self.last.len() && sources.iter().zip(&self.last).all(is_same));
         self.last.clone_from(&sources);
-        Found { sources, is_new }
+        Found {
+            sources,
+            is_new,
+            is_restless: self.known.values().any(|known| known.is_restless),
+            again: self.known.values().filter_map(|known| known.again(now)).min(),
+        }
     }
 }
 
@@ -166,6 +227,7 @@ fn is_same((new, old): (&Source, &Source)) -> bool {
 struct Round<'r> {
     writing: &'r HashSet<PathBuf>,
     everything: bool,
+    now: SystemTime,
     former: HashMap<PathBuf, Known>,
     sources: Vec<Source>,
 }
@@ -180,9 +242,10 @@ impl Round<'_> {
                 Some(former) if !self.everything && former.stamp == stamp && !former.is_in_doubt => {
                     Ok(former)
                 }
-                Some(former) if self.is_written(file) => Ok(former),
+                // Whoever closes it is a change.
+                Some(former) if self.is_written(file) => Ok(Known { is_restless: false, ..former }),
                 None if self.is_written(file) => Err(io::ErrorKind::NotFound.into()),
-                former => read_file(file, stamp, former),
+                former => read_file(file, stamp, former, self.now),
             }
         });
         match read {
@@ -204,17 +267,18 @@ impl Round<'_> {
     }
 }
 
-fn read_file(file: &Path, stamp: Stamp, former: Option<Known>) -> io::Result<Known> {
+fn read_file(file: &Path, stamp: Stamp, former: Option<Known>, now: SystemTime) -> io::Result<Known> {
     let opened = fs::File::open(file)?;
     let mut text = String::new();
     // One that is too large is told by whoever reads it: so much is enough to know it.
     opened.take(LARGEST + 1).read_to_string(&mut text)?;
-    let text = match former {
-        Some(former) if *former.text == *text => former.text,
-        _ => text.into(),
-    };
-    let is_link = fs::symlink_metadata(file)?.is_symlink();
-    Ok(Known { stamp, text, is_link, is_in_doubt: stamp.is_in_doubt() })
+    let mut known = Known::new(stamp, &text, former, now);
+    known.is_link = fs::symlink_metadata(file)?.is_symlink();
+    if Stamp::new(&fs::metadata(file)?) != stamp {
+        // It changed while it was read.
+        (known.is_in_doubt, known.is_restless) = (true, true);
+    }
+    Ok(known)
 }
 
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -241,3 +305,6 @@ fn is_configuration(file: &Path) -> bool {
     let ending = file.extension().and_then(|ending| ending.to_str());
     !hidden && matches!(ending, Some("yaml" | "yml"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! From files to what runs, again and again: read what changed, translate, apply.
 
-use crate::files::Files;
+use crate::files::{Files, Found};
 use crate::run::Gateway;
 use crate::watch::Watch;
 use irongate_config::{Config, Problem, Severity};
@@ -9,13 +9,20 @@ use irongate_telemetry::ReloadPhases;
 use irongate_translate::{Reader, translate};
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a reload waits at most for files that are being written.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often it looks at them meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The configuration in files, and what has become of it so far.
 pub(crate) struct Configuration {
     files: Files,
     watch: Watch,
     reader: Reader,
+    /// When the files are to be looked at again, though nothing may have changed by then.
+    again: Option<tokio::time::Instant>,
     /// Problems that were told: nobody wants to read them again with each change elsewhere.
     told: HashSet<String>,
 }
@@ -28,34 +35,56 @@ impl Configuration {
     pub(crate) fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let files = Files::new(paths);
         files.require()?;
-        Ok(Self { files, watch: Watch::new(), reader: Reader::default(), told: HashSet::new() })
+        Ok(Self { files, watch: Watch::new(), reader: Reader::default(), again: None, told: HashSet::new() })
     }
 
     /// Reads everything and applies it, changed or not.
     pub(crate) async fn load(&mut self, gateway: &mut Gateway) {
-        self.apply(gateway, &HashSet::new(), true).await;
+        self.apply(gateway, true).await;
     }
 
-    /// Waits for a change of the files and applies it.
-    ///
-    /// May be dropped while it waits, and not later: what it then does is not to be cut off.
-    pub(crate) async fn changed(&self) -> HashSet<PathBuf> {
-        self.watch.changed().await
-    }
-
-    /// Applies what changed. Files that somebody is `writing` stay as they were.
-    pub(crate) async fn apply_changes(&mut self, gateway: &mut Gateway, writing: &HashSet<PathBuf>) {
-        self.apply(gateway, writing, false).await;
-    }
-
-    async fn apply(&mut self, gateway: &mut Gateway, writing: &HashSet<PathBuf>, everything: bool) {
-        let begin = Instant::now();
-        let mut found = self.files.read(writing, everything);
-        if self.watch.follow(self.files.paths(), self.files.links()) {
-            // Between reading and watching something may have changed.
-            let again = self.files.read(writing, false);
-            found = crate::files::Found { sources: again.sources, is_new: found.is_new || again.is_new };
+    /// Waits for a change of the files.
+    pub(crate) async fn changed(&self) {
+        let again = async {
+            match self.again {
+                Some(again) => tokio::time::sleep_until(again).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.watch.changed() => {}
+            () = again => {}
         }
+    }
+
+    /// Applies what changed.
+    pub(crate) async fn apply_changes(&mut self, gateway: &mut Gateway) {
+        self.apply(gateway, false).await;
+    }
+
+    /// Reads the files; those that are being written until they are whole, for a while.
+    async fn find(&mut self, everything: bool) -> Found {
+        let latest = Instant::now() + PATIENCE;
+        let mut is_new = false;
+        loop {
+            let mut found = self.files.read(&self.watch.writing(), everything, SystemTime::now());
+            is_new |= found.is_new;
+            if self.watch.follow(self.files.paths(), self.files.links()) {
+                // Between reading and watching something may have changed.
+                found = self.files.read(&self.watch.writing(), false, SystemTime::now());
+                is_new |= found.is_new;
+            }
+            if !found.is_restless || Instant::now() >= latest {
+                self.again = found.again.map(|again| tokio::time::Instant::now() + again.max(PATIENCE));
+                return Found { is_new, ..found };
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn apply(&mut self, gateway: &mut Gateway, everything: bool) {
+        let begin = Instant::now();
+        let found = self.find(everything).await;
         if !found.is_new && !everything {
             return;
         }

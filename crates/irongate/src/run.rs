@@ -116,7 +116,7 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             _ = hangup.recv() => configuration.load(&mut gateway).await,
-            writing = configuration.changed() => configuration.apply_changes(&mut gateway, &writing).await,
+            () = configuration.changed() => configuration.apply_changes(&mut gateway).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

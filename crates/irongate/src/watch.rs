@@ -70,9 +70,13 @@ impl Watch {
         is_new
     }
 
-    /// Waits for a change, and for those that come with it. Gives the files that somebody is writing just now: what
-    /// they hold is not yet whole.
-    pub(crate) async fn changed(&self) -> HashSet<PathBuf> {
+    /// The files that somebody is writing just now: what they hold is not yet whole.
+    pub(crate) fn writing(&self) -> HashSet<PathBuf> {
+        self.seen.writing()
+    }
+
+    /// Waits for a change, and for those that come with it.
+    pub(crate) async fn changed(&self) {
         self.first().await;
         let latest = Instant::now() + PATIENCE;
         loop {
@@ -137,3 +141,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,12 +78,18 @@ impl Seen {
         if is_writing { None } else { state.changed.or_else(|| Instant::now().checked_sub(WRITING)) }
     }
 
-    /// Begins anew; gives the files that are being written.
-    pub(super) fn take(&self) -> HashSet<PathBuf> {
+    /// Begins anew.
+    pub(super) fn take(&self) {
         let mut state = self.lock();
         state.changed = None;
         state.writing.retain(|_, since| since.elapsed() < WRITING);
-        state.writing.keys().cloned().collect()
+    }
+
+    /// The files that are being written.
+    pub(super) fn writing(&self) -> HashSet<PathBuf> {
+        let state = self.lock();
+        let writing = state.writing.iter().filter(|(_, since)| since.elapsed() < WRITING);
+        writing.map(|(path, _)| path.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
