@@ -25,6 +25,7 @@ mod proxy_header;
 mod request;
 mod response;
 mod target;
+mod websocket;
 
 pub use body::{BodyDecoder, BodyLength, Piece, write_chunk_size, write_last_chunk};
 pub use error::{BodyError, HeadError};
@@ -43,6 +44,7 @@ pub use proxy_header::{
 };
 pub use request::RequestHead;
 pub use response::{ConnectionOption, ResponseHead};
+pub use websocket::WEBSOCKET;
 
 #[cfg(test)]
 mod testing;

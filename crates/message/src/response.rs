@@ -77,6 +77,13 @@ impl ResponseHead {
         self.reason = Reason::OfStatus;
     }
 
+    /// The exchange becomes a tunnel for this protocol.
+    pub(crate) fn begin_upgrade(&mut self, protocol: Span) {
+        self.set_status(101);
+        self.upgrade = Some(protocol);
+        self.body = BodyLength::Empty;
+    }
+
     /// The reason phrase; may be empty.
     #[must_use]
     pub fn reason(&self) -> &[u8] {

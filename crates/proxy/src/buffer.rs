@@ -1,5 +1,6 @@
 //! Buffers for bytes on their way, from a pool of bounded size a core.
 
+use crate::http2::client::Windows;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -41,6 +42,8 @@ pub(crate) struct Buffer {
 #[derive(Default)]
 pub(crate) struct Share {
     held: Cell<usize>,
+    /// And what origins over HTTP/2 may send ahead for them.
+    pub(crate) windows: Rc<Windows>,
 }
 
 impl Share {

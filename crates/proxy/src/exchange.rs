@@ -10,6 +10,7 @@ mod duplex;
 mod extras;
 mod grpc_web;
 mod relay;
+pub(crate) mod websocket;
 
 pub(crate) use admit::Work;
 pub(crate) use attempt::forward;

@@ -5,14 +5,14 @@
 //! holds up no other. What the crate writes is collected and sent once a turn of the connection's task
 //! ([`stream::Stream`]).
 //!
-//! Not here: upgrades and `CONNECT` over HTTP/2 (RFC 8441; an HTTP/1.1 client's upgrade towards an HTTP/2 origin
-//! goes on as a plain request, which RFC 9110 §7.8 allows), server push (never offered, never taken), priorities
+//! WebSocket comes and goes by an extended `CONNECT` (RFC 8441); inside it is a `GET` that upgrades, whatever the version.
+//!
+//! Not here: any other `CONNECT` (refused; an HTTP/1.1 client's upgrade to anything else, or to an origin that does not
+//! offer it, goes on as a plain request, which RFC 9110 §7.8 allows), server push (never offered, never taken), priorities
 //! (RFC 9113 §5.3 deprecates them).
 //!
 //! What the crate does not let us do: it drops what follows a `#` in `:path` before we see it, where we would refuse
-//! the request; it resets a stream whose query holds a raw `"`, `<` or `>`, which HTTP/1.1 requests may; and it does
-//! not say that a header block has begun and not ended, so the time for one is bounded only by the time for the first
-//! request and by the connection's idle time (its size is bounded always).
+//! the request; and it resets a stream whose query holds a raw `"`, `<` or `>`, which HTTP/1.1 requests may.
 
 mod body;
 pub(crate) mod client;
@@ -23,6 +23,7 @@ mod queue;
 mod resets;
 mod server;
 mod stream;
+mod watch;
 
 pub(crate) use server::serve;
 

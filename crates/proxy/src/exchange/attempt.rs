@@ -243,6 +243,11 @@ impl<D: Downstream> Attempts<'_, D> {
             load.end(now, LoadOutcome::Failed);
             return (End::Final(Failure::BadAnswer("unexpected_101")), false);
         }
+        if self.scratch.request.is_extended_connect() && (200..300).contains(&status) {
+            // The client would take it for consent.
+            load.end(now, LoadOutcome::Complete);
+            return (End::Final(Failure::BadAnswer("no_upgrade")), false);
+        }
         let (Verdict { elsewhere, .. }, failure) = self.judge(&mut load, now, status);
         let is_worth_asking = elsewhere || self.rule.retry.is_some();
         if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {

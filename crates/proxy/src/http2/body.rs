@@ -20,6 +20,8 @@ pub(crate) struct Http2Source {
     trailers: Option<Fields>,
     limits: HeadLimits,
     ended: bool,
+    /// What comes is a tunnel's, and there is none yet.
+    held: bool,
     /// The peer reset the stream, or the connection is gone.
     broken: bool,
 }
@@ -27,13 +29,31 @@ pub(crate) struct Http2Source {
 impl Http2Source {
     /// No body; one may follow by [`Http2Source::begin`].
     pub(super) fn empty(limits: HeadLimits) -> Self {
-        Self { stream: None, data: Bytes::new(), trailers: None, limits, ended: true, broken: false }
+        Self {
+            stream: None,
+            data: Bytes::new(),
+            trailers: None,
+            limits,
+            ended: true,
+            held: false,
+            broken: false,
+        }
     }
 
     /// The body comes on this stream.
     pub(super) fn begin(&mut self, stream: RecvStream) {
         self.ended = stream.is_end_stream();
         self.stream = Some(stream);
+    }
+
+    /// There is no body; what comes is a tunnel's, if one begins.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// The tunnel begins.
+    pub(super) fn begin_tunnel(&mut self) {
+        self.held = false;
     }
 
     /// Whether the peer broke the body off.
@@ -69,7 +89,7 @@ impl Source for Http2Source {
             if !self.data.is_empty() {
                 return Poll::Ready(Ok(true));
             }
-            if self.ended {
+            if self.ended || self.held {
                 return Poll::Ready(Ok(false));
             }
             let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(false)) };
@@ -101,7 +121,7 @@ impl Source for Http2Source {
     }
 
     fn is_done(&self) -> bool {
-        self.data.is_empty() && self.ended
+        self.data.is_empty() && (self.ended || self.held)
     }
 }
 
@@ -141,6 +161,11 @@ impl Http2Sink {
             Some(stream) => SinkState::Open(stream),
             None => SinkState::Failed,
         };
+    }
+
+    /// Nothing goes out before a tunnel begins.
+    pub(super) fn hold(&mut self) {
+        self.state = SinkState::Ended;
     }
 
     /// The stream, while a body goes out on it.

@@ -2,9 +2,11 @@
 
 mod connection;
 mod upstream;
+mod window;
 
 pub(crate) use connection::Sender;
 pub(crate) use upstream::Http2Upstream;
+pub(crate) use window::{Taken as TakenWindow, Windows};
 
 use crate::core::Core;
 use crate::failure::Failure;
@@ -18,6 +20,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use window::Window;
 
 /// Connections to one endpoint that one core opens at most.
 const MOST: usize = 64;
@@ -26,7 +29,8 @@ const MOST: usize = 64;
 #[derive(Default)]
 pub(crate) struct Connections {
     open: RefCell<Vec<Connection>>,
-    opening: RefCell<Option<Rc<Opening>>>,
+    /// By the size of their windows.
+    opening: RefCell<[Option<Rc<Opening>>; Window::COUNT]>,
 }
 
 /// What a request gets that asks for a connection.
@@ -42,19 +46,24 @@ pub(crate) enum Taken {
 }
 
 impl Connections {
-    /// Room for a request.
-    pub(crate) fn take(&self) -> Taken {
+    /// Room for a request whose answer has this window.
+    pub(crate) fn take(&self, window: &TakenWindow) -> Taken {
+        let window = window.window;
         let mut open = self.open.borrow_mut();
         let mut next = 0;
         while let Some(connection) = open.get(next) {
+            if connection.window() != window {
+                next += 1;
+                continue;
+            }
             match connection.sender() {
                 Ok(Some(sender)) => return Taken::Sender(sender),
                 Ok(None) => next += 1,
                 Err(Over) => drop(open.remove(next)),
             }
         }
-        let mut opening = self.opening.borrow_mut();
-        if let Some(opening) = &*opening
+        let opening = &mut self.opening.borrow_mut()[window as usize];
+        if let Some(opening) = opening
             && opening.outcome.get().is_none()
         {
             return Taken::Wait(opening.clone());
@@ -74,9 +83,11 @@ impl Connections {
         address: SocketAddr,
         metrics: &Arc<BackendMetrics>,
         limits: &Limits,
+        window: &TakenWindow,
         transport: Rc<Transport>,
     ) -> bool {
-        let connection = Connection::begin(core, address, metrics.clone(), limits, transport).await;
+        let window = window.window;
+        let connection = Connection::begin(core, address, metrics.clone(), limits, window, transport).await;
         let begun = connection.is_some();
         self.open.borrow_mut().extend(connection);
         begun

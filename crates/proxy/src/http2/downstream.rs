@@ -52,6 +52,9 @@ impl Http2Downstream {
     /// The request with this head begins.
     pub(super) fn begin(&mut self, head: &RequestHead) {
         self.awaits_continue = head.expects_continue();
+        if head.is_extended_connect() {
+            self.source.hold();
+        }
     }
 
     /// Whether the client cut the stream short.
@@ -123,9 +126,13 @@ impl Downstream for Http2Downstream {
         self.sink.begin(stream, ended);
     }
 
-    fn start_tunnel(&mut self, _: &ResponseHead) {
-        // No request over HTTP/2 asks for an upgrade (RFC 9113 §8.6), so none is granted.
-        self.break_off();
+    fn start_tunnel(&mut self, head: &ResponseHead) {
+        self.begun = true;
+        self.heads.add_final(head.size());
+        let stream =
+            head::write_consent(head).and_then(|response| self.respond.send_response(response, false).ok());
+        self.sink.begin(stream, false);
+        self.source.begin_tunnel();
     }
 
     fn break_off(&mut self) {

@@ -1,11 +1,14 @@
 //! Heads between the `http` crate's types, which `h2` speaks, and ours.
 
 use bytes::{Bytes, BytesMut};
+use h2::ext::Protocol;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version as HttpVersion, header,
 };
-use irongate_message::{BodyLength, Fields, HeadError, HeadLimits, RequestHead, ResponseHead, Version};
+use irongate_message::{
+    BodyLength, Fields, HeadError, HeadLimits, RequestHead, ResponseHead, Version, WEBSOCKET,
+};
 
 /// Fields as name and value.
 pub(super) fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -20,16 +23,22 @@ pub(super) fn read_request(
     into: &mut RequestHead,
 ) -> Result<(), HeadError> {
     let uri = &from.uri;
+    let websocket = from.extensions.get::<Protocol>().is_some_and(|it| it.as_str().as_bytes() == WEBSOCKET);
     into.from_parts(
-        from.method.as_str().as_bytes(),
+        // What else an extended CONNECT may ask for is refused as any CONNECT is.
+        if websocket { b"GET" } else { from.method.as_str().as_bytes() },
         // The crate has checked that there is one, and drops it where there is no `:authority`.
         uri.scheme_str().unwrap_or("http").as_bytes(),
         uri.authority().map(|authority| authority.as_str().as_bytes()),
         uri.path_and_query().map_or("", PathAndQuery::as_str).as_bytes(),
-        end_of_stream,
+        end_of_stream || websocket,
         fields(&from.headers),
         limits,
-    )
+    )?;
+    if websocket {
+        into.set_upgrade(WEBSOCKET);
+    }
+    Ok(())
 }
 
 /// Whether a request's head breaks the protocol, so that its stream is reset (RFC 9113 §8.1.1); otherwise it is only
@@ -88,6 +97,21 @@ pub(super) fn write_response(head: &ResponseHead) -> Option<Response<()>> {
     // `TE` means nothing in an answer, and the crate refuses to send it.
     *response.headers_mut() = write_fields(&head.fields, length, |name| *name != header::TE)?;
     Some(response)
+}
+
+/// The answer that makes a tunnel of a stream: 101 in HTTP/1.1, and 200 here (RFC 8441 §5).
+pub(super) fn write_consent(head: &ResponseHead) -> Option<Response<()>> {
+    let mut response = Response::new(());
+    let keep = |name: &HeaderName| *name != header::TE && *name != header::SEC_WEBSOCKET_ACCEPT;
+    *response.headers_mut() = write_fields(&head.fields, None, keep)?;
+    Some(response)
+}
+
+/// Makes the request an extended `CONNECT` (RFC 8441 §4).
+pub(super) fn make_websocket(request: &mut Request<()>) {
+    *request.method_mut() = Method::CONNECT;
+    request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
 }
 
 /// The trailers as they go out, if there are any.

@@ -14,7 +14,7 @@ pub(super) const MOST_OF_STREAM: usize = 128 << 10;
 /// And whatever the others have: so that none starves.
 const LEAST_OF_STREAM: usize = 2 << 10;
 /// What all streams together may have on their way, but for those that have no more than the least.
-const MOST_OF_CONNECTION: usize = 256 << 10;
+const MOST_OF_CONNECTION: usize = 192 << 10;
 
 /// What all streams of a connection have on their way, in bytes.
 pub(super) type Total = Rc<Cell<usize>>;
@@ -107,7 +107,8 @@ mod tests {
     fn a_stream_alone_has_much_and_a_hundred_have_little() {
         let total = Total::default();
         let alone = fill(&Queue::new(total.clone()));
-        assert_eq!(total.get(), MOST_OF_STREAM);
+        // As much as it leaves to others.
+        assert!((MOST_OF_CONNECTION / 2..=MOST_OF_STREAM).contains(&total.get()), "{total:?}");
         drop(alone);
         assert_eq!(total.get(), 0);
         let queues: Vec<_> = (0..100).map(|_| Queue::new(total.clone())).collect();

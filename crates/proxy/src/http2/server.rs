@@ -7,6 +7,7 @@ use super::heads::HeadQueue;
 use super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::resets::Resets;
 use super::stream::Stream;
+use super::watch::Watch;
 use crate::connection::Client;
 use crate::exchange;
 use crate::failure::Failure;
@@ -47,7 +48,7 @@ pub(crate) async fn serve(
     client.share = Some(Rc::default());
     let core = client.core.clone();
     let timer = core.timers.timer();
-    let stream = Stream::new(core.clone(), transport.clone(), start);
+    let stream = Stream::new(core.clone(), transport.clone(), start, Some(Watch::new(core.now())));
     let deadline = core.now().after(facts.options.timeouts.head);
     let mut handshake = pin!(builder(&facts.options.limits).handshake(stream.clone()));
     let handshake = timer.within(deadline, |cx| {
@@ -77,6 +78,8 @@ fn builder(limits: &Limits) -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        // WebSocket over streams (RFC 8441).
+        .enable_connect_protocol()
         .max_send_buffer_size(MOST_OF_STREAM)
         // Streams that we reset, remembered for frames that were under way.
         .max_concurrent_reset_streams(100)
@@ -108,6 +111,8 @@ struct Server {
     leaving: Option<Time>,
     /// Bytes wait for the client: how much it had taken, and since when it takes no more.
     waiting: Option<(u64, Time)>,
+    /// A header block has begun and not ended, and was first seen so at this time.
+    head: Option<Time>,
     /// The state machine has ended; only its last bytes are to be sent.
     ended: bool,
     /// One side has broken the rules.
@@ -131,6 +136,7 @@ impl Server {
             used: false,
             leaving: None,
             waiting: None,
+            head: None,
             ended: false,
             at_odds: false,
         }
@@ -143,10 +149,8 @@ impl Server {
         if self.leaving.is_none() && (core.draining.get() || core.closes_idle()) {
             self.leave(now);
         }
-        if !self.at_odds && self.shared.resets.borrow().are_too_many() {
-            self.at_odds = true;
-            self.shared.client.metrics.refused(RefusalReason::new("http2_resets"));
-            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        if self.shared.resets.borrow().are_too_many() {
+            self.calm("http2_resets");
         }
         while !self.ended {
             match self.connection.poll_accept(cx) {
@@ -165,7 +169,21 @@ impl Server {
             Poll::Ready(Ok(())) if self.ended => return Poll::Ready(()),
             _ => self.shared.heads.end_turn(self.stream.sent(), self.stream.left()),
         }
+        let seen = self.stream.seen(now);
+        if seen.is_flooded && !self.at_odds {
+            self.calm("http2_flood");
+            cx.waker().wake_by_ref();
+        }
+        self.head = if seen.is_in_head { self.head.or(Some(now)) } else { None };
         self.poll_deadline(cx, timer, now)
+    }
+
+    /// Ends the connection of a client that goes too far.
+    fn calm(&mut self, reason: &'static str) {
+        if !std::mem::replace(&mut self.at_odds, true) {
+            self.shared.client.metrics.refused(RefusalReason::new(reason));
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
     }
 
     /// Two GOAWAYs, a round trip apart, so that no request is lost; then the end with the last stream
@@ -187,10 +205,21 @@ impl Server {
         if busy {
             self.active = now;
         }
+        let head = self.head.map_or(Time::NEVER, |since| since.after(timeouts.head));
+        if now >= head {
+            self.shared.client.metrics.refused(RefusalReason::new("head_timeout"));
+            return Poll::Ready(());
+        }
         if self.stream.has_waiting() {
             let sent = self.stream.sent();
             let (_, since) = *self.waiting.take_if(|(before, _)| *before != sent).get_or_insert((sent, now));
-            return timer.poll(cx, now, since.after(timeouts.stalled_write));
+            let until = since.after(timeouts.stalled_write);
+            ready!(timer.poll(cx, now, until.min(head)));
+            if until <= head {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         self.waiting = None;
         let until = match self.leaving {
@@ -199,7 +228,12 @@ impl Server {
             _ if !self.used => self.active.after(timeouts.head),
             _ => self.active.after(timeouts.http2_idle),
         };
-        ready!(timer.poll(cx, now, until));
+        ready!(timer.poll(cx, now, until.min(head)));
+        if head < until {
+            // Looked at again with a fresh reading of the clock.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.leaving.is_some() {
             return Poll::Ready(());
         }

@@ -4,8 +4,10 @@
 //! frame. Here a flush does nothing: what was written waits until the connection's task has done all that it can do
 //! and ends its turn by [`Stream::poll_end_turn`], or until much has come together.
 
+use super::watch::Watch;
 use crate::core::Core;
 use crate::transport::Transport;
+use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +16,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What may wait before it is sent within a turn, in bytes. One frame more may come on top.
-const WAITING: usize = 128 << 10;
+const WAITING: usize = 64 << 10;
+/// What is read within a turn before others have theirs, in bytes.
+const TURN: usize = 256 << 10;
 
 /// A connection's stream. The crate holds one handle, the connection's task another.
 #[derive(Clone)]
@@ -28,10 +32,23 @@ struct Inner {
     /// What was read before the stream was ours.
     start: RefCell<Vec<u8>>,
     outgoing: RefCell<Outgoing>,
+    /// Bytes that may be read before the turn ends.
+    allowance: Cell<usize>,
+    /// Looks at what a client sends.
+    watch: Option<RefCell<Watch>>,
     /// Bytes read so far.
     received: Cell<u64>,
     /// Bytes written so far.
     sent: Cell<u64>,
+}
+
+/// What a client's frames show.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// They are a flood.
+    pub(super) is_flooded: bool,
+    /// A header block has begun and not ended.
+    pub(super) is_in_head: bool,
 }
 
 #[derive(Default)]
@@ -48,13 +65,23 @@ impl Outgoing {
 }
 
 impl Stream {
-    /// `start` is what was read from the transport already.
-    pub(super) fn new(core: Rc<Core>, transport: Rc<Transport>, start: Vec<u8>) -> Self {
+    /// `start` is what was read from the transport already; `watch` looks at all that comes.
+    pub(super) fn new(
+        core: Rc<Core>,
+        transport: Rc<Transport>,
+        start: Vec<u8>,
+        mut watch: Option<Watch>,
+    ) -> Self {
+        if let Some(watch) = &mut watch {
+            watch.see(&start);
+        }
         let inner = Inner {
             core,
             transport,
             start: RefCell::new(start),
             outgoing: RefCell::default(),
+            allowance: Cell::new(TURN),
+            watch: watch.map(RefCell::new),
             received: Cell::new(0),
             sent: Cell::new(0),
         };
@@ -64,6 +91,7 @@ impl Stream {
     /// Sends what waits: the end of a turn. `Pending`: the peer does not take it at present.
     pub(super) fn poll_end_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &*self.inner;
+        inner.allowance.set(TURN);
         let mut outgoing = inner.outgoing.borrow_mut();
         let outgoing = &mut *outgoing;
         while outgoing.left() > 0 {
@@ -100,6 +128,14 @@ impl Stream {
     /// How many bytes wait to be sent.
     pub(super) fn left(&self) -> usize {
         self.inner.outgoing.borrow().left()
+    }
+
+    /// What was seen of the client's frames, once a turn is over.
+    pub(super) fn seen(&self, now: Time) -> Seen {
+        let Some(watch) = &self.inner.watch else { return Seen::default() };
+        let mut watch = watch.borrow_mut();
+        watch.forgive(now, self.inner.sent.get());
+        Seen { is_flooded: watch.is_flooded(), is_in_head: watch.is_in_head() }
     }
 
     /// Bytes sent so far.
@@ -148,9 +184,21 @@ impl AsyncRead for Stream {
             }
             return Poll::Ready(Ok(()));
         }
+        let inner = &*self.inner;
+        let is_flooded = || inner.watch.as_ref().is_some_and(|watch| watch.borrow().is_flooded());
+        if inner.allowance.get() == 0 || is_flooded() {
+            // The connection's task looks at what has come, and the others have their turn.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = into.filled().len();
-        ready!(self.inner.transport.poll_read_into(cx, into))?;
-        let length = into.filled().len() - before;
+        ready!(inner.transport.poll_read_into(cx, into))?;
+        let fresh = &into.filled()[before..];
+        let length = fresh.len();
+        if let Some(watch) = &inner.watch {
+            watch.borrow_mut().see(fresh);
+        }
+        inner.allowance.set(inner.allowance.get().saturating_sub(length));
         self.inner.received.set(self.inner.received.get() + length as u64);
         Poll::Ready(Ok(()))
     }

@@ -73,6 +73,33 @@ fn floods_of_control_frames() {
 }
 
 #[test]
+fn floods_end_with_the_right_code() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    let hold = encode(&[(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", "/")]);
+    for (name, one) in [
+        ("PING", frame(PING, 0, 0, &[0; 8])),
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        ("PRIORITY", frame(2, 0, 1, &[0, 0, 0, 0, 1])),
+        ("an unknown kind", frame(0xfa, 0, 0, &[0; 64])),
+        ("empty DATA", frame(raw::DATA, 0, 1, &[])),
+    ] {
+        let mut connection = Connection::open(gateway.address());
+        connection.send(HEADERS, END_HEADERS, 1, &hold);
+        flood(&mut connection, &one.repeat(100), 30);
+        let ended = raw::await_goaway(&mut connection);
+        assert_eq!(ended, Some(ENHANCE_YOUR_CALM), "{name}");
+    }
+    assert_eq!(gateway.get("/").status, 200, "others are served");
+    let refused = gateway.metric("irongate_refusals_total", &["http2_flood"]);
+    assert!(refused >= 5.0, "{refused}: the crate ends some by itself");
+}
+
+/// RFC 9113 §7.
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+#[test]
 fn endless_heads() {
     let origin = Origin::echoing();
     let gateway = gateway_to(&origin);
@@ -159,8 +186,7 @@ fn answers_of_http2_that_nobody_reads() {
     let origin = Http2Origin::start();
     let route = "- backendRefs: [{name: origin, port: 80}]";
     let gateway = gateway(&Manifest::new().route(route).service_http2("origin", &[origin.address()]));
-    // What the windows of a hundred streams let an origin send, and what holding it in frames costs.
-    leave_unread(&gateway, [16 << 20, 16 << 20]);
+    leave_unread(&gateway, [3 << 20, 3 << 20]);
 }
 
 #[test]
@@ -176,7 +202,7 @@ fn answers_of_http1_that_nobody_reads() {
             }
         }
     });
-    leave_unread(&gateway_to(&origin), [2 << 20, 6 << 20]);
+    leave_unread(&gateway_to(&origin), [3 << 20, 4 << 20]);
 }
 
 /// A part of an answer.

@@ -49,6 +49,18 @@ impl Client {
         request.body(()).expect("a valid request")
     }
 
+    /// Asks for a WebSocket by an extended `CONNECT`, once the gateway has said that it takes one.
+    pub(crate) async fn websocket(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> (ResponseFuture, SendStream<Bytes>) {
+        super::wait(|| self.requests.is_extended_connect_protocol_enabled()).await;
+        let mut request = Self::request("CONNECT", path, fields);
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+        self.requests.send_request(request, false).expect("room for a stream")
+    }
+
     /// Sends a request without an end, unless told.
     pub(crate) fn open(&mut self, method: &str, path: &str, end: bool) -> SendStream<Bytes> {
         let request = Self::request(method, path, &[]);
@@ -196,7 +208,8 @@ async fn accept(listener: TcpListener, seen: Arc<Seen>) {
         seen.connections.fetch_add(1, Ordering::Relaxed);
         let seen = seen.clone();
         tokio::spawn(async move {
-            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            let handshake = h2::server::Builder::new().enable_connect_protocol().handshake(stream);
+            let Ok(mut connection) = handshake.await else { return };
             while let Some(Ok((request, respond))) = connection.accept().await {
                 if request.uri().path() == "/goaway" {
                     connection.graceful_shutdown();
@@ -219,6 +232,7 @@ async fn answer(
     let ok = || Response::builder().status(200);
     match path.as_str() {
         call if call.starts_with("/grpc.") => super::grpc::answer(call, head, body, respond).await?,
+        "/chat" => super::websocket::answer(&head, body, respond).await?,
         "/hang" => std::future::pending().await,
         "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
         "/refused-once" if seen.refused.fetch_add(1, Ordering::Relaxed) == 0 => {

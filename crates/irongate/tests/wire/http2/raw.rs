@@ -53,6 +53,15 @@ pub(super) fn await_outcome(connection: &mut Connection) -> Outcome {
     }
 }
 
+/// Reads until the gateway ends the connection; gives the code that it ends with.
+pub(super) fn await_goaway(connection: &mut Connection) -> Option<u32> {
+    loop {
+        if let (GOAWAY, _, _, payload) = connection.frame()? {
+            return payload[4..8].try_into().ok().map(u32::from_be_bytes);
+        }
+    }
+}
+
 /// Opens streams and resets each at once (CVE-2023-44487). True: the gateway ends the connection.
 pub(super) fn rapid_resets(address: SocketAddr, count: u32) -> bool {
     let mut connection = Connection::open(address);

@@ -3,10 +3,10 @@
 use super::{Attempts, End};
 use crate::backend::{Held, Load};
 use crate::buffer::Size;
-use crate::exchange::{Downstream, HeadFailure};
+use crate::exchange::{Downstream, HeadFailure, websocket};
 use crate::failure::Failure;
 use crate::http1::upstream::Http1Upstream;
-use crate::http2::client::{Http2Upstream, Sender, Taken};
+use crate::http2::client::{Http2Upstream, Sender, Taken, TakenWindow};
 use crate::transport::Transport;
 use irongate_message::HeadError;
 use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_timeout};
@@ -38,6 +38,9 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             // HTTP/1.0 without Host: many origins refuse an empty one (RFC 9112 §3.2), so it is named by its address.
             self.scratch.request.set_authority(address.to_string().as_bytes());
         }
+        if self.scratch.request.is_extended_connect() && self.scratch.request.websocket_key().is_none() {
+            self.scratch.request.set_websocket_key(&websocket::key([core.random(), core.random()]));
+        }
         let mut upstream = Http1Upstream::begin(
             core,
             transport,
@@ -67,6 +70,10 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                 return end;
             }
         };
+        if self.scratch.request.is_websocket() {
+            // A connection that was just opened does not know yet. Where nothing is said, it is not offered.
+            let _ = self.timer.within(self.connect_until(now), |cx| sender.poll_settled(cx)).await;
+        }
         match Http2Upstream::begin(sender, &self.scratch.request, self.facts.head_limits) {
             Ok(mut upstream) => self.through(&mut upstream, load, now, false).await.0,
             Err(HeadFailure::Malformed(_)) => {
@@ -86,16 +93,21 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let backend = &self.work.backend;
         let gone = (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
         let Some(connections) = backend.http2(load.index) else { return Err(gone) };
+        let share = self.client.share.as_ref();
+        let window = share.map_or_else(TakenWindow::alone, |share| share.windows.take());
         loop {
-            match connections.take() {
-                Taken::Sender(sender) => return Ok(sender),
+            match connections.take(&window) {
+                Taken::Sender(sender) => return Ok(sender.with_window(window)),
                 Taken::Open(opener) => match self.connect(load, now).await {
                     Ok((transport, held)) => {
                         let Some(address) = backend.address(load.index) else { return Err(gone) };
                         let limits = &self.facts.options.limits;
                         let metrics = &backend.metrics;
                         held.give_back();
-                        if !connections.open(&self.client.core, address, metrics, limits, transport).await {
+                        if !connections
+                            .open(&self.client.core, address, metrics, limits, &window, transport)
+                            .await
+                        {
                             let end =
                                 End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
                             return Err((end, LoadOutcome::Failed));

@@ -1,8 +1,8 @@
 //! One connection to an origin.
 
-use super::super::STREAM_WINDOW;
 use super::super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::super::stream::Stream;
+use super::window::{Taken, Window};
 use crate::core::Core;
 use crate::transport::Transport;
 use h2::client::{Builder, SendRequest};
@@ -10,7 +10,7 @@ use h2::{Ping, PingPong};
 use irongate_config::Limits;
 use irongate_telemetry::BackendMetrics;
 use irongate_traffic::Time;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,11 +22,13 @@ use tokio::task::AbortHandle;
 
 /// Streams on one connection at once, should the origin allow more.
 const STREAMS: usize = 256;
-/// How much of its answers an origin may send ahead on all streams together: as much as on each, so that answers
-/// which slow clients do not take hold up no other.
-const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
 /// A connection without a request for so long is closed. Long, since the origin can end it without loss (GOAWAY).
 const IDLE: Duration = Duration::from_secs(300);
+/// A connection takes requests for so long, and up to a quarter longer, so that load comes to lie where instances are: not
+/// all of those that were opened together end together.
+const AGE: Duration = Duration::from_secs(600);
+/// And so many of them: far fewer than there are numbers for streams.
+const REQUESTS: u64 = 1 << 24;
 /// An origin that owes an answer and has said nothing for so long is asked for a sign of life.
 const SILENT: Duration = Duration::from_secs(30);
 /// And after so long without one it is taken for dead.
@@ -36,6 +38,7 @@ const DEAD: Duration = Duration::from_secs(60);
 pub(super) struct Connection {
     requests: SendRequest<Piece>,
     state: Rc<State>,
+    window: Window,
     task: AbortHandle,
     stream: Stream,
     pings: Option<PingPong>,
@@ -43,6 +46,8 @@ pub(super) struct Connection {
     /// What had been received, and how many requests had been begun, when something last changed.
     seen: (u64, u64),
     changed: Time,
+    /// When it takes no more requests.
+    until: Time,
 }
 
 /// A connection takes no more requests.
@@ -60,6 +65,9 @@ struct State {
     over: Cell<bool>,
     /// What is on its way of all requests' bodies.
     total: Total,
+    /// The origin has sent its settings, and those who wait for them.
+    settled: Cell<bool>,
+    unsettled: RefCell<Vec<Waker>>,
 }
 
 impl Connection {
@@ -69,6 +77,7 @@ impl Connection {
         address: SocketAddr,
         metrics: Arc<BackendMetrics>,
         limits: &Limits,
+        window: Window,
         transport: Rc<Transport>,
     ) -> Option<Self> {
         let state = Rc::new(State {
@@ -77,10 +86,14 @@ impl Connection {
             begun: Cell::new(0),
             over: Cell::new(false),
             total: Total::default(),
+            settled: Cell::new(false),
+            unsettled: RefCell::default(),
         });
         let end = End { state: state.clone(), metrics };
-        let stream = Stream::new(core.clone(), transport, Vec::new());
-        let (requests, mut connection) = builder(limits).handshake::<_, Piece>(stream.clone()).await.ok()?;
+        let settling = state.clone();
+        let stream = Stream::new(core.clone(), transport, Vec::new(), None);
+        let (requests, mut connection) =
+            builder(limits, window).handshake::<_, Piece>(stream.clone()).await.ok()?;
         let pings = connection.ping_pong();
         let writes = stream.clone();
         let task = tokio::task::spawn_local(async move {
@@ -88,6 +101,9 @@ impl Connection {
             poll_fn(|cx| {
                 let polled = Pin::new(&mut connection).poll(cx);
                 let sent = writes.poll_end_turn(cx);
+                if !settling.settled.get() && writes.received() > 0 {
+                    settling.settle();
+                }
                 if let Poll::Ready(Err(error)) = &polled {
                     tracing::debug!(%error, %address, "an HTTP/2 connection to an origin failed");
                 }
@@ -100,7 +116,14 @@ impl Connection {
             .await;
         });
         let (task, changed) = (task.abort_handle(), core.now());
-        Some(Self { requests, state, task, stream, pings, pinged: false, seen: (0, 0), changed })
+        let until = changed.after(AGE + Duration::from_millis(core.random() % (AGE.as_millis() as u64 / 4)));
+        let seen = (0, 0);
+        Some(Self { requests, state, window, task, stream, pings, pinged: false, seen, changed, until })
+    }
+
+    /// What each of its answers may be ahead.
+    pub(super) fn window(&self) -> Window {
+        self.window
     }
 
     /// Room for one request, if there is.
@@ -121,7 +144,7 @@ impl Connection {
         }
         state.active.set(state.active.get() + 1);
         state.begun.set(state.begun.get() + 1);
-        Ok(Some(Sender { requests, slot: Slot { state: state.clone() } }))
+        Ok(Some(Sender { requests, slot: Slot { state: state.clone(), window: None } }))
     }
 
     /// Looks after the connection; called every second or so. False: no request may use it any more. It ends by
@@ -134,7 +157,7 @@ impl Connection {
         let silent = now.saturating_since(self.changed);
         if self.state.active.get() == 0 {
             self.stream.release();
-            return silent < IDLE && !self.state.over.get();
+            return silent < IDLE && self.takes_more(now);
         }
         if silent >= DEAD && self.pinged {
             // Requests under way fail with the connection.
@@ -147,16 +170,21 @@ impl Connection {
         {
             self.pinged = pings.send_ping(Ping::opaque()).is_ok();
         }
-        !self.state.over.get()
+        self.takes_more(now)
+    }
+
+    fn takes_more(&self, now: Time) -> bool {
+        !self.state.over.get() && now < self.until && self.state.begun.get() < REQUESTS
     }
 }
 
-fn builder(limits: &Limits) -> Builder {
+fn builder(limits: &Limits, window: Window) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_window_size(window.size())
+        // As much as all streams' together, so that answers which slow clients do not take hold up no other.
+        .initial_connection_window_size(window.size() * STREAMS as u32)
         // Until the origin has said how many it takes.
         .initial_max_send_streams(100)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
@@ -172,9 +200,17 @@ struct End {
     metrics: Arc<BackendMetrics>,
 }
 
+impl State {
+    fn settle(&self) {
+        self.settled.set(true);
+        self.unsettled.take().into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Drop for End {
     fn drop(&mut self) {
         self.state.over.set(true);
+        self.state.settle();
         self.metrics.closed();
     }
 }
@@ -186,6 +222,27 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// Whether the origin takes an extended `CONNECT`, as far as is known.
+    pub(super) fn offers_connect(&self) -> bool {
+        self.requests.is_extended_connect_protocol_enabled()
+    }
+
+    /// Ready when the origin has said what it offers: its first frame is its settings (RFC 9113 §3.4).
+    pub(crate) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &self.slot.state;
+        if state.settled.get() || state.over.get() {
+            return Poll::Ready(());
+        }
+        state.unsettled.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Keeps the window for as long as the request lasts.
+    pub(crate) fn with_window(mut self, window: Taken) -> Self {
+        self.slot.window = Some(window);
+        self
+    }
+
     /// The host of a request that names none.
     pub(super) fn host(&self) -> &str {
         &self.slot.state.host
@@ -195,6 +252,7 @@ impl Sender {
 /// A place among a connection's requests, until it is dropped.
 pub(super) struct Slot {
     state: Rc<State>,
+    window: Option<Taken>,
 }
 
 impl Slot {

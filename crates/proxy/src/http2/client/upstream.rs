@@ -1,12 +1,13 @@
 //! An origin's side of an exchange over HTTP/2: one stream.
 
 use super::connection::{Sender, Slot};
-use crate::exchange::{HeadFailure, Upstream};
+use crate::exchange::{HeadFailure, Upstream, websocket};
 use crate::http2::body::{Http2Sink, Http2Source};
 use crate::http2::head;
-use h2::Reason;
+use crate::http2::queue::Piece;
 use h2::client::ResponseFuture;
-use irongate_message::{BodyLength, HeadError, HeadLimits, Method, RequestHead, ResponseHead};
+use h2::{Reason, SendStream};
+use irongate_message::{BodyLength, HeadError, HeadLimits, Method, RequestHead, ResponseHead, WEBSOCKET};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -21,7 +22,16 @@ pub(crate) struct Http2Upstream {
     method: Method,
     limits: HeadLimits,
     interim: u32,
+    tunnel: Option<Tunnel>,
     _slot: Slot,
+}
+
+/// A tunnel that was asked for.
+struct Tunnel {
+    /// Where it goes out, until it begins.
+    stream: Option<SendStream<Piece>>,
+    /// What a client over HTTP/1.1 is to see, if this is one.
+    accept: Option<Vec<u8>>,
 }
 
 impl Http2Upstream {
@@ -32,12 +42,24 @@ impl Http2Upstream {
     /// no more requests.
     pub(crate) fn begin(sender: Sender, head: &RequestHead, limits: HeadLimits) -> Result<Self, HeadFailure> {
         let request = head::write_request(head, sender.host());
-        let request = request.ok_or(HeadFailure::Malformed(HeadError::Target.reason()))?;
-        let ended = matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
+        let mut request = request.ok_or(HeadFailure::Malformed(HeadError::Target.reason()))?;
+        // An origin that does not offer it gets a plain request, as RFC 9110 §7.8 allows.
+        let websocket = head.is_websocket() && sender.offers_connect();
+        if websocket {
+            head::make_websocket(&mut request);
+        }
+        let ended = !websocket && matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
         let Sender { mut requests, slot } = sender;
         let (answer, stream) = requests.send_request(request, ended).map_err(|_| HeadFailure::Refused)?;
         let mut sink = Http2Sink::new(slot.total());
-        sink.begin(Some(stream), ended);
+        let mut tunnel = None;
+        if websocket {
+            let key = head.websocket_key().filter(|_| !head.is_extended_connect());
+            tunnel = Some(Tunnel { stream: Some(stream), accept: key.map(websocket::accept) });
+            sink.hold();
+        } else {
+            sink.begin(Some(stream), ended);
+        }
         Ok(Self {
             answer,
             source: Http2Source::empty(limits),
@@ -45,6 +67,7 @@ impl Http2Upstream {
             method: head.method(),
             limits,
             interim: 0,
+            tunnel,
             _slot: slot,
         })
     }
@@ -83,6 +106,13 @@ impl Upstream for Http2Upstream {
         }
         let answer = ready!(Pin::new(&mut self.answer).poll(cx)).map_err(|error| failure(&error))?;
         self.read(&answer, answer.body().is_end_stream(), head)?;
+        match &self.tunnel {
+            Some(tunnel) if answer.status().is_success() => {
+                head.set_upgrade(WEBSOCKET, tunnel.accept.as_deref());
+            }
+            // What would have gone out is not wanted.
+            _ => self.tunnel = None,
+        }
         self.source.begin(answer.into_body());
         Poll::Ready(Ok(()))
     }
@@ -93,7 +123,8 @@ impl Upstream for Http2Upstream {
     }
 
     fn begin_tunnel(&mut self) {
-        // No answer over HTTP/2 begins one: its head would have been malformed.
+        let stream = self.tunnel.as_mut().and_then(|tunnel| tunnel.stream.take());
+        self.sink.begin(stream, false);
     }
 }
 
