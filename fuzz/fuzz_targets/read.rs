@@ -63,7 +63,12 @@ fn names(resources: &Resources) -> BTreeSet<String> {
     collect!(
         gateway_classes,
         gateways,
+        listener_sets,
         http_routes,
+        grpc_routes,
+        tls_routes,
+        tcp_routes,
+        udp_routes,
         reference_grants,
         services,
         endpoint_slices,

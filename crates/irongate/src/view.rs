@@ -42,6 +42,7 @@ pub(crate) fn statuses(statuses: &Statuses) -> Value {
         "gateways": statuses.gateways.iter().map(named).collect::<Vec<_>>(),
         "listenerSets": statuses.listener_sets.iter().map(named).collect::<Vec<_>>(),
         "httpRoutes": statuses.http_routes.iter().map(named).collect::<Vec<_>>(),
+        "grpcRoutes": statuses.grpc_routes.iter().map(named).collect::<Vec<_>>(),
         "tlsRoutes": statuses.tls_routes.iter().map(named).collect::<Vec<_>>(),
         "tcpRoutes": statuses.tcp_routes.iter().map(named).collect::<Vec<_>>(),
         "udpRoutes": statuses.udp_routes.iter().map(named).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! Which rule a request belongs to: Gateway API's precedence over all routes of a listener.
 //!
 //! Among all rules that a request fits, the one counts that is, in this order, for the most specific hostname;
-//! of an exact path; of a pattern, the longest first; of the longest prefix; with a method; with the most
+//! of an exact path; of a pattern, the longest first, and those last whose first element may be anything; of the longest prefix; with a method; with the most
 //! header conditions; with the most query conditions; of the oldest route; first in its route
 //! (`HTTPRouteRule.matches`, Gateway API v1). Where nothing under the most specific hostname fits, the less
 //! specific ones are tried.

@@ -16,6 +16,7 @@ mod gateway;
 mod gateway_class;
 mod gateway_parameters;
 mod gateway_tls;
+mod grpc_route;
 mod http_route;
 mod http_route_filter;
 mod ignored;
@@ -51,6 +52,9 @@ pub use gateway_parameters::{GatewayParameters, GatewayParametersSpec, LimitFiel
 pub use gateway_tls::{
     FrontendTls, FrontendTlsConfig, FrontendTlsPort, FrontendTlsValidation, FrontendValidationMode,
     GatewayBackendTls, GatewayTls,
+};
+pub use grpc_route::{
+    GrpcBackendRef, GrpcMethodMatch, GrpcRoute, GrpcRouteFilter, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec,
 };
 pub use http_route::{
     HeaderMatch, HttpBackendRef, HttpMethod, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,

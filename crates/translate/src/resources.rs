@@ -1,8 +1,9 @@
 //! What was written: typed objects, each with the place it came from.
 
 use crate::kinds::{
-    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, Text, Timestamp, TlsRoute, UdpRoute,
+    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, GrpcRoute,
+    HttpRoute, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, Text, Timestamp, TlsRoute,
+    UdpRoute,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -26,6 +27,8 @@ pub struct Resources {
     pub listener_sets: Vec<Object<ListenerSet>>,
     /// `HTTPRoute`s.
     pub http_routes: Vec<Object<HttpRoute>>,
+    /// `GRPCRoute`s.
+    pub grpc_routes: Vec<Object<GrpcRoute>>,
     /// `TLSRoute`s.
     pub tls_routes: Vec<Object<TlsRoute>>,
     /// `TCPRoute`s.

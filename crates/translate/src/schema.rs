@@ -10,8 +10,8 @@ mod tests;
 
 use crate::kinds::{
     Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters,
-    HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute,
-    UdpRoute,
+    GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service, TcpRoute,
+    TlsRoute, UdpRoute,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -43,6 +43,7 @@ pub fn kinds() -> Vec<KindSchema> {
         schema_of::<Gateway>(),
         schema_of::<ListenerSet>(),
         schema_of::<HttpRoute>(),
+        schema_of::<GrpcRoute>(),
         schema_of::<TlsRoute>(),
         schema_of::<TcpRoute>(),
         schema_of::<UdpRoute>(),

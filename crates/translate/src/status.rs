@@ -19,6 +19,8 @@ pub struct Statuses {
     pub listener_sets: BTreeMap<ObjectName, ListenerSetStatus>,
     /// Of each `HTTPRoute` that names such a Gateway or set.
     pub http_routes: BTreeMap<ObjectName, RouteStatus>,
+    /// Of each `GRPCRoute`, in the same way.
+    pub grpc_routes: BTreeMap<ObjectName, RouteStatus>,
     /// Of each `TLSRoute`, in the same way.
     pub tls_routes: BTreeMap<ObjectName, RouteStatus>,
     /// Of each `TCPRoute`, in the same way.
@@ -32,6 +34,7 @@ impl Statuses {
     pub fn routes(&self) -> impl Iterator<Item = (&'static str, &BTreeMap<ObjectName, RouteStatus>)> {
         [
             ("HTTPRoute", &self.http_routes),
+            ("GRPCRoute", &self.grpc_routes),
             ("TLSRoute", &self.tls_routes),
             ("TCPRoute", &self.tcp_routes),
             ("UDPRoute", &self.udp_routes),

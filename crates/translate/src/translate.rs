@@ -10,6 +10,7 @@ mod classes;
 mod conflicts;
 mod filters;
 mod gateways;
+mod hosts;
 mod index;
 mod listener_sets;
 mod listeners;

@@ -52,6 +52,14 @@ pub(super) fn normal_prefix(prefix: &str) -> &str {
     prefix.strip_suffix('/').unwrap_or(prefix)
 }
 
+/// How specific a pattern is: the longer the more, and one whose first element may be anything less than all others, so
+/// that a `GRPCRoute`'s service decides before its method.
+pub(super) fn pattern_weight(pattern: &str) -> usize {
+    // More than the longest pattern, which has 4,096 bytes.
+    const FIRST_ELEMENT: usize = 1 << 16;
+    if pattern.starts_with("/[^/]+/") { pattern.len() } else { pattern.len() + FIRST_ELEMENT }
+}
+
 /// A match, read, before its place in the table is known.
 struct Plan<'a> {
     rank: Rank,
@@ -177,15 +185,16 @@ fn pattern_paths(
     lost: &mut Vec<(u32, MatchError)>,
 ) -> PatternPaths {
     let mut paths = PatternPaths::default();
-    regexes.sort_unstable_by_key(|&(pattern, first, _)| (Reverse(pattern.len()), first));
-    let (mut level, mut length) = (0, None);
+    regexes.sort_unstable_by_key(|&(pattern, first, _)| (Reverse(pattern_weight(pattern)), first));
+    let (mut level, mut last) = (0, None);
     let leveled: Vec<_> = regexes
         .into_iter()
         .map(|(pattern, first, candidates)| {
-            if length.is_some_and(|length| length != pattern.len()) {
+            let weight = pattern_weight(pattern);
+            if last.is_some_and(|last| last != weight) {
                 level += 1;
             }
-            length = Some(pattern.len());
+            last = Some(weight);
             (pattern, PatternCandidates { level, first, candidates })
         })
         .collect();

@@ -2,7 +2,7 @@
 //! of each match that was not found. Slow.
 
 use super::RouteMatch;
-use super::compile::{Rank, normal_prefix};
+use super::compile::{Rank, normal_prefix, pattern_weight};
 use irongate_config::{AttachedRoute, FieldMatch, HostPattern, PathMatch, RequestMatch, ValueMatch};
 use irongate_message::{FieldName, Known, RequestHead};
 use regex_automata::meta::Regex;
@@ -152,7 +152,7 @@ fn most_specific<'a>(hostnames: &'a [HostPattern], host: &[u8]) -> Option<&'a Ho
 fn path_precedence(path: &PathMatch) -> (u8, Reverse<usize>) {
     match path {
         PathMatch::Exact(_) => (0, Reverse(0)),
-        PathMatch::Regex(pattern) => (1, Reverse(pattern.len())),
+        PathMatch::Regex(pattern) => (1, Reverse(pattern_weight(pattern))),
         PathMatch::Prefix(prefix) => (2, Reverse(normal_prefix(prefix).len())),
     }
 }

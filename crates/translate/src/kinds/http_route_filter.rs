@@ -155,7 +155,7 @@ pub enum PathModifierType {
 }
 
 /// Checks the filters of a rule (or of one backend).
-pub(super) fn check(filters: &[HttpRouteFilter], at: &At<'_>, checks: &mut Checks) {
+pub(super) fn check(filters: &[&HttpRouteFilter], at: &At<'_>, checks: &mut Checks) {
     checks.at_most(at, filters.len(), 16);
     let mut redirect_or_rewrite = None;
     for (index, filter) in filters.iter().enumerate() {

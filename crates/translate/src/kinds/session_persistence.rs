@@ -52,7 +52,14 @@ pub enum CookieLifetimeType {
 }
 
 impl SessionPersistence {
-    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
+    /// Checks it where it stands in a rule, and says that it is not served.
+    pub(super) fn check_unserved(&self, at: &At<'_>, checks: &mut Checks) {
+        self.check(at, checks);
+        let message = "sessions are not served: each request goes to the instance that the balancer picks";
+        checks.warn(at, "UnsupportedValue", message, "Remove it, or keep no state in the instances.");
+    }
+
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
         if let Some(name) = &self.session_name {
             checks.at_most_bytes(&at.field("sessionName"), name, 128);
         }

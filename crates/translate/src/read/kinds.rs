@@ -2,8 +2,8 @@
 
 use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
-    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, HttpRoute,
-    Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute, UdpRoute,
+    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, GrpcRoute,
+    HttpRoute, Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute, UdpRoute,
 };
 
 /// How objects of one kind are read.
@@ -20,6 +20,7 @@ pub(crate) const KINDS: &[ReadKind] = &[
     kind::<Gateway>(),
     kind::<ListenerSet>(),
     kind::<HttpRoute>(),
+    kind::<GrpcRoute>(),
     kind::<TlsRoute>(),
     kind::<TcpRoute>(),
     kind::<UdpRoute>(),

@@ -7,8 +7,8 @@ use super::listeners::ListenerNode;
 use super::rules::{self, Outcome};
 use super::streams;
 use crate::kinds::{
-    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, HttpRoute, Kind, ListenerSet, ParentReference, RouteObject,
-    StreamRouteObject, TcpRoute, TlsRoute, UdpRoute,
+    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, GrpcRoute, HttpRoute, Kind, ListenerSet, ParentReference,
+    RouteObject, StreamRouteObject, TcpRoute, TlsRoute, UdpRoute,
 };
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
@@ -24,6 +24,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy)]
 enum AnyRoute<'r> {
     Http(&'r Object<HttpRoute>),
+    Grpc(&'r Object<GrpcRoute>),
     Tls(&'r Object<TlsRoute>),
     Tcp(&'r Object<TcpRoute>),
     Udp(&'r Object<UdpRoute>),
@@ -33,6 +34,7 @@ enum AnyRoute<'r> {
 fn by_age(resources: &Resources) -> Vec<AnyRoute<'_>> {
     let mut all = Vec::new();
     all.extend(resources.http_routes.iter().map(|object| (object.age(), AnyRoute::Http(object))));
+    all.extend(resources.grpc_routes.iter().map(|object| (object.age(), AnyRoute::Grpc(object))));
     all.extend(resources.tls_routes.iter().map(|object| (object.age(), AnyRoute::Tls(object))));
     all.extend(resources.tcp_routes.iter().map(|object| (object.age(), AnyRoute::Tcp(object))));
     all.extend(resources.udp_routes.iter().map(|object| (object.age(), AnyRoute::Udp(object))));
@@ -50,17 +52,17 @@ pub(super) fn routes<'r>(
     problems: &mut UnplacedProblems,
 ) {
     let mut regexes = super::regex::Regexes::default();
-    let mut attaching = Attaching { index, gateways, problems };
+    let mixes_kinds = !resources.http_routes.is_empty() && !resources.grpc_routes.is_empty();
+    let mut attaching = Attaching { index, gateways, problems, mixes_kinds };
     for (age, route) in (0..).zip(by_age(resources)) {
         match route {
             AnyRoute::Http(object) => {
-                let mut outcome = rules::translate(object, index, backends, &mut regexes, attaching.problems);
-                let route = Translated::Requests(Arc::new(Route {
-                    key: RouteKey { kind: RouteKind::Http, name: object.name.clone() },
-                    age,
-                    rules: std::mem::take(&mut outcome.rules),
-                }));
-                statuses.http_routes.extend(attaching.status(object, &route, &outcome));
+                let outcome = rules::of_http(object, index, backends, &mut regexes, attaching.problems);
+                statuses.http_routes.extend(attaching.requests(object, age, outcome));
+            }
+            AnyRoute::Grpc(object) => {
+                let outcome = rules::of_grpc(object, index, backends, &mut regexes, attaching.problems);
+                statuses.grpc_routes.extend(attaching.requests(object, age, outcome));
             }
             AnyRoute::Tls(object) => statuses.tls_routes.extend(attaching.stream(object, age, backends)),
             AnyRoute::Tcp(object) => statuses.tcp_routes.extend(attaching.stream(object, age, backends)),
@@ -100,9 +102,22 @@ struct Attaching<'t, 'r> {
     index: &'t Index<'r>,
     gateways: &'t mut Gateways<'r>,
     problems: &'t mut UnplacedProblems,
+    /// Whether there are both `HTTPRoute`s and `GRPCRoute`s: those of one kind keep those of the other from their hosts.
+    mixes_kinds: bool,
 }
 
 impl<'r> Attaching<'_, 'r> {
+    fn requests<K: RouteObject>(
+        &mut self,
+        object: &'r Object<K>,
+        age: u32,
+        mut outcome: Outcome,
+    ) -> Option<(ObjectName, RouteStatus)> {
+        let key = RouteKey { kind: K::ROUTE_KIND, name: object.name.clone() };
+        let route = Route { key, age, rules: std::mem::take(&mut outcome.rules) };
+        self.status(object, &Translated::Requests(Arc::new(route)), &outcome)
+    }
+
     fn stream<K: StreamRouteObject>(
         &mut self,
         object: &'r Object<K>,
@@ -130,7 +145,7 @@ impl<'r> Attaching<'_, 'r> {
         route: &Translated,
         outcome: &Outcome,
     ) -> Vec<RouteParentStatus> {
-        let Self { index, gateways, problems } = self;
+        let Self { index, gateways, problems, mixes_kinds } = self;
         let parent_refs = object.body.parent_refs();
         let at = At::Root.field("spec");
         let at = at.field("parentRefs");
@@ -155,7 +170,10 @@ impl<'r> Attaching<'_, 'r> {
             };
             let accepted = match &outcome.fault {
                 Some(fault) => Err(fault.clone()),
-                None => attach(group, parent, (K::KIND, object.name.namespace()), &hosts, route, index),
+                None => {
+                    let kind = Kinds { name: K::KIND, mixes: *mixes_kinds };
+                    attach(group, parent, (kind, object.name.namespace()), &hosts, route, index)
+                }
             };
             if let (Err(fault), None) = (&accepted, &outcome.fault) {
                 report(&at, Severity::Error, fault.reason, (&fault.message, ""));
@@ -253,11 +271,37 @@ impl Hosts {
     }
 }
 
+/// The kind of a route.
+#[derive(Clone, Copy)]
+struct Kinds {
+    name: &'static str,
+    /// As [`Attaching::mixes_kinds`].
+    mixes: bool,
+}
+
+impl Kinds {
+    /// Whether an older route of the other kind of requests has some of these hosts on a listener; if not, they
+    /// are noted.
+    fn is_kept_out(self, listener: &mut ListenerNode<'_>, hostnames: &[HostPattern]) -> bool {
+        let place = match self.name {
+            _ if !self.mixes => return false,
+            HttpRoute::KIND => 0,
+            GrpcRoute::KIND => 1,
+            _ => return false,
+        };
+        if hostnames.iter().any(|hostname| listener.hosts[1 - place].overlaps(hostname)) {
+            return true;
+        }
+        hostnames.iter().for_each(|hostname| listener.hosts[place].add(hostname));
+        false
+    }
+}
+
 /// Attaches a route to the listeners that a parentRef means.
 fn attach(
     group: Group<'_, '_>,
     parent: &ParentReference,
-    (route_kind, namespace): (&str, &str),
+    (route_kind, namespace): (Kinds, &str),
     hosts: &Hosts,
     route: &Translated,
     index: &Index<'_>,
@@ -267,14 +311,14 @@ fn attach(
         let message = format!("{kind} {name} is not accepted: {}", fault.message);
         return Err(Fault::new("NoMatchingParent", message));
     }
-    let (mut denial, mut is_allowed, mut is_attached) = (None, false, false);
+    let (mut denial, mut is_allowed, mut is_kept_out, mut is_attached) = (None, false, false, false);
     for listener in group.listeners {
         let is_meant = parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
             && parent.port.is_none_or(|port| port == listener.spec.port);
         if !is_meant {
             continue;
         }
-        if let Some(message) = listener.denial(route_kind, namespace, index) {
+        if let Some(message) = listener.denial(route_kind.name, namespace, index) {
             denial.get_or_insert(message);
             continue;
         }
@@ -283,11 +327,19 @@ fn attach(
         if shared.is_empty() {
             continue;
         }
+        if route_kind.is_kept_out(listener, &shared) {
+            is_kept_out = true;
+            continue;
+        }
         is_attached = true;
         route.add(listener, shared);
     }
     if is_attached {
         Ok(())
+    } else if is_kept_out {
+        let other = if route_kind.name == HttpRoute::KIND { GrpcRoute::KIND } else { HttpRoute::KIND };
+        let message = format!("{kind} {name}: an older {other} is attached for some of the same hostnames");
+        Err(Fault::new("Conflicted", message))
     } else if is_allowed {
         let message = format!("no listener of {kind} {name} has a hostname that the route shares");
         Err(Fault::new("NoMatchingListenerHostname", message))

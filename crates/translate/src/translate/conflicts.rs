@@ -5,6 +5,7 @@
 //! Between Gateways, which are merged where they share an address and a port, the older wins.
 
 use super::gateways::{Fault, GatewayNode};
+use super::hosts::wider_patterns;
 use super::listeners::{ListenerNode, Owner};
 use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
@@ -173,7 +174,7 @@ fn mark_overlaps(gateway: &mut GatewayNode<'_>) {
         all().filter(is_tls).map(|listener| (listener.spec.port, listener.hostname.clone())).collect();
     let mut overlapping = HashSet::new();
     for (port, host) in &hosts {
-        // Every wider pattern that is there overlaps with this one: few, since a name has at most 127 labels.
+        // Every wider pattern that is there overlaps with this one.
         for wider in wider_patterns(host) {
             let wider = (*port, wider);
             if hosts.contains(&wider) {
@@ -190,17 +191,4 @@ fn mark_overlaps(gateway: &mut GatewayNode<'_>) {
     for listener in listeners.filter(|listener| is_tls(&&**listener)) {
         listener.overlaps = overlapping.contains(&(listener.spec.port, listener.hostname.clone()));
     }
-}
-
-/// The patterns that take every host that this one takes, and more.
-fn wider_patterns(host: &HostPattern) -> Vec<HostPattern> {
-    let name = match host {
-        HostPattern::Any => return Vec::new(),
-        HostPattern::Exact(name) => name,
-        HostPattern::Suffix(suffix) => suffix,
-    };
-    let dots = name.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
-    let mut wider: Vec<HostPattern> = dots.map(|at| HostPattern::Suffix(name[at..].into())).collect();
-    wider.push(HostPattern::Any);
-    wider
 }

@@ -59,7 +59,7 @@ impl Failing {
 /// If one of them is not served, and requests must not go on without it.
 pub(super) fn translate<'r>(
     translator: &mut Translator<'_, 'r>,
-    filters: &'r [HttpRouteFilter],
+    filters: &[&'r HttpRouteFilter],
     at: &At<'_>,
 ) -> Result<Vec<Filter>, Failing> {
     let mut translated = Vec::with_capacity(filters.len());

@@ -1,6 +1,7 @@
 //! Listeners: whether each is valid in itself, and what may attach to it.
 
 use super::gateways::Fault;
+use super::hosts::HostSet;
 use super::index::Index;
 use super::served;
 use crate::kinds::{
@@ -107,6 +108,8 @@ pub(super) struct ListenerNode<'r> {
     pub(super) routes: Vec<AttachedRoute>,
     /// Those of connections and datagrams.
     pub(super) stream_routes: Vec<AttachedStreamRoute>,
+    /// The hosts of its `HTTPRoute`s and of its `GRPCRoute`s, where there are both.
+    pub(super) hosts: [HostSet; 2],
 }
 
 impl<'r> ListenerNode<'r> {
@@ -144,6 +147,7 @@ impl<'r> ListenerNode<'r> {
             kinds: Vec::new(),
             routes: Vec::new(),
             stream_routes: Vec::new(),
+            hosts: Default::default(),
         };
         let Some(protocol) = node.protocol else {
             let message = format!("the protocol `{}` is not known", spec.protocol);
@@ -173,9 +177,8 @@ impl<'r> ListenerNode<'r> {
             self.spec.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds);
         let mode = self.spec.tls.as_ref().map(|tls| tls.mode).unwrap_or_default();
         let fitting = served::route_kinds(protocol, mode);
-        let served = || fitting.iter().copied().filter(|kind| served::is_kind_served(kind));
         if allowed.is_empty() {
-            self.kinds.extend(served());
+            self.kinds.extend(fitting);
         }
         let at = At::Root.field("spec");
         let at = at.field("listeners");
@@ -185,7 +188,7 @@ impl<'r> ListenerNode<'r> {
         for (place, allowed) in allowed.iter().enumerate() {
             let kind = &*allowed.kind;
             let is_ours = allowed.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP;
-            if let Some(known) = served().find(|known| is_ours && *known == kind) {
+            if let Some(known) = fitting.iter().copied().find(|known| is_ours && *known == kind) {
                 if !self.kinds.contains(&known) {
                     self.kinds.push(known);
                 }
@@ -193,17 +196,10 @@ impl<'r> ListenerNode<'r> {
             }
             let message = if !is_ours || !served::ROUTE_KINDS.contains(&kind) {
                 format!("there are no routes of the kind `{kind}`")
-            } else if fitting.contains(&kind) {
-                format!("routes of the kind `{kind}` are not served yet")
             } else {
                 format!("routes of the kind `{kind}` cannot attach to a listener of {}", protocol.as_str())
             };
-            let known: Vec<&str> = served().collect();
-            let advice = match known.as_slice() {
-                [] => String::new(),
-                kinds => format!("Write {}.", kinds.join(" or ")),
-            };
-            let text = (message, advice);
+            let text = (message, format!("Write {}.", fitting.join(" or ")));
             self.owner.report(problems, Severity::Error, &at.index(place), "InvalidRouteKinds", text);
             let message = "Routes of some of the kinds cannot attach here.";
             self.set_unresolved(Fault::new("InvalidRouteKinds", message));

@@ -1,17 +1,21 @@
 //! The matches of a rule.
+//!
+//! A call of gRPC is a POST to `/service/method` (gRPC over HTTP2, section Requests), so that its conditions are some on
+//! the path.
 
 use super::rules::Translator;
 use crate::kinds::{
-    HeaderMatch, HttpRouteMatch, PathMatch as PathFields, PathMatchType, QueryParamMatch, Text,
-    ValueMatchType,
+    GrpcMethodMatch, GrpcRouteMatch, HeaderMatch, HttpRouteMatch, PathMatch as PathFields, PathMatchType,
+    QueryParamMatch, Text, ValueMatchType,
 };
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::{FieldMatch, PathMatch, RequestMatch, Severity, ValueMatch};
+use regex_syntax::escape;
 use std::borrow::Cow;
 
-/// The matches of a rule; `None` if one of them cannot be used.
-pub(super) fn translate<'r>(
+/// The matches of an `HTTPRoute`'s rule; `None` if one of them cannot be used.
+pub(super) fn of_http<'r>(
     translator: &mut Translator<'_, 'r>,
     matches: &'r [HttpRouteMatch],
     at: &At<'_>,
@@ -19,16 +23,59 @@ pub(super) fn translate<'r>(
     if matches.is_empty() {
         return Some(vec![RequestMatch::default()]);
     }
-    let mut translated = Vec::with_capacity(matches.len());
-    let mut is_usable = true;
-    for (place, one) in matches.iter().enumerate() {
-        match request_match(translator, one, &at.index(place)) {
-            Some(one) => translated.push(one),
-            // The others are looked at nevertheless: all problems at once.
-            None => is_usable = false,
-        }
+    // All are looked at, whatever is wrong with one: all problems at once.
+    let translated = matches.iter().enumerate();
+    let translated = translated.map(|(place, one)| request_match(translator, one, &at.index(place)));
+    translated.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// The matches of a `GRPCRoute`'s rule; `None` if one of them cannot be used.
+pub(super) fn of_grpc<'r>(
+    translator: &mut Translator<'_, 'r>,
+    matches: &'r [GrpcRouteMatch],
+    at: &At<'_>,
+) -> Option<Vec<RequestMatch>> {
+    let post = |path, headers| RequestMatch { path, method: Some("POST".into()), headers, query: Vec::new() };
+    if matches.is_empty() {
+        return Some(vec![post(prefix(None), Vec::new())]);
     }
-    is_usable.then_some(translated)
+    let translated = matches.iter().enumerate().map(|(place, one)| {
+        let at = at.index(place);
+        let path = match &one.method {
+            Some(method) => call(translator, method, &at.field("method")),
+            None => Some(prefix(None)),
+        };
+        let headers = headers(translator, &one.headers, &at.field("headers"));
+        Some(post(path?, headers?))
+    });
+    translated.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// The path of calls of a service, a method, or both.
+fn call<'r>(
+    translator: &mut Translator<'_, 'r>,
+    call: &'r GrpcMethodMatch,
+    at: &At<'_>,
+) -> Option<PathMatch> {
+    let given = |text: &'r Option<Text>| text.as_ref().filter(|text| !text.is_empty());
+    let (service, method) = (given(&call.service), given(&call.method));
+    if call.kind == ValueMatchType::Exact {
+        // A leading dot says that the name is a full one, which it is on the wire, too.
+        let service = service.map(|service| service.strip_prefix('.').unwrap_or(service));
+        return Some(match (service, method) {
+            (Some(service), Some(method)) => PathMatch::Exact(format!("/{service}/{method}").into()),
+            (Some(service), None) => PathMatch::Regex(format!("/{}/[^/]+", escape(service)).into()),
+            (None, Some(method)) => PathMatch::Regex(format!("/[^/]+/{}", escape(method)).into()),
+            (None, None) => prefix(None),
+        });
+    }
+    let mut part = |text: Option<&'r Text>, field| match text {
+        None => Some("[^/]+".to_owned()),
+        Some(text) => usable(translator, text, &at.field(field))
+            .map(|pattern| format!("(?:{})", without_anchors(&pattern))),
+    };
+    let (service, method) = (part(service, "service"), part(method, "method"));
+    Some(PathMatch::Regex(format!("/{}/{}", service?, method?).into()))
 }
 
 fn request_match<'r>(
@@ -73,6 +120,15 @@ fn prefix(value: Option<&Text>) -> PathMatch {
     } else {
         value
     })
+}
+
+/// A pattern that fits a whole element says no more with `^` and `$`, which would fit nowhere in the middle of a path.
+fn without_anchors(pattern: &str) -> &str {
+    let pattern = pattern.strip_prefix('^').unwrap_or(pattern);
+    match pattern.strip_suffix('$') {
+        Some(rest) if !rest.ends_with('\\') => rest,
+        _ => pattern,
+    }
 }
 
 /// The path in the form in which requests are matched.

@@ -41,7 +41,7 @@ impl Resources {
         let path = at.field("matches").index(request_match).to_path();
         match route.kind {
             RouteKind::Http => self.position_in(&self.http_routes, &route.name, &path),
-            RouteKind::Grpc => None,
+            RouteKind::Grpc => self.position_in(&self.grpc_routes, &route.name, &path),
             RouteKind::Tls => self.position_in(&self.tls_routes, &route.name, &path),
             RouteKind::Tcp => self.position_in(&self.tcp_routes, &route.name, &path),
             RouteKind::Udp => self.position_in(&self.udp_routes, &route.name, &path),

@@ -4,8 +4,8 @@ use super::backends::{Backends, Purpose};
 use super::gateways::Fault;
 use super::index::Index;
 use crate::kinds::{
-    Backend, BackendObjectReference, CORE_GROUP, GATEWAY_GROUP, HttpBackendRef, IRONGATE_GROUP, Kind,
-    RouteObject, Service, StreamBackendRef,
+    Backend, BackendObjectReference, CORE_GROUP, GATEWAY_GROUP, GrpcBackendRef, HttpBackendRef,
+    IRONGATE_GROUP, Kind, RouteObject, Service, StreamBackendRef,
 };
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Origin};
@@ -117,6 +117,11 @@ pub(super) struct Reference<'r> {
 
 impl<'r> Reference<'r> {
     pub(super) fn of_backend(backend: &'r HttpBackendRef) -> Self {
+        let group_kind = backend.group_kind();
+        Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
+    }
+
+    pub(super) fn of_grpc(backend: &'r GrpcBackendRef) -> Self {
         let group_kind = backend.group_kind();
         Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
     }

@@ -1,4 +1,4 @@
-//! The rules of an `HTTPRoute`.
+//! The rules of an `HTTPRoute` or a `GRPCRoute`.
 //!
 //! A filter that is not served is never skipped: requests of its rule are answered with 500, as Gateway API asks
 //! of custom filters that cannot be resolved. A rule whose regular expression cannot be used is dropped.
@@ -12,11 +12,11 @@ use super::index::Index;
 use super::matches;
 use super::references::{Reference, Resolver};
 use super::regex::Regexes;
-use crate::kinds::{HttpRoute, HttpRouteRule};
+use crate::kinds::{GrpcRoute, GrpcRouteFilter, HttpRoute, HttpRouteFilter, HttpRouteRule, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
-use irongate_config::{BackendRef, RetryPolicy, RouteRule, RouteTimeouts};
+use irongate_config::{BackendRef, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -52,7 +52,8 @@ impl DerefMut for Translator<'_, '_> {
     }
 }
 
-pub(super) fn translate<'r>(
+/// Translates the rules of an `HTTPRoute`.
+pub(super) fn of_http<'r>(
     object: &'r Object<HttpRoute>,
     index: &Index<'r>,
     backends: &mut Backends<'r>,
@@ -60,24 +61,119 @@ pub(super) fn translate<'r>(
     problems: &mut UnplacedProblems,
 ) -> Outcome {
     let resolver = Resolver::new(object, index, backends, problems);
-    let mut translator = Translator { resolver, regexes };
-    let at = At::Root.field("spec");
-    let at = at.field("rules");
-    let mut outcome = Outcome::default();
-    let (mut dropped, mut failing) = (Vec::new(), Vec::new());
-    for (place, rule) in object.body.spec.rules.iter().enumerate() {
-        match translator.rule(rule, &at.index(place)) {
-            Rule::Whole(rule) => outcome.rules.push(Arc::new(RouteRule { place, ..rule })),
-            Rule::Failing(rule) => {
-                outcome.rules.push(Arc::new(RouteRule { place, ..rule }));
-                failing.push(place.to_string());
+    let translator = Translator { resolver, regexes };
+    translator.outcome(&object.body.spec.rules, |translator, rule, at| {
+        let matches = matches::of_http(translator, &rule.matches, &at.field("matches"));
+        let backends = rule.backend_refs.iter().map(|backend| BackendParts {
+            reference: Reference::of_backend(backend),
+            weight: backend.weight,
+            filters: backend.filters.iter().collect(),
+        });
+        let parts = Parts {
+            name: rule.name.clone(),
+            filters: rule.filters.iter().collect(),
+            backends: backends.collect(),
+            timeouts: timeouts(rule),
+            retry: retry(rule),
+        };
+        translator.rule(matches, parts, at)
+    })
+}
+
+/// Translates the rules of a `GRPCRoute`.
+pub(super) fn of_grpc<'r>(
+    object: &'r Object<GrpcRoute>,
+    index: &Index<'r>,
+    backends: &mut Backends<'r>,
+    regexes: &mut Regexes<'r>,
+    problems: &mut UnplacedProblems,
+) -> Outcome {
+    let resolver = Resolver::new(object, index, backends, problems);
+    let translator = Translator { resolver, regexes };
+    translator.outcome(&object.body.spec.rules, |translator, rule, at| {
+        let matches = matches::of_grpc(translator, &rule.matches, &at.field("matches"));
+        let backends = rule.backend_refs.iter().map(|backend| BackendParts {
+            reference: Reference::of_grpc(backend),
+            weight: backend.weight,
+            filters: backend.filters.iter().map(|GrpcRouteFilter(filter)| filter).collect(),
+        });
+        let parts = Parts {
+            name: rule.name.clone(),
+            filters: rule.filters.iter().map(|GrpcRouteFilter(filter)| filter).collect(),
+            backends: backends.collect(),
+            timeouts: RouteTimeouts::default(),
+            retry: None,
+        };
+        translator.rule(matches, parts, at)
+    })
+}
+
+fn timeouts(rule: &HttpRouteRule) -> RouteTimeouts {
+    rule.timeouts.as_ref().map_or_else(RouteTimeouts::default, |timeouts| RouteTimeouts {
+        request: timeouts.request.map(|duration| duration.0),
+        backend_request: timeouts.backend_request.map(|duration| duration.0),
+    })
+}
+
+fn retry(rule: &HttpRouteRule) -> Option<RetryPolicy> {
+    rule.retry.as_ref().map(|retry| RetryPolicy {
+        // The API leaves it to implementations how often when only codes are named: once.
+        attempts: retry.attempts.unwrap_or(1),
+        codes: retry.codes.clone(),
+        backoff: retry.backoff.map(|duration| duration.0),
+    })
+}
+
+/// A rule, apart from its matches, whatever kind of route it stands in.
+struct Parts<'r> {
+    name: Option<Text>,
+    filters: Vec<&'r HttpRouteFilter>,
+    backends: Vec<BackendParts<'r>>,
+    timeouts: RouteTimeouts,
+    retry: Option<RetryPolicy>,
+}
+
+struct BackendParts<'r> {
+    reference: Reference<'r>,
+    weight: u32,
+    filters: Vec<&'r HttpRouteFilter>,
+}
+
+/// What became of one rule.
+enum Rule {
+    Whole(RouteRule),
+    /// Its requests are answered with 500.
+    Failing(RouteRule),
+    /// It cannot be matched.
+    Dropped,
+}
+
+impl<'r> Translator<'_, 'r> {
+    /// Translates rules one after the other.
+    fn outcome<R>(
+        mut self,
+        rules: &'r [R],
+        mut one: impl FnMut(&mut Self, &'r R, &At<'_>) -> Rule,
+    ) -> Outcome {
+        let at = At::Root.field("spec");
+        let at = at.field("rules");
+        let mut outcome = Outcome::default();
+        let (mut dropped, mut failing) = (Vec::new(), Vec::new());
+        for (place, rule) in rules.iter().enumerate() {
+            match one(&mut self, rule, &at.index(place)) {
+                Rule::Whole(rule) => outcome.rules.push(Arc::new(RouteRule { place, ..rule })),
+                Rule::Failing(rule) => {
+                    outcome.rules.push(Arc::new(RouteRule { place, ..rule }));
+                    failing.push(place.to_string());
+                }
+                Rule::Dropped => dropped.push(place.to_string()),
             }
-            Rule::Dropped => dropped.push(place.to_string()),
         }
-    }
-    outcome.unresolved = translator.resolver.unresolved;
-    let count = dropped.len() + failing.len();
-    if count > 0 {
+        outcome.unresolved = self.resolver.unresolved;
+        let count = dropped.len() + failing.len();
+        if count == 0 {
+            return outcome;
+        }
         let mut texts = Vec::new();
         if !dropped.is_empty() {
             let rules = dropped.join(", ");
@@ -91,56 +187,34 @@ pub(super) fn translate<'r>(
             ));
         }
         let message = texts.join(". ");
-        if count == object.body.spec.rules.len() {
+        if count == rules.len() {
             outcome.fault = Some(Fault::new("UnsupportedValue", message));
         } else {
             outcome.partially_invalid = Some(message);
         }
+        outcome
     }
-    outcome
-}
 
-/// What became of one rule.
-enum Rule {
-    Whole(RouteRule),
-    /// Its requests are answered with 500.
-    Failing(RouteRule),
-    /// It cannot be matched.
-    Dropped,
-}
-
-impl<'r> Translator<'_, 'r> {
-    fn rule(&mut self, rule: &'r HttpRouteRule, at: &At<'_>) -> Rule {
-        let matches = matches::translate(self, &rule.matches, &at.field("matches"));
-        let filters = filters::translate(self, &rule.filters, &at.field("filters"));
+    fn rule(&mut self, matches: Option<Vec<RequestMatch>>, parts: Parts<'r>, at: &At<'_>) -> Rule {
+        let Parts { name, filters, backends: references, timeouts, retry } = parts;
+        let filters = filters::translate(self, &filters, &at.field("filters"));
         let mut failing = filters.as_ref().err().copied();
-        let mut backends = Vec::with_capacity(rule.backend_refs.len());
+        let mut backends = Vec::with_capacity(references.len());
         let list = at.field("backendRefs");
-        for (place, backend) in rule.backend_refs.iter().enumerate() {
+        for (place, backend) in references.into_iter().enumerate() {
             let at = list.index(place);
-            let target = self.target(&Reference::of_backend(backend), &at);
+            let target = self.target(&backend.reference, &at);
             match filters::translate(self, &backend.filters, &at.field("filters")) {
                 Ok(filters) => backends.push(BackendRef { weight: backend.weight, target, filters }),
                 Err(other) => failing = Some(failing.map_or(other, |failing| failing.worse(other))),
             }
         }
         let Some(matches) = matches else { return Rule::Dropped };
-        let name = rule.name.clone();
         if let Some(failing) = failing {
             let rule = RouteRule { name, matches, ..RouteRule::default() };
             // Whose reference does not resolve is valid all the same.
             return if failing == Failing::Unresolved { Rule::Whole(rule) } else { Rule::Failing(rule) };
         }
-        let timeouts = rule.timeouts.as_ref().map_or_else(RouteTimeouts::default, |timeouts| RouteTimeouts {
-            request: timeouts.request.map(|duration| duration.0),
-            backend_request: timeouts.backend_request.map(|duration| duration.0),
-        });
-        let retry = rule.retry.as_ref().map(|retry| RetryPolicy {
-            // The API leaves it to implementations how often when only codes are named: once.
-            attempts: retry.attempts.unwrap_or(1),
-            codes: retry.codes.clone(),
-            backoff: retry.backoff.map(|duration| duration.0),
-        });
         let filters = filters.unwrap_or_default();
         Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry })
     }

@@ -1,16 +1,11 @@
-//! What of all that is understood is served. Whatever learns to serve more says so here, and nowhere else.
+//! What goes with what: kinds of routes and protocols of listeners.
 
-use crate::kinds::{HttpRoute, Kind, Protocol, TcpRoute, TlsMode, TlsRoute, UdpRoute};
+use crate::kinds::{GrpcRoute, HttpRoute, Kind, Protocol, TcpRoute, TlsMode, TlsRoute, UdpRoute};
 
-/// Whether routes of a kind are translated.
-pub(super) fn is_kind_served(kind: &str) -> bool {
-    [HttpRoute::KIND, TlsRoute::KIND, TcpRoute::KIND, UdpRoute::KIND].contains(&kind)
-}
-
-/// The kinds of routes that go with a protocol, served or not.
+/// The kinds of routes that go with a protocol.
 pub(super) fn route_kinds(protocol: Protocol, mode: TlsMode) -> &'static [&'static str] {
     match (protocol, mode) {
-        (Protocol::Http | Protocol::Https, _) => &[HttpRoute::KIND, "GRPCRoute"],
+        (Protocol::Http | Protocol::Https, _) => &[HttpRoute::KIND, GrpcRoute::KIND],
         (Protocol::Tls, TlsMode::Passthrough) => &[TlsRoute::KIND],
         (Protocol::Tls, TlsMode::Terminate) => &[TlsRoute::KIND, TcpRoute::KIND],
         (Protocol::Tcp, _) => &[TcpRoute::KIND],
@@ -18,5 +13,6 @@ pub(super) fn route_kinds(protocol: Protocol, mode: TlsMode) -> &'static [&'stat
     }
 }
 
-/// Every kind of route of the API, served or not.
-pub(super) const ROUTE_KINDS: &[&str] = &["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"];
+/// Every kind of route of the API.
+pub(super) const ROUTE_KINDS: &[&str] =
+    &[HttpRoute::KIND, GrpcRoute::KIND, TlsRoute::KIND, TcpRoute::KIND, UdpRoute::KIND];

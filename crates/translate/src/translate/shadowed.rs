@@ -5,12 +5,13 @@
 //! pattern that fits every path, without conditions, hides all prefixes of its host, since patterns come before
 //! prefixes. Each is one look into a map, so that the work grows with the number of matches.
 
-use crate::kinds::{HttpRoute, Kind};
-use crate::problems::UnplacedProblems;
-use crate::resources::{Object, Resources};
+use crate::kinds::{GrpcRoute, HttpRoute, Kind};
+use crate::problems::{Subject, UnplacedProblems};
+use crate::resources::{Origin, Resources};
 use crate::yaml::path::{At, FieldPath};
 use irongate_config::{
-    FieldMatch, HostPattern, Listener, ObjectName, PathMatch, Position, RequestMatch, Severity,
+    FieldMatch, HostPattern, Listener, ObjectName, PathMatch, Position, RequestMatch, RouteKey, RouteKind,
+    Severity,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const EVERYTHING: &[&str] = &[".*", "/.*", "^.*", "^/.*", ".*$", "/.*$", "^.*$",
 /// One match: its route, and the places of its rule and of itself as they were written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Place<'c> {
-    route: &'c ObjectName,
+    route: &'c RouteKey,
     rule: usize,
     request_match: usize,
 }
@@ -58,27 +59,33 @@ pub(super) fn check(listeners: &[Arc<Listener>], resources: &Resources, problems
     if found.is_empty() {
         return;
     }
-    let objects: HashMap<&ObjectName, &Object<HttpRoute>> =
-        resources.http_routes.iter().map(|object| (&object.name, object)).collect();
-    let positions = positions(found.iter().map(|(_, winner)| *winner), &objects, resources);
+    let origins = origins(resources);
+    let positions = positions(found.iter().map(|(_, winner)| *winner), &origins, resources);
     for (place, winner) in found {
-        let Some(object) = objects.get(place.route) else { continue };
+        let RouteKey { kind, name } = place.route;
+        let Some((kind, origin)) = origins.get(&(*kind, name)).copied() else { continue };
         let at_winner = positions.get(&winner).map(|position| format!(" ({position})")).unwrap_or_default();
         let message = format!(
             "never decides anything: {}{at_winner} fits the same requests and always wins",
-            described(&winner, object.name == *winner.route)
+            described(&winner, place.route == winner.route)
         );
         let advice = "Remove one of the two, or tell them apart by another condition.";
         with_place(&place, |at| {
-            problems.push(
-                Severity::Warning,
-                (HttpRoute::KIND, object),
-                at,
-                "Shadowed",
-                (message.as_str(), advice),
-            );
+            let subject = Subject { kind, name, origin };
+            problems.push_about(Severity::Warning, subject, at, "Shadowed", (message.as_str(), advice));
         });
     }
+}
+
+/// The name of a route's kind, and where it was written.
+type Origins<'r> = HashMap<(RouteKind, &'r ObjectName), (&'static str, Origin)>;
+
+fn origins(resources: &Resources) -> Origins<'_> {
+    let http = resources.http_routes.iter();
+    let http = http.map(|one| ((RouteKind::Http, &one.name), (HttpRoute::KIND, one.origin)));
+    let grpc = resources.grpc_routes.iter();
+    let grpc = grpc.map(|one| ((RouteKind::Grpc, &one.name), (GrpcRoute::KIND, one.origin)));
+    http.chain(grpc).collect()
 }
 
 /// Notes for each match of a listener who hides it; `None` for those that win somewhere.
@@ -91,7 +98,7 @@ fn look<'c>(listener: &'c Listener, hidden: &mut BTreeMap<Place<'c>, Option<Plac
     for attached in routes {
         for rule in &attached.route.rules {
             for (request_match, one) in rule.matches.iter().enumerate() {
-                let place = Place { route: &attached.route.key.name, rule: rule.place, request_match };
+                let place = Place { route: &attached.route.key, rule: rule.place, request_match };
                 for host in &attached.hostnames {
                     matches.push((host, one, place));
                     if fits_everything(one) {
@@ -124,7 +131,7 @@ fn fits_everything(one: &RequestMatch) -> bool {
 fn described(winner: &Place<'_>, is_same_route: bool) -> String {
     let Place { route, rule, request_match } = winner;
     let field = format!("spec.rules[{rule}].matches[{request_match}]");
-    if is_same_route { field } else { format!("{field} of {} {route}", HttpRoute::KIND) }
+    if is_same_route { field } else { format!("{field} of {route}") }
 }
 
 fn with_place(place: &Place<'_>, then: impl FnOnce(&At<'_>)) {
@@ -138,20 +145,22 @@ fn with_place(place: &Place<'_>, then: impl FnOnce(&At<'_>)) {
 /// Where the winners are written: each document is read once.
 fn positions<'c>(
     winners: impl Iterator<Item = Place<'c>>,
-    objects: &HashMap<&ObjectName, &Object<HttpRoute>>,
+    origins: &Origins<'_>,
     resources: &Resources,
 ) -> HashMap<Place<'c>, Position> {
     let mut by_document: BTreeMap<u32, Vec<(Place<'c>, FieldPath)>> = BTreeMap::new();
     for winner in winners {
-        if let Some(object) = objects.get(winner.route) {
-            let list = by_document.entry(object.origin.document).or_default();
+        if let Some((_, origin)) = origins.get(&(winner.route.kind, &winner.route.name)) {
+            let list = by_document.entry(origin.document).or_default();
             with_place(&winner, |at| list.push((winner, at.to_path())));
         }
     }
     let mut positions = HashMap::new();
     for (document, list) in by_document {
         let Some(place) = resources.documents.get(document as usize) else { continue };
-        let fields = list.iter().filter_map(|(winner, path)| Some((objects.get(winner.route)?.origin, path)));
+        let fields = list.iter().filter_map(|(winner, path)| {
+            Some((origins.get(&(winner.route.kind, &winner.route.name))?.1, path))
+        });
         let found = place.find(fields);
         positions.extend(list.iter().map(|(winner, _)| *winner).zip(found));
     }

@@ -277,3 +277,18 @@ fn all_cores_share_one_table() {
     shared::<crate::HostTable<u32>>();
     shared::<crate::WeightedChoice>();
 }
+
+#[test]
+fn the_service_of_a_call_decides_before_its_method() {
+    let rules = ["~/[^/]+/SayHelloToEverybody", "~/a/[^/]+", "=/a/Say", "~/[^/]+/Say", "/"];
+    check(
+        &[("*", &rules)],
+        &[
+            ("POST h/a/SayHelloToEverybody", Some((0, 1))),
+            ("POST h/a/Say", Some((0, 2))),
+            ("POST h/b/SayHelloToEverybody", Some((0, 0))),
+            ("POST h/b/Say", Some((0, 3))),
+            ("POST h/b/Other", Some((0, 4))),
+        ],
+    );
+}

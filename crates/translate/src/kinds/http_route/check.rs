@@ -44,7 +44,7 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
     for (index, one) in rule.matches.iter().enumerate() {
         check_match(one, &matches.index(index), checks);
     }
-    http_route_filter::check(&rule.filters, &at.field("filters"), checks);
+    http_route_filter::check(&refs(&rule.filters), &at.field("filters"), checks);
     check_prefix_replacement(rule, at, checks);
     if let Some(timeouts) = &rule.timeouts {
         let is_longer =
@@ -69,10 +69,7 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
         }
     }
     if let Some(persistence) = &rule.session_persistence {
-        let at = at.field("sessionPersistence");
-        persistence.check(&at, checks);
-        let message = "sessions are not served: each request goes to the instance that the balancer picks";
-        checks.warn(&at, "UnsupportedValue", message, "Remove it, or keep no state in the instances.");
+        persistence.check_unserved(&at.field("sessionPersistence"), checks);
     }
     check_backends(rule, at, checks);
 }
@@ -91,8 +88,12 @@ fn check_backends(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
         if backend.weight > 1_000_000 {
             checks.invalid(&at.field("weight"), "must be from 0 to 1000000", "");
         }
-        http_route_filter::check(&backend.filters, &at.field("filters"), checks);
+        http_route_filter::check(&refs(&backend.filters), &at.field("filters"), checks);
     }
+}
+
+fn refs(filters: &[HttpRouteFilter]) -> Vec<&HttpRouteFilter> {
+    filters.iter().collect()
 }
 
 /// A replaced prefix needs a prefix: exactly one match, of that type.
