@@ -19,21 +19,19 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GrpcRoute {
     /// What is wanted.
+    #[serde(default)]
     pub spec: GrpcRouteSpec,
 }
 
 /// What is wanted of a `GRPCRoute`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct GrpcRouteSpec {
     /// Where it attaches.
-    #[serde(default)]
     pub parent_refs: Vec<ParentReference>,
     /// The hosts that it is for; all where none is written.
-    #[serde(default)]
     pub hostnames: Vec<Text>,
     /// Its rules.
-    #[serde(default)]
     pub rules: Vec<GrpcRouteRule>,
     /// Attachment without a parentRef; not offered.
     pub use_default_gateways: Option<IgnoredAny>,
