@@ -19,6 +19,9 @@ use std::time::Duration;
 /// origin may be closing it at this moment.
 const SURELY_OPEN: Duration = Duration::from_secs(1);
 
+/// What a connection of plain bytes counts as that was opened: an answer that is no failure.
+const OPENED: u16 = 200;
+
 /// One core's view of a backend. Kept across snapshots, by key.
 pub(crate) struct CoreBackend {
     pub(crate) live: Arc<LiveBackend>,
@@ -249,6 +252,13 @@ impl Load {
     pub(crate) fn connected(&self, now: Time) {
         let change = self.backend.endpoint(self.index).and_then(|endpoint| endpoint.connect_succeeded(now));
         self.backend.live.note(change, self.index, &self.backend);
+    }
+
+    /// A connection is there of which nothing is known but that it could be opened: that is its answer, and how long it
+    /// took the endpoint's latency. It counts as load until it ends.
+    pub(crate) fn opened(&mut self, now: Time) {
+        self.connected(now);
+        self.answered(now, OPENED);
     }
 
     /// All of the request was sent.

@@ -101,7 +101,7 @@ impl Pump {
 
     /// When it waits: whether for the sink to take bytes, and not for the source to give some.
     pub(crate) fn waits_for_sink(&self) -> bool {
-        self.waits_for_sink
+        self.waits_for_sink && !self.is_done()
     }
 
     /// Moves what can be moved. `Pending`: one of the two is waited for, and the task will be woken.

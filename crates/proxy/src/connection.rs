@@ -10,11 +10,13 @@ use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
 use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
+use crate::proxy_header;
 use crate::snapshot::{PortFacts, PortId};
+use crate::stream;
 use crate::timer::Timer;
 use crate::tls::{self, ClientTls};
 use crate::transport::Transport;
-use irongate_message::{HeadError, HeadParser, Parsed};
+use irongate_message::{HeadError, HeadParser, Parsed, ProxiedAddresses};
 use irongate_telemetry::{ListenerMetrics, Panicked};
 use irongate_traffic::Time;
 use std::cell::Cell;
@@ -39,6 +41,10 @@ pub(crate) struct Client {
     pub(crate) core: Rc<Core>,
     pub(crate) port: PortId,
     pub(crate) address: IpAddr,
+    /// Its port; 0 where a PROXY header told none.
+    pub(crate) source_port: u16,
+    /// What it connected to, where that is not the address that is listened on.
+    pub(crate) destination: Option<SocketAddr>,
     /// The address as text.
     pub(crate) text: Box<str>,
     /// How large the buffer for the next answer begins.
@@ -73,13 +79,55 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     let address = peer.ip().to_canonical();
     let text = text_of(address);
     let flow = Cell::default();
-    let core = core.clone();
-    let client =
-        Client { core, port, address, text, flow, share: None, metrics, tls: None, is_counted: true };
-    if plan.names.is_some() {
+    let is_wildcard = facts.address.ip().is_unspecified();
+    let destination =
+        if is_wildcard && view.snapshot.tells_clients { transport.local_address() } else { None };
+    let client = Client {
+        core: core.clone(),
+        port,
+        address,
+        source_port: peer.port(),
+        destination,
+        text,
+        flow,
+        share: None,
+        metrics,
+        tls: None,
+        is_counted: true,
+    };
+    if facts.options.expects_proxy_header(address) || plan.plain().is_some() {
+        // Boxed: a future that is given to the runtime is moved about.
+        tokio::task::spawn_local(Box::pin(arrive(client, facts, transport)));
+    } else if plan.names.is_some() {
         tokio::task::spawn_local(tls::serve(client, facts, transport));
     } else {
         tokio::task::spawn_local(serve(client, facts, transport));
+    }
+}
+
+/// Serves a connection that may begin with a PROXY header, and whose bytes may be passed on as they come.
+async fn arrive(mut client: Client, facts: Arc<PortFacts>, transport: Transport) {
+    if facts.options.expects_proxy_header(client.address) {
+        let timer = client.core.timers.timer();
+        let deadline = client.core.now().after(facts.options.timeouts.head);
+        match proxy_header::take(&transport, &timer, deadline).await {
+            Ok(addresses) => client.is_for(addresses),
+            Err(reason) => return client.metrics.refused(reason),
+        }
+    }
+    let view = client.core.view();
+    let Some(plan) = view.port(client.port) else { return };
+    if let Some(plan) = plan.plain().cloned() {
+        drop(view);
+        let transport = Rc::new(transport);
+        let reader = Reader::new(transport.clone(), &client.core.buffers);
+        stream::serve(client, facts, transport, reader, plan).await;
+    } else if plan.names.is_some() {
+        drop(view);
+        tls::serve(client, facts, transport).await;
+    } else {
+        drop(view);
+        serve(client, facts, transport).await;
     }
 }
 
@@ -344,12 +392,31 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
 }
 
 impl Client {
+    /// A proxy before us says who the client is.
+    fn is_for(&mut self, told: Option<ProxiedAddresses>) {
+        let Some(ProxiedAddresses { source, destination }) = told else { return };
+        self.address = source.ip().to_canonical();
+        self.source_port = source.port();
+        self.destination = Some(destination);
+        self.text = text_of(self.address);
+    }
+
+    /// The two ends of its connection, for a port that listens at this address.
+    pub(crate) fn addresses(&self, listening: SocketAddr) -> ProxiedAddresses {
+        ProxiedAddresses {
+            source: SocketAddr::new(self.address, self.source_port),
+            destination: self.destination.unwrap_or(listening),
+        }
+    }
+
     /// The same for a copy of one of its requests, which may outlive the connection.
     pub(crate) fn copy(&self) -> Self {
         Self {
             core: self.core.clone(),
             port: self.port,
             address: self.address,
+            source_port: self.source_port,
+            destination: self.destination,
             text: self.text.clone(),
             flow: Cell::default(),
             share: None,

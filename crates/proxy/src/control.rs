@@ -11,9 +11,11 @@ mod threads;
 pub use report::{BackendReport, EndpointReport};
 pub use threads::available_threads;
 
-use crate::listener::{self, Command, CoreHandle, Spread};
+use crate::datagram;
+use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
 use crate::live::{LiveBackend, Shared};
-use crate::snapshot::{PortId, Snapshot, compile, is_spoken};
+use crate::place::{Place, PlaceKind};
+use crate::snapshot::{PortId, Snapshot, compile};
 use irongate_config::{Config, ListenerKey, Problem, Severity};
 use irongate_telemetry::{Panicked, Registry as Metrics};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,10 +61,10 @@ pub struct Proxy {
 /// Which addresses there are, and which of them are open.
 #[derive(Default)]
 struct Ports {
-    ids: HashMap<SocketAddr, PortId>,
-    open: BTreeSet<SocketAddr>,
+    ids: HashMap<Place, PortId>,
+    open: BTreeSet<Place>,
     /// Wanted, but they could not be opened; with whose they are.
-    missing: BTreeMap<SocketAddr, ListenerKey>,
+    missing: BTreeMap<Place, ListenerKey>,
     version: u64,
 }
 
@@ -125,35 +127,34 @@ impl Proxy {
         let version = ports.version;
         let ids = &mut ports.ids;
         let former = self.shared.snapshot.load_full();
-        let (snapshot, mut problems) = compile(config, &self.shared.registry, &former, version, |address| {
+        let (snapshot, mut problems) = compile(config, &self.shared.registry, &former, version, |place| {
             let next = PortId(u32::try_from(ids.len()).unwrap_or(u32::MAX));
-            *ids.entry(address).or_insert(next)
+            *ids.entry(place).or_insert(next)
         });
         // The newest snapshot is there before the first connection to a new socket is.
         drop(self.shared.snapshot.swap(Arc::new(snapshot)));
         self.shared.version.store(version, Ordering::Release);
-        let mut wanted: BTreeMap<SocketAddr, ListenerKey> = BTreeMap::new();
-        for listener in config.listeners.iter().filter(|listener| is_spoken(listener)) {
-            for address in &listener.addresses {
-                wanted.entry(*address).or_insert_with(|| listener.key.clone());
+        let mut wanted: BTreeMap<Place, ListenerKey> = BTreeMap::new();
+        for listener in &config.listeners {
+            for place in Place::of(listener) {
+                wanted.entry(place).or_insert_with(|| listener.key.clone());
             }
         }
-        let gone: Vec<_> =
-            ports.open.iter().filter(|address| !wanted.contains_key(address)).copied().collect();
+        let gone: Vec<_> = ports.open.iter().filter(|place| !wanted.contains_key(place)).copied().collect();
         ports.missing.clear();
-        for (address, listener) in wanted {
-            if ports.open.contains(&address) {
+        for (place, listener) in wanted {
+            if ports.open.contains(&place) {
                 continue;
             }
-            if let Err(error) = self.open(&mut ports, address) {
-                problems.push(unbound(&listener, address, &error));
-                ports.missing.insert(address, listener);
+            if let Err(error) = self.open(&mut ports, place) {
+                problems.push(unbound(&listener, place, &error));
+                ports.missing.insert(place, listener);
             }
         }
         // After the new ones are open: a listener that moves from one interface to all keeps its port served.
-        for address in gone {
-            ports.open.remove(&address);
-            let id = ports.ids[&address];
+        for place in gone {
+            ports.open.remove(&place);
+            let id = ports.ids[&place];
             self.tell_all(|| Command::Close(id));
         }
         problems
@@ -162,7 +163,8 @@ impl Proxy {
     /// The addresses that are open.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).open.iter().copied().collect()
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.open.iter().map(|place| place.address).collect()
     }
 
     /// Client connections that are open now.
@@ -180,8 +182,8 @@ impl Proxy {
             let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
             // What could not be opened before is not opened now.
             ports.missing.clear();
-            for address in std::mem::take(&mut ports.open) {
-                let id = ports.ids[&address];
+            for place in std::mem::take(&mut ports.open) {
+                let id = ports.ids[&place];
                 self.tell_all(|| Command::Close(id));
             }
         }
@@ -213,15 +215,27 @@ impl Proxy {
         }
     }
 
-    fn open(&self, ports: &mut Ports, address: SocketAddr) -> io::Result<()> {
-        let is_ours = ports.open.iter().any(|open| open.port() == address.port());
-        let sockets = listener::bind(address, self.spread.cores.len(), is_ours)?;
-        let id = ports.ids[&address];
+    fn open(&self, ports: &mut Ports, place: Place) -> io::Result<()> {
+        let Place { address, kind } = place;
+        let is_ours =
+            ports.open.iter().any(|open| open.kind == kind && open.address.port() == address.port());
+        let cores = self.spread.cores.len();
+        let id = ports.ids[&place];
+        let sockets: Vec<ListenSocket> = match kind {
+            PlaceKind::Stream => {
+                let sockets = listener::bind(address, cores, is_ours)?.into_iter();
+                sockets.map(|socket| ListenSocket::Stream(Arc::new(socket))).collect()
+            }
+            PlaceKind::Datagram => {
+                let sockets = datagram::bind(address, cores, is_ours)?.into_iter();
+                sockets.map(|socket| ListenSocket::Datagram(Arc::new(socket))).collect()
+            }
+        };
         for (core, socket) in self.spread.cores.iter().zip(sockets) {
             // Failing means that the core has ended, and the process with it.
-            let _ = core.commands.send(Command::Listen(id, Arc::new(socket)));
+            let _ = core.commands.send(Command::Listen(id, socket));
         }
-        ports.open.insert(address);
+        ports.open.insert(place);
         Ok(())
     }
 
@@ -261,16 +275,16 @@ async fn keep_binding(proxy: std::sync::Weak<Proxy>) {
         let Some(proxy) = proxy.upgrade() else { return };
         let mut ports = proxy.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<_> = ports.missing.keys().copied().collect();
-        for address in missing {
-            if proxy.open(&mut ports, address).is_ok() {
-                ports.missing.remove(&address);
-                tracing::info!(%address, "listening now");
+        for place in missing {
+            if proxy.open(&mut ports, place).is_ok() {
+                ports.missing.remove(&place);
+                tracing::info!(address = %place, "listening now");
             }
         }
     }
 }
 
-fn unbound(listener: &ListenerKey, address: SocketAddr, error: &io::Error) -> Problem {
+fn unbound(listener: &ListenerKey, place: Place, error: &io::Error) -> Problem {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "Another program listens there: stop it, or choose another port.",
         io::ErrorKind::PermissionDenied => "Ports below 1024 need the capability CAP_NET_BIND_SERVICE.",
@@ -283,7 +297,7 @@ fn unbound(listener: &ListenerKey, address: SocketAddr, error: &io::Error) -> Pr
         resource: format!("Gateway {}", listener.gateway),
         field: format!("listener {}", listener.section),
         reason: "AddressNotUsable",
-        message: format!("cannot listen on {address}: {error}."),
+        message: format!("cannot listen on {place}: {error}."),
         advice: advice.to_owned(),
     }
 }

@@ -10,11 +10,14 @@ mod duplex;
 mod extras;
 mod grpc_web;
 mod relay;
+
+mod tunnel;
 pub(crate) mod websocket;
 
 pub(crate) use admit::Work;
 pub(crate) use attempt::forward;
 use extras::Extras;
+pub(crate) use tunnel::Tunnel;
 
 use crate::body::{Sink, Source};
 use crate::connection::Client;

@@ -45,6 +45,10 @@ pub(crate) enum Failure {
     BodyStalled,
     /// The origin stopped taking the body, or stopped sending its own.
     UpstreamStalled,
+    /// Nothing moved in a tunnel for too long.
+    TunnelIdle,
+    /// It was ended from our side before it was over: by the end of a drain, or a panic.
+    Stopped,
     /// The client's body is malformed.
     BadBody(&'static str),
     /// The client went away.
@@ -73,9 +77,9 @@ impl Failure {
             | Self::BadAnswer(_)
             | Self::AnswerBroken(_)
             | Self::AnswerReset(_) => 502,
-            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => 504,
+            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled | Self::TunnelIdle => 504,
             Self::BadBody(_) => 400,
-            Self::ClientGone | Self::ClientStalled => 0,
+            Self::ClientGone | Self::ClientStalled | Self::Stopped => 0,
         }
     }
 
@@ -114,6 +118,8 @@ impl Failure {
             Self::AttemptTimeout => "backend_timeout",
             Self::BodyStalled => "body_stalled",
             Self::UpstreamStalled => "upstream_stalled",
+            Self::TunnelIdle => "tunnel_idle",
+            Self::Stopped => "stopped",
             Self::ClientGone => "client_gone",
             Self::ClientStalled => "client_stalled",
         })
@@ -143,11 +149,11 @@ impl Failure {
             | Self::BadAnswer(_)
             | Self::AnswerBroken(_)
             | Self::AnswerReset(_) => "The backend did not give a valid answer.",
-            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled => {
+            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled | Self::TunnelIdle => {
                 "The backend did not answer in time."
             }
             Self::BadBody(_) => "The request's body is malformed.",
-            Self::ClientGone | Self::ClientStalled => "",
+            Self::ClientGone | Self::ClientStalled | Self::Stopped => "",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::connection;
 use crate::core::{Core, supervised};
+use crate::datagram;
 use crate::live::LiveBackend;
 use crate::snapshot::PortId;
 use irongate_traffic::EndpointLoad;
@@ -10,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,10 +30,19 @@ const ACCEPTED_A_TURN: i32 = 64;
 /// The load of the endpoints that a core knows, by backend.
 pub(crate) type CoreReport = Vec<(Arc<LiveBackend>, Vec<EndpointLoad>)>;
 
+/// A core's socket of a port.
+#[derive(Clone)]
+pub(crate) enum ListenSocket {
+    /// TCP.
+    Stream(Arc<TcpListener>),
+    /// UDP.
+    Datagram(Arc<UdpSocket>),
+}
+
 /// What a core is told by others.
 pub(crate) enum Command {
-    /// Accept here from now on.
-    Listen(PortId, Arc<TcpListener>),
+    /// Serve what comes here from now on.
+    Listen(PortId, ListenSocket),
     /// Accept what has come, then no more.
     Close(PortId),
     /// A connection that another core accepted; it is counted from then on.
@@ -73,7 +83,7 @@ pub(crate) fn bind(address: SocketAddr, cores: usize, is_ours: bool) -> io::Resu
 }
 
 /// EAFNOSUPPORT: the kernel has no IPv6. All interfaces are then those of IPv4.
-const NO_IPV6: i32 = 97;
+pub(crate) const NO_IPV6: i32 = 97;
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, true)?;
@@ -149,15 +159,15 @@ impl Spread {
     }
 }
 
-/// The accept loops of a core.
+/// Those who serve the ports of a core.
 #[derive(Default)]
 pub(crate) struct Listeners {
     loops: RefCell<HashMap<PortId, Rc<Closing>>>,
 }
 
-/// Tells an accept loop to end.
+/// Tells whoever serves a port to end.
 #[derive(Default)]
-struct Closing {
+pub(crate) struct Closing {
     begun: Cell<bool>,
     notify: Notify,
 }
@@ -167,15 +177,32 @@ impl Closing {
         self.begun.set(true);
         self.notify.notify_one();
     }
+
+    /// Ready when it has begun.
+    pub(crate) async fn wait(&self) {
+        if !self.begun.get() {
+            self.notify.notified().await;
+        }
+    }
 }
 
 impl Listeners {
-    pub(crate) fn listen(&self, core: &Rc<Core>, port: PortId, listener: Arc<TcpListener>) {
+    pub(crate) fn listen(&self, core: &Rc<Core>, port: PortId, socket: ListenSocket) {
         let closing = Rc::<Closing>::default();
         if let Some(old) = self.loops.borrow_mut().insert(port, closing.clone()) {
             old.begin();
         }
         let core = core.clone();
+        let listener = match socket {
+            ListenSocket::Stream(listener) => listener,
+            ListenSocket::Datagram(socket) => {
+                tokio::task::spawn_local(async move {
+                    let serving = |core| datagram::serve(core, port, socket.try_clone(), closing.clone());
+                    supervised(core, "a port of datagrams", serving).await;
+                });
+                return;
+            }
+        };
         tokio::task::spawn_local(async move {
             let accepting = |core| accept_loop(core, port, listener.try_clone(), closing.clone());
             supervised(core.clone(), "an accept loop", accepting).await;
@@ -183,7 +210,7 @@ impl Listeners {
         });
     }
 
-    /// Ends the port's accept loop, once it has taken what is in its queue.
+    /// Ends the serving of a port, once what is in its queue has been taken.
     pub(crate) fn close(&self, port: PortId) {
         if let Some(closing) = self.loops.borrow_mut().remove(&port) {
             closing.begin();

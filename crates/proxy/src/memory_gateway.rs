@@ -41,8 +41,8 @@ impl MemoryGateway {
         let (commands, _) = unbounded_channel();
         let handle = CoreHandle { commands, connections: AtomicUsize::new(0) };
         shared.set_spread(Arc::new(Spread { cores: vec![handle] }));
-        let (snapshot, problems) = compile(config, &shared.registry, &Snapshot::default(), 1, |address| {
-            PortId(address.port().into())
+        let (snapshot, problems) = compile(config, &shared.registry, &Snapshot::default(), 1, |place| {
+            PortId(place.address.port().into())
         });
         shared.snapshot.store(Arc::new(snapshot));
         shared.version.store(1, Ordering::Release);

@@ -6,8 +6,10 @@
 //! Parts that did not change are those of the snapshot before: nothing in them says to which snapshot they belong.
 
 mod compile;
+mod streams;
 
-pub(crate) use compile::{compile, is_spoken};
+pub(crate) use compile::compile;
+pub(crate) use streams::{StreamPlan, StreamRoutes};
 
 use crate::core::Core;
 use crate::live::LiveBackend;
@@ -34,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) ports: HashMap<PortId, Arc<PortPlan>, foldhash::fast::RandomState>,
     /// Those that are in use, by [`LiveBackend::slot`].
     pub(crate) backends: Vec<Option<Arc<LiveBackend>>>,
+    /// Whether any backend wants to be told who the client is, in PROXY headers.
+    pub(crate) tells_clients: bool,
     /// In the order of the configuration, for the next compile.
     listeners: Vec<Arc<ListenerPlan>>,
 }
@@ -77,6 +81,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) protocol: ListenerProtocol,
     /// How TLS ends here, if it does.
     pub(crate) tls: Option<Arc<ServerPlan>>,
+    /// What is passed on as it comes; `None`: nothing is.
+    pub(crate) streams: Option<StreamRoutes>,
 }
 
 /// Where requests are counted together: each core's handle, taken when its first one comes.
@@ -145,6 +151,11 @@ impl PortPlan {
         &self.listeners[0].unmatched
     }
 
+    /// Where everything goes, if the port carries plain bytes or datagrams.
+    pub(crate) fn plain(&self) -> Option<&Arc<StreamPlan>> {
+        self.listeners.first()?.streams.as_ref()?.plain()
+    }
+
     /// The listener for a host, in lower case and without a port: the one with the most specific hostname.
     pub(crate) fn listener(&self, host: &[u8]) -> Option<&ListenerPlan> {
         self.hosts.find(host).map(|&index| &*self.listeners[index])
@@ -160,8 +171,13 @@ impl PortPlan {
         let listener = self.tls_listener(name)?;
         match (listener.protocol, &listener.tls) {
             (ListenerProtocol::Https, tls) => Some(TlsUse::Http(tls.clone()?)),
-            (_, Some(tls)) => Some(TlsUse::Stream(listener.clone(), tls.clone())),
-            (_, None) => Some(TlsUse::Passthrough(listener.clone())),
+            (_, tls) => {
+                let plan = listener.streams.as_ref()?.find(name.unwrap_or_default().as_bytes())?.clone();
+                Some(match tls {
+                    Some(tls) => TlsUse::Stream(plan, tls.clone()),
+                    None => TlsUse::Passthrough(plan),
+                })
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -96,6 +96,56 @@ impl Transport {
         }
     }
 
+    /// Looks at what has come without taking it, until `look` says how many of these bytes are to be taken; the rest
+    /// stays for [`poll_read`](Self::poll_read). An error if the peer ends before that.
+    pub(crate) fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        space: &mut [u8],
+        mut look: impl FnMut(&[u8]) -> Option<usize>,
+    ) -> Poll<io::Result<()>> {
+        match &self.stream {
+            Stream::Tcp(stream) => {
+                let stream = &*stream.borrow();
+                let mut take = || {
+                    let seen = rustix::net::recv(stream, &mut *space, RecvFlags::PEEK)?.1;
+                    match look(&space[..seen]) {
+                        Some(length) => {
+                            Ok(rustix::net::recv(stream, &mut space[..length], RecvFlags::empty())?.1)
+                        }
+                        None if seen == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                        None => Err(io::ErrorKind::WouldBlock.into()),
+                    }
+                };
+                loop {
+                    match stream.try_io(Interest::READABLE, &mut take) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                        taken => return Poll::Ready(taken.map(|_| ())),
+                    }
+                    if is_read_closed(stream) {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    ready!(stream.poll_read_ready(cx))?;
+                }
+            }
+            // What is looked at comes before TLS.
+            Stream::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            #[cfg(feature = "memory")]
+            Stream::Memory(stream) => stream.poll_take(cx, space, look),
+        }
+    }
+
+    /// Our address of it, where it has one.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.borrow().local_addr().ok(),
+            Stream::Tls(_) => None,
+            #[cfg(feature = "memory")]
+            Stream::Memory(_) => None,
+        }
+    }
+
     /// Ready when a read would probably not wait: bytes, the end, or an error have come.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.stream {
@@ -116,9 +166,7 @@ impl Transport {
             Stream::Tcp(stream) => !is_readable(&stream.borrow()),
             Stream::Tls(stream) => stream.is_quiet(),
             #[cfg(feature = "memory")]
-            Stream::Memory(stream) => {
-                stream.poll_readable(&Context::from_waker(std::task::Waker::noop())).is_pending()
-            }
+            Stream::Memory(stream) => stream.poll_readable(&Context::from_waker(Waker::noop())).is_pending(),
         }
     }
 
@@ -212,6 +260,13 @@ fn poll_io(
             false => stream.poll_write_ready(cx),
         })?;
     }
+}
+
+/// Whether the peer is known to have ended its direction: what has come is all that will.
+fn is_read_closed(stream: &TcpStream) -> bool {
+    let mut ready = std::pin::pin!(stream.ready(Interest::READABLE));
+    let ready = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }
 
 /// Whether the stream is known to have something to read.

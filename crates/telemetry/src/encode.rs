@@ -1,6 +1,8 @@
 //! What is counted, as OpenMetrics text. Names and labels are part of what users build on: a change here is
 //! a change for them.
 
+mod streams;
+
 use crate::exchange::GRPC_CODES;
 use crate::histogram::HistogramReading;
 use crate::process::Process;
@@ -42,6 +44,7 @@ impl Collector for Scrape {
         requests(&mut writer, &self.registry.requests.all(now))?;
         exchanges(&mut writer, &self.registry.exchanges.all(now))?;
         failures(&mut writer, &self.registry)?;
+        streams::streams(&mut writer, &self.registry.streams.all(now))?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry.backends.all(now))?;
         health(&mut writer, &self.registry)?;

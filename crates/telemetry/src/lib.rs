@@ -30,6 +30,7 @@ mod registry;
 mod request;
 mod series;
 mod status;
+mod stream;
 mod window;
 
 pub use backend::{BackendHealth, BackendMetrics};
@@ -43,4 +44,5 @@ pub use reason::Reason;
 pub use registry::{CONTENT_TYPE, CoreMetrics, Panicked, Registry, ReloadPhases};
 pub use request::{RequestLabels, RequestMetrics, RequestRecord};
 pub use series::{Metrics, RETENTION, Series};
+pub use stream::StreamMetrics;
 pub use window::Window;

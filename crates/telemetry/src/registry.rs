@@ -3,7 +3,7 @@
 use crate::series::{CoreTotals, Family};
 use crate::{
     BackendHealth, BackendMetrics, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
-    ListenerMetrics, RequestLabels, RequestMetrics, Series, encode, process,
+    ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +24,7 @@ pub struct Registry {
     pub(crate) listeners: Family<ListenerMetrics>,
     pub(crate) backends: Family<BackendMetrics>,
     pub(crate) endpoints: Family<EndpointMetrics>,
+    pub(crate) streams: Family<StreamMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
@@ -103,6 +104,7 @@ impl Registry {
             listeners: Family::new(cores),
             backends: Family::new(cores),
             endpoints: Family::new(cores),
+            streams: Family::new(cores),
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
@@ -144,6 +146,13 @@ impl Registry {
     #[must_use]
     pub fn cores(&self) -> usize {
         self.totals.len()
+    }
+
+    /// What is counted of the connections or sessions of one listener, route and backend that carry plain bytes or
+    /// datagrams, for all cores.
+    #[must_use]
+    pub fn streams(&self, labels: &RequestLabels) -> Arc<Series<StreamMetrics>> {
+        self.streams.series(labels, self.now(), || ())
     }
 
     /// The same handles for one core, from 0.

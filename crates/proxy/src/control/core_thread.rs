@@ -7,13 +7,12 @@
 use super::PAUSE;
 use crate::connection;
 use crate::core::{Core, supervised};
-use crate::listener::{Command, Listeners};
+use crate::listener::{Command, ListenSocket, Listeners};
 use crate::live::Shared;
 use crate::snapshot::PortId;
 use irongate_telemetry::Panicked;
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ struct CoreThread {
     index: usize,
     shared: Arc<Shared>,
     commands: UnboundedReceiver<Command>,
-    open: HashMap<PortId, Arc<TcpListener>>,
+    open: HashMap<PortId, ListenSocket>,
     draining: bool,
     closes_idle: bool,
 }

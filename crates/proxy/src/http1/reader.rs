@@ -22,6 +22,11 @@ impl Reader {
         Self { transport, buffer: Buffer::new(pool), decoder, available: 0 }
     }
 
+    /// Goes on with what was read of a stream already.
+    pub(crate) fn resume(transport: Rc<Transport>, buffer: Buffer) -> Self {
+        Self { transport, buffer, decoder: BodyDecoder::new(BodyLength::Empty), available: 0 }
+    }
+
     /// Reads into a buffer of this size when bytes come next, as far as its share allows.
     pub(crate) fn start_with(&mut self, size: Size, share: Option<Rc<Share>>) {
         self.buffer.start_with(size);

@@ -162,7 +162,9 @@ impl Sink for Writer {
                 &data[..data.len().min(usize::try_from(self.left).unwrap_or(usize::MAX))]
             }
         };
-        let taken = if data.len() <= COPIED && self.waiting.len() - self.sent + data.len() <= WAITING {
+        // In a tunnel there is nothing to wait for: all that came is here, and no memory is held between two pieces.
+        let copies = !self.ends_stream && data.len() <= COPIED;
+        let taken = if copies && self.waiting.len() - self.sent + data.len() <= WAITING {
             self.waiting.extend_from_slice(data);
             data.len()
         } else {

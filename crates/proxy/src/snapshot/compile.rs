@@ -5,10 +5,11 @@ use super::{
     Snapshot,
 };
 use crate::live::{LiveBackend, Registry};
+use crate::place::Place;
 use crate::tls::ServerNames;
 use irongate_config::{
-    AttachedRoute, BackendKey, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerKey,
-    ListenerProtocol, Problem, RouteRule, Severity,
+    AttachedRoute, BackendKey, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerKey, Problem,
+    RouteRule, Severity,
 };
 use irongate_message::HeadLimits;
 use irongate_telemetry::RequestLabels;
@@ -27,36 +28,28 @@ pub(crate) fn compile(
     registry: &Registry,
     former: &Snapshot,
     version: u64,
-    mut port_id: impl FnMut(SocketAddr) -> PortId,
+    mut port_id: impl FnMut(Place) -> PortId,
 ) -> (Snapshot, Vec<Problem>) {
     let mut compiler = Compiler::new(config, registry, former);
     let mut problems = Vec::new();
-    let mut by_address: BTreeMap<SocketAddr, Vec<Arc<ListenerPlan>>> = BTreeMap::new();
+    let mut by_address: BTreeMap<Place, Vec<Arc<ListenerPlan>>> = BTreeMap::new();
     let mut listeners = Vec::with_capacity(config.listeners.len());
     for listener in &config.listeners {
-        if !is_spoken(listener) {
-            problems.push(unspoken(listener));
-            continue;
-        }
         let plan = compiler.listener(listener);
         problems.extend(plan.problems.iter().cloned());
-        for address in &listener.addresses {
-            by_address.entry(*address).or_default().push(plan.clone());
+        for place in Place::of(listener) {
+            by_address.entry(place).or_default().push(plan.clone());
         }
         listeners.push(plan);
     }
     registry.servers.retain(&config.listeners);
     let mut ports = HashMap::default();
-    for (address, listeners) in by_address {
-        let id = port_id(address);
-        ports.insert(id, port(address, listeners, former.ports.get(&id)));
+    for (place, listeners) in by_address {
+        let id = port_id(place);
+        ports.insert(id, port(place.address, listeners, former.ports.get(&id)));
     }
-    (Snapshot { version, ports, backends: compiler.backends, listeners }, problems)
-}
-
-/// Whether a listener's protocol is spoken: nothing listens for another.
-pub(crate) fn is_spoken(listener: &Listener) -> bool {
-    matches!(listener.protocol, ListenerProtocol::Http | ListenerProtocol::Https)
+    let tells_clients = config.backends.values().any(|backend| backend.options.proxy_protocol.is_some());
+    (Snapshot { version, ports, backends: compiler.backends, tells_clients, listeners }, problems)
 }
 
 /// One address; `listeners` is never empty.
@@ -97,8 +90,8 @@ fn port(
 /// The rules of a listener that are compiled, by the address of what they were made from.
 type Rules<'f> = HashMap<*const RouteRule, &'f Arc<RulePlan>, foldhash::fast::RandomState>;
 
-struct Compiler<'f> {
-    registry: &'f Registry,
+pub(super) struct Compiler<'f> {
+    pub(super) registry: &'f Registry,
     by_key: HashMap<&'f BackendKey, Arc<LiveBackend>, foldhash::fast::RandomState>,
     backends: Vec<Option<Arc<LiveBackend>>>,
     former: HashMap<&'f ListenerKey, &'f Arc<ListenerPlan>>,
@@ -120,6 +113,11 @@ impl<'f> Compiler<'f> {
         }
         let former = former.listeners.iter().map(|plan| (&plan.source.key, plan)).collect();
         Self { registry, by_key, backends, former, none: "".into() }
+    }
+
+    /// The live backend with this key.
+    pub(super) fn live(&self, key: &BackendKey) -> Option<Arc<LiveBackend>> {
+        self.by_key.get(key).cloned()
     }
 
     fn lane(&self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {
@@ -164,8 +162,9 @@ impl<'f> Compiler<'f> {
         let unmatched = self.lane(&label, &self.none, &self.none);
         let mut problems: Vec<_> = left_out.iter().map(uncompiled).collect();
         let tls = self.registry.servers.plan(listener, &mut problems);
+        let streams = self.streams(listener);
         let (source, protocol) = (listener.clone(), listener.protocol);
-        Arc::new(ListenerPlan { source, table, left_out, problems, rules, unmatched, protocol, tls })
+        Arc::new(ListenerPlan { source, table, left_out, problems, rules, unmatched, protocol, tls, streams })
     }
 
     fn rule(&self, rule: &RouteRule, listener: &Arc<str>, route: &Arc<str>) -> Arc<RulePlan> {
@@ -243,18 +242,6 @@ fn are_matched_alike(former: &[AttachedRoute], routes: &[AttachedRoute]) -> bool
 impl ExtrasPlan {
     fn is_empty(&self) -> bool {
         self.cors.is_none() && self.mirrors.is_empty()
-    }
-}
-
-fn unspoken(listener: &Listener) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        position: None,
-        resource: format!("Gateway {}", listener.key.gateway),
-        field: format!("listener {}", listener.key.section),
-        reason: "UnsupportedProtocol",
-        message: format!("{:?} is not spoken: nothing listens there.", listener.protocol),
-        advice: "The other listeners are not affected.".to_owned(),
     }
 }
 

@@ -5,7 +5,9 @@ use super::hello::{Hello, HelloReader, NoHello};
 use super::names::TlsUse;
 use super::stream::TlsStream;
 use crate::connection::{self, Client};
-use crate::snapshot::{ListenerPlan, PortFacts, PortPlan};
+use crate::http1::Reader;
+use crate::snapshot::{ListenerPlan, PortFacts, PortPlan, StreamPlan};
+use crate::stream;
 use crate::timer::Timer;
 use crate::transport::Transport;
 use irongate_config::ClientValidation;
@@ -14,6 +16,7 @@ use irongate_traffic::Time;
 use rustls::{CertificateError, Error, HandshakeKind};
 use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -39,7 +42,10 @@ pub(crate) async fn serve(client: Client, facts: Arc<PortFacts>, transport: Tran
     drop(timer);
     match accepted {
         Ok(Accepted::Http(transport, tls)) => connection::serve_tls(client, facts, transport, tls).await,
-        Ok(Accepted::Stream(..) | Accepted::Passthrough(..)) | Err(None) => {}
+        Ok(Accepted::Stream(transport, reader, plan)) => {
+            stream::serve(client, facts, transport, reader, plan).await;
+        }
+        Err(None) => {}
         Err(Some(refusal)) => {
             client.metrics.refused(Reason::new(refusal));
             client.core.shared.note_handshake(refusal, &client.text, &facts.label);
@@ -51,12 +57,8 @@ pub(crate) async fn serve(client: Client, facts: Arc<PortFacts>, transport: Tran
 enum Accepted {
     /// HTTP over TLS.
     Http(Transport, ClientTls),
-    /// Bytes over TLS, which the listener's routes say where to send.
-    #[expect(dead_code, reason = "its routes are not served yet")]
-    Stream(Transport, Arc<ListenerPlan>, Option<Box<str>>),
-    /// Bytes that are passed on; those that came first were read.
-    #[expect(dead_code, reason = "its routes are not served yet")]
-    Passthrough(Transport, Arc<ListenerPlan>, Option<Box<str>>, crate::buffer::Buffer),
+    /// Bytes that are passed on: those inside of TLS that ends here, or the client's own, of which the first were read.
+    Stream(Rc<Transport>, Reader, Arc<StreamPlan>),
 }
 
 /// Reads the first message, finds who is to answer it, and has TLS begin where it ends here.
@@ -96,10 +98,16 @@ async fn accept(
         })?
     };
     match found {
-        TlsUse::Passthrough(listener) => Ok(Accepted::Passthrough(transport, listener, name, hello.read)),
-        TlsUse::Stream(listener, plan) => {
+        TlsUse::Passthrough(plan) => {
+            let transport = Rc::new(transport);
+            let reader = Reader::resume(transport.clone(), hello.read);
+            Ok(Accepted::Stream(transport, reader, plan))
+        }
+        TlsUse::Stream(streams, plan) => {
             let stream = shake_hands(client, timer, deadline, transport, hello, &plan).await?;
-            Ok(Accepted::Stream(stream.into(), listener, name))
+            let transport = Rc::new(Transport::from(stream));
+            let reader = Reader::new(transport.clone(), &core.buffers);
+            Ok(Accepted::Stream(transport, reader, streams))
         }
         TlsUse::Http(plan) => {
             let stream = shake_hands(client, timer, deadline, transport, hello, &plan).await?;

@@ -1,7 +1,7 @@
 //! What becomes of connections to a port of TLS, by the name that their clients ask for (SNI).
 
 use super::ServerPlan;
-use crate::snapshot::ListenerPlan;
+use crate::snapshot::StreamPlan;
 use irongate_config::{HostPattern, ListenerProtocol};
 use irongate_traffic::HostTable;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ pub(crate) struct ServerNames {
 pub(crate) enum TlsUse {
     /// TLS ends here, and HTTP is spoken inside.
     Http(Arc<ServerPlan>),
-    /// TLS ends here, and the stream's bytes are passed on as the listener's routes say.
-    Stream(Arc<ListenerPlan>, Arc<ServerPlan>),
+    /// TLS ends here, and the bytes inside are passed on.
+    Stream(Arc<StreamPlan>, Arc<ServerPlan>),
     /// The client's bytes are passed on as they come.
-    Passthrough(Arc<ListenerPlan>),
+    Passthrough(Arc<StreamPlan>),
 }
 
 impl ServerNames {

@@ -100,6 +100,27 @@ impl MemoryStream {
         Poll::Ready(Ok(length))
     }
 
+    /// Looks at what has come until `look` says how much of it is to be taken. An error if the other end ends before that.
+    pub(crate) fn poll_take(
+        &self,
+        cx: &Context<'_>,
+        space: &[u8],
+        mut look: impl FnMut(&[u8]) -> Option<usize>,
+    ) -> Poll<io::Result<()>> {
+        let mut pipe = self.incoming.borrow_mut();
+        let seen = pipe.bytes.len().min(space.len());
+        if let Some(length) = look(&pipe.bytes.make_contiguous()[..seen]) {
+            pipe.bytes.drain(..length);
+            pipe.writer.take().into_iter().for_each(Waker::wake);
+            return Poll::Ready(Ok(()));
+        }
+        if pipe.ended || pipe.broken {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        pipe.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Ready when a read would not wait.
     pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
         let mut pipe = self.incoming.borrow_mut();

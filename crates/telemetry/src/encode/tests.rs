@@ -57,6 +57,38 @@ fn check(registry: &Arc<Registry>, family: &str, expected: &[&str]) {
 }
 
 #[test]
+fn streams_are_summed_over_the_cores() {
+    let registry = Registry::new(2);
+    let series = registry.streams(&labels("db"));
+    let unused = registry.streams(&labels("unused"));
+    let (first, second) = (series.core(0), series.core(1));
+    first.begun();
+    second.begun();
+    first.received(10);
+    second.received_datagram(5);
+    second.sent_datagram(7);
+    second.dropped(Reason::new("upstream_full"));
+    first.ended(300, Some(Reason::new("client_gone")));
+    let labels = format!("{LISTENER},route=\"HTTPRoute default/db\",{BACKEND}");
+    for (family, value) in [
+        ("irongate_streams_total", "2"),
+        ("irongate_streams_active", "1"),
+        ("irongate_stream_received_bytes_total", "15"),
+        ("irongate_stream_sent_bytes_total", "7"),
+        ("irongate_datagrams_received_total", "1"),
+        ("irongate_datagrams_sent_total", "1"),
+        ("irongate_stream_duration_seconds_count", "1"),
+    ] {
+        check(&registry, family, &[&format!("{family}{{{labels}}} {value}")]);
+    }
+    let failed = format!("irongate_stream_failures_total{{{labels},reason=\"client_gone\"}} 1");
+    check(&registry, "irongate_stream_failures_total", &[&failed]);
+    let dropped = format!("irongate_datagrams_dropped_total{{{labels},reason=\"upstream_full\"}} 1");
+    check(&registry, "irongate_datagrams_dropped_total", &[&dropped]);
+    drop(unused);
+}
+
+#[test]
 fn requests_are_summed_over_the_cores() {
     let registry = Registry::new(2);
     serve(&registry, "shop", 0, 200, 1_000, None);

@@ -45,7 +45,7 @@ impl World {
     /// Compiles what is configured now; gives what ran before.
     fn next(&mut self) -> Snapshot {
         let version = self.running.version + 1;
-        let port_id = |address: SocketAddr| PortId(address.port().into());
+        let port_id = |place: Place| PortId(place.address.port().into());
         let registry = &self.shared.registry;
         let (next, problems) = compile(&self.config, registry, &self.running, version, port_id);
         assert!(problems.is_empty(), "{problems:?}");
@@ -82,7 +82,7 @@ fn listener(section: &str, port: u16, routes: Vec<AttachedRoute>) -> Arc<Listene
     Arc::new(Listener {
         key: ListenerKey { gateway: name("gw"), set: None, section: section.into() },
         addresses: vec![([127, 0, 0, 1], port).into()],
-        protocol: ListenerProtocol::Http,
+        protocol: irongate_config::ListenerProtocol::Http,
         hostname: HostPattern::Any,
         options: Arc::default(),
         tls: None,

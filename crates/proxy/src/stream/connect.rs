@@ -1,0 +1,86 @@
+//! A connection to an endpoint of a backend; to another one where that fails.
+
+use crate::backend::{CoreBackend, Held, Load};
+use crate::connection::Client;
+use crate::failure::Failure;
+use crate::proxy_header;
+use crate::snapshot::PortFacts;
+use crate::timer::Timer;
+use crate::transport::Transport;
+use irongate_traffic::{
+    AttemptFailure, Begin, Decision, EndpointIndex, Outcome, PickRequest, RequestFacts, Time,
+    connect_timeout, decide,
+};
+use smallvec::SmallVec;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+
+/// Connects; nothing was sent yet, so that other endpoints are tried as long as there are any, within the bounds that
+/// requests have.
+pub(super) async fn connect<'b>(
+    client: &Client,
+    facts: &PortFacts,
+    timer: &Timer,
+    backend: &'b Rc<CoreBackend>,
+) -> Result<(Rc<Transport>, Load, Held<'b>), Failure> {
+    let core = &client.core;
+    let mut tried: SmallVec<[EndpointIndex; 4]> = SmallVec::new();
+    let mut now = core.now();
+    for tries in 1.. {
+        let request = PickRequest { random: core.random(), tried: &tried, replayable: true };
+        let picked = backend.pick(now, &request).ok_or(Failure::NoEndpoint)?;
+        if picked.panic {
+            backend.metrics.panicked();
+        }
+        let mut load = backend.begin(&picked, now, Begin::Whole);
+        if !tried.contains(&picked.index) {
+            tried.push(picked.index);
+        }
+        let Some(address) = backend.address(picked.index) else { return Err(Failure::NoEndpoint) };
+        let other_endpoint = backend.has_other(&tried);
+        let until = now.after(connect_timeout(backend.options().connect_timeout, other_endpoint));
+        let header = proxy_header::header(backend.options().proxy_protocol, client, facts.address);
+        let connected = open(timer, until, address, &header).await;
+        now = core.now();
+        let failure = match connected {
+            Ok(transport) => {
+                load.opened(now);
+                return Ok((Rc::new(transport), load, Held::opened(&backend.metrics)));
+            }
+            Err(failure) => failure,
+        };
+        backend.metrics.connect_failed();
+        load.end(now, Outcome::ConnectFailed);
+        let facts = RequestFacts {
+            idempotent: true,
+            replayable: true,
+            answer_started: false,
+            tries,
+            other_endpoint,
+            doubted: false,
+        };
+        let again = decide(AttemptFailure::Connect, &facts, None, core.random());
+        if again == Decision::GiveUp || !backend.try_retry(now) {
+            return Err(failure);
+        }
+    }
+    // The bound on tries ends the loop long before its numbers do.
+    Err(Failure::ConnectFailed)
+}
+
+/// Opens a connection and sends what it has to begin with.
+async fn open(timer: &Timer, until: Time, address: SocketAddr, header: &[u8]) -> Result<Transport, Failure> {
+    let mut opening = pin!(async {
+        let transport = Transport::connect(address).await?;
+        let mut left = header;
+        std::future::poll_fn(|cx| proxy_header::poll_send(&transport, cx, &mut left)).await?;
+        io::Result::Ok(transport)
+    });
+    match timer.within(until, |cx| opening.as_mut().poll(cx)).await {
+        Ok(Ok(transport)) => Ok(transport),
+        Ok(Err(_)) => Err(Failure::ConnectFailed),
+        Err(_) => Err(Failure::ConnectTimeout),
+    }
+}
