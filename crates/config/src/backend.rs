@@ -60,7 +60,8 @@ pub struct Backend {
     pub key: BackendKey,
     /// Where its instances are found.
     pub endpoints: Endpoints,
-    /// How TLS is begun with them; `None`: cleartext. What is spoken inside is the key's protocol.
+    /// How TLS is begun with them; `None`: cleartext. What is spoken inside is the key's protocol. It is not begun for the
+    /// bytes of a TLS listener that passes them on: they are TLS already.
     pub tls: Option<Arc<BackendTls>>,
     /// How they are treated.
     pub options: Arc<BackendOptions>,

@@ -66,7 +66,9 @@ impl Report {
         });
         let routes = statuses.routes().flat_map(|(_, routes)| routes.values());
         let routes = routes.flat_map(|route| &route.parents).map(|one| &one.conditions);
-        let mut all = classes.chain(gateways).chain(sets).chain(routes);
+        let policies = statuses.backend_tls_policies.values().flat_map(|policy| &policy.ancestors);
+        let policies = policies.map(|one| &one.conditions);
+        let mut all = classes.chain(gateways).chain(sets).chain(routes).chain(policies);
         all.any(|conditions| view::refusal(conditions).is_some())
     }
 }

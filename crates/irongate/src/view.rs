@@ -46,6 +46,7 @@ pub(crate) fn statuses(statuses: &Statuses) -> Value {
         "tlsRoutes": statuses.tls_routes.iter().map(named).collect::<Vec<_>>(),
         "tcpRoutes": statuses.tcp_routes.iter().map(named).collect::<Vec<_>>(),
         "udpRoutes": statuses.udp_routes.iter().map(named).collect::<Vec<_>>(),
+        "backendTlsPolicies": statuses.backend_tls_policies.iter().map(named).collect::<Vec<_>>(),
     })
 }
 

@@ -8,6 +8,7 @@
 mod backend;
 mod backend_policy;
 mod backend_reference;
+mod backend_tls_policy;
 mod config_map;
 mod data;
 mod duration;
@@ -39,6 +40,9 @@ pub use backend_policy::{
     AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
 };
 pub use backend_reference::{BackendObjectReference, LocalObjectReference};
+pub use backend_tls_policy::{
+    BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, SubjectAltName, SubjectAltNameType,
+};
 pub use config_map::ConfigMap;
 pub use duration::GatewayDuration;
 pub use endpoint_slice::{AddressType, EndpointConditions, EndpointPort, EndpointSlice, SliceEndpoint};

@@ -27,6 +27,6 @@ pub use resources::{Declared, Object, Resources};
 pub use source::Source;
 pub use status::{
     Condition, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus, ParentRefStatus,
-    RouteParentStatus, RouteStatus, Statuses,
+    PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, Statuses,
 };
 pub use translate::{FieldOrigin, PolicyField, Said, Translation, translate};

@@ -108,11 +108,22 @@ impl UnplacedProblems {
         reason: &'static str,
         (message, advice): (impl Into<String>, impl Into<String>),
     ) {
+        self.push_path(severity, subject, at.to_path(), reason, (message, advice));
+    }
+
+    /// As [`UnplacedProblems::push`].
+    pub(crate) fn push_path(
+        &mut self,
+        severity: Severity,
+        subject: Subject<'_>,
+        path: FieldPath,
+        reason: &'static str,
+        (message, advice): (impl Into<String>, impl Into<String>),
+    ) {
         if self.list.len() >= Problems::MOST {
             self.more += 1;
             return;
         }
-        let path = at.to_path();
         let problem = Problem {
             severity,
             position: None,

@@ -1,9 +1,9 @@
 //! What was written: typed objects, each with the place it came from.
 
 use crate::kinds::{
-    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, GrpcRoute,
-    HttpRoute, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, Text, Timestamp, TlsRoute,
-    UdpRoute,
+    Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
+    GatewayParameters, GrpcRoute, HttpRoute, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
+    TcpRoute, Text, Timestamp, TlsRoute, UdpRoute,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -35,6 +35,8 @@ pub struct Resources {
     pub tcp_routes: Vec<Object<TcpRoute>>,
     /// `UDPRoute`s.
     pub udp_routes: Vec<Object<UdpRoute>>,
+    /// `BackendTLSPolicy`s.
+    pub backend_tls_policies: Vec<Object<BackendTlsPolicy>>,
     /// `ReferenceGrant`s.
     pub reference_grants: Vec<Object<ReferenceGrant>>,
     /// Services.

@@ -9,9 +9,9 @@ mod polish;
 mod tests;
 
 use crate::kinds::{
-    Backend, BackendPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters,
-    GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret, Service, TcpRoute,
-    TlsRoute, UdpRoute,
+    Backend, BackendPolicy, BackendTlsPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass,
+    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret,
+    Service, TcpRoute, TlsRoute, UdpRoute,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -47,6 +47,7 @@ pub fn kinds() -> Vec<KindSchema> {
         schema_of::<TlsRoute>(),
         schema_of::<TcpRoute>(),
         schema_of::<UdpRoute>(),
+        schema_of::<BackendTlsPolicy>(),
         schema_of::<ReferenceGrant>(),
         schema_of::<Backend>(),
         schema_of::<BackendPolicy>(),

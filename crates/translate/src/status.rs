@@ -27,6 +27,8 @@ pub struct Statuses {
     pub tcp_routes: BTreeMap<ObjectName, RouteStatus>,
     /// Of each `UDPRoute`, in the same way.
     pub udp_routes: BTreeMap<ObjectName, RouteStatus>,
+    /// Of each `BackendTLSPolicy` for whose targets requests come through such a Gateway.
+    pub backend_tls_policies: BTreeMap<ObjectName, PolicyStatus>,
 }
 
 impl Statuses {
@@ -124,6 +126,26 @@ pub struct RouteParentStatus {
     /// Ours.
     pub controller_name: &'static str,
     /// `Accepted`, `ResolvedRefs`; `PartiallyInvalid` where it holds.
+    pub conditions: Vec<Condition>,
+}
+
+/// The status of a policy.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// One a Gateway of ours through which requests come to its targets, at most 16.
+    pub ancestors: Vec<PolicyAncestorStatus>,
+}
+
+/// What a policy is for the requests of one Gateway.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyAncestorStatus {
+    /// The Gateway.
+    pub ancestor_ref: ParentRefStatus,
+    /// Ours.
+    pub controller_name: &'static str,
+    /// `Accepted`, `ResolvedRefs`.
     pub conditions: Vec<Condition>,
 }
 

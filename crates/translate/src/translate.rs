@@ -4,6 +4,7 @@
 //! The graph is worked out once; Config and statuses are two readings of it.
 
 mod attach;
+mod backend_tls;
 mod backends;
 mod certificates;
 mod classes;
@@ -11,6 +12,7 @@ mod conflicts;
 mod filters;
 mod gateways;
 mod hosts;
+mod identities;
 mod index;
 mod listener_sets;
 mod listeners;
@@ -30,7 +32,9 @@ use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
 use crate::resources::Resources;
 use crate::status::Statuses;
+use backend_tls::TlsPolicies;
 use backends::Backends;
+use certificates::Certificates;
 use classes::Classes;
 use gateways::{GatewayNode, Gateways};
 use index::Index;
@@ -65,13 +69,18 @@ pub fn translate(resources: &Resources) -> Translation {
     let index = Index::new(resources);
     let policies = Policies::new(resources, &index, &mut problems);
     let classes = Classes::new(resources, &index, &mut statuses, &mut problems);
-    let mut gateways = Gateways::new(resources, &classes, &index, &mut problems);
-    let mut backends = Backends::new(&index, &policies);
-    attach::routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    let mut certificates = Certificates::new(&index);
+    let mut gateways = Gateways::new(resources, &classes, &index, &mut certificates, &mut problems);
+    let tls_policies = TlsPolicies::new(resources, &mut certificates, &mut problems);
+    let own_tls = backend_tls::of_backends(resources, &mut certificates, &mut problems);
+    let mut backends = Backends::new(&index, &policies, &tls_policies, own_tls);
+    let users = attach::routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    tls_policies.statuses(&users, &index, &mut statuses);
     backends::slices::check(resources, &index, &mut problems);
     Policies::resolve_targets(resources, &index, &mut backends, &mut problems);
 
-    let (backends, policies) = backends.into_built();
+    let (backends, mut policies) = backends.into_built();
+    let identities = gateways.identities();
     let mut config = Config { listeners: Vec::new(), backends };
     for node in gateways.nodes {
         statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
@@ -80,6 +89,7 @@ pub fn translate(resources: &Resources) -> Translation {
         }
         config.listeners.extend(listeners(node));
     }
+    identities::give(&mut config, &mut policies, &identities);
     shadowed::check(&config.listeners, resources, &mut problems);
     Translation { config, statuses, policies, problems: problems.place(&resources.documents) }
 }

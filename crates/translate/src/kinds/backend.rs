@@ -1,6 +1,6 @@
 //! Our `Backend`: where instances are found without Kubernetes.
 
-use super::{IRONGATE_GROUP, Kind, Text, special};
+use super::{BackendTlsValidation, IRONGATE_GROUP, Kind, Text, special};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -30,6 +30,8 @@ pub struct BackendSpec {
     #[serde(default)]
     #[schemars(extend("default" = "HTTP1"))]
     pub protocol: BackendProtocolName,
+    /// How TLS is begun with the instances; cleartext where nothing is written.
+    pub tls: Option<Box<BackendTlsValidation>>,
 }
 
 /// What is spoken to a Backend's instances.
@@ -39,7 +41,7 @@ pub enum BackendProtocolName {
     #[default]
     #[serde(rename = "HTTP1")]
     Http1,
-    /// HTTP/2 in cleartext, with prior knowledge.
+    /// HTTP/2: in cleartext with prior knowledge, over TLS by ALPN.
     #[serde(rename = "HTTP2")]
     Http2,
 }
@@ -184,6 +186,9 @@ impl Kind for Backend {
                     "Leave the endpoint out to give it nothing.",
                 );
             }
+        }
+        if let Some(tls) = &self.spec.tls {
+            tls.check(&at.field("tls"), checks);
         }
         if let Some(dns) = &self.spec.dns {
             let at = at.field("dns");

@@ -2,8 +2,9 @@
 
 use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
-    Backend, BackendPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass, GatewayParameters, GrpcRoute,
-    HttpRoute, Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service, TcpRoute, TlsRoute, UdpRoute,
+    Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
+    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
+    TcpRoute, TlsRoute, UdpRoute,
 };
 
 /// How objects of one kind are read.
@@ -24,6 +25,7 @@ pub(crate) const KINDS: &[ReadKind] = &[
     kind::<TlsRoute>(),
     kind::<TcpRoute>(),
     kind::<UdpRoute>(),
+    kind::<BackendTlsPolicy>(),
     kind::<ReferenceGrant>(),
     kind::<Service>(),
     kind::<EndpointSlice>(),

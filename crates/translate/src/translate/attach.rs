@@ -1,5 +1,6 @@
 //! Routes to listeners: who attaches to whom.
 
+use super::backend_tls::Users;
 use super::backends::Backends;
 use super::gateways::{Fault, Gateways, Group, Parent};
 use super::index::Index;
@@ -42,7 +43,8 @@ fn by_age(resources: &Resources) -> Vec<AnyRoute<'_>> {
     all.into_iter().map(|(_, route)| route).collect()
 }
 
-/// Translates every route, the older first, and attaches it where its parents let it.
+/// Translates every route, the older first, and attaches it where its parents let it. Gives the Gateways through which
+/// requests come to backends that a `BackendTLSPolicy` is for.
 pub(super) fn routes<'r>(
     resources: &'r Resources,
     index: &Index<'r>,
@@ -50,10 +52,10 @@ pub(super) fn routes<'r>(
     backends: &mut Backends<'r>,
     statuses: &mut Statuses,
     problems: &mut UnplacedProblems,
-) {
+) -> Users<'r> {
     let mut regexes = super::regex::Regexes::default();
     let mixes_kinds = !resources.http_routes.is_empty() && !resources.grpc_routes.is_empty();
-    let mut attaching = Attaching { index, gateways, problems, mixes_kinds };
+    let mut attaching = Attaching { index, gateways, problems, mixes_kinds, users: Users::new() };
     for (age, route) in (0..).zip(by_age(resources)) {
         match route {
             AnyRoute::Http(object) => {
@@ -69,6 +71,7 @@ pub(super) fn routes<'r>(
             AnyRoute::Udp(object) => statuses.udp_routes.extend(attaching.stream(object, age, backends)),
         }
     }
+    attaching.users
 }
 
 /// A route that is ready to be attached.
@@ -104,6 +107,7 @@ struct Attaching<'t, 'r> {
     problems: &'t mut UnplacedProblems,
     /// Whether there are both `HTTPRoute`s and `GRPCRoute`s: those of one kind keep those of the other from their hosts.
     mixes_kinds: bool,
+    users: Users<'r>,
 }
 
 impl<'r> Attaching<'_, 'r> {
@@ -111,7 +115,7 @@ impl<'r> Attaching<'_, 'r> {
         &mut self,
         object: &'r Object<K>,
         age: u32,
-        mut outcome: Outcome,
+        mut outcome: Outcome<'r>,
     ) -> Option<(ObjectName, RouteStatus)> {
         let key = RouteKey { kind: K::ROUTE_KIND, name: object.name.clone() };
         let route = Route { key, age, rules: std::mem::take(&mut outcome.rules) };
@@ -133,7 +137,7 @@ impl<'r> Attaching<'_, 'r> {
         &mut self,
         object: &Object<K>,
         route: &Translated,
-        outcome: &Outcome,
+        outcome: &Outcome<'r>,
     ) -> Option<(ObjectName, RouteStatus)> {
         let parents = self.parents(object, route, outcome);
         (!parents.is_empty()).then(|| (object.name.clone(), RouteStatus { parents }))
@@ -143,9 +147,9 @@ impl<'r> Attaching<'_, 'r> {
         &mut self,
         object: &Object<K>,
         route: &Translated,
-        outcome: &Outcome,
+        outcome: &Outcome<'r>,
     ) -> Vec<RouteParentStatus> {
-        let Self { index, gateways, problems, mixes_kinds } = self;
+        let Self { index, gateways, problems, mixes_kinds, users } = self;
         let parent_refs = object.body.parent_refs();
         let at = At::Root.field("spec");
         let at = at.field("parentRefs");
@@ -168,6 +172,7 @@ impl<'r> Attaching<'_, 'r> {
                     continue;
                 }
             };
+            let gateway = group.listeners.first().map(|listener| listener.key.gateway.clone());
             let accepted = match &outcome.fault {
                 Some(fault) => Err(fault.clone()),
                 None => {
@@ -177,6 +182,11 @@ impl<'r> Attaching<'_, 'r> {
             };
             if let (Err(fault), None) = (&accepted, &outcome.fault) {
                 report(&at, Severity::Error, fault.reason, (&fault.message, ""));
+            }
+            if let (Ok(()), Some(gateway)) = (&accepted, gateway) {
+                for place in &outcome.secured {
+                    users.entry(*place).or_default().insert(gateway.clone());
+                }
             }
             statuses.push(parent_status(parent, object.generation, accepted, outcome));
         }
@@ -354,7 +364,7 @@ fn parent_status(
     parent: &ParentReference,
     generation: Option<i64>,
     accepted: Result<(), Fault>,
-    outcome: &Outcome,
+    outcome: &Outcome<'_>,
 ) -> RouteParentStatus {
     let mut conditions = vec![
         match accepted {

@@ -2,13 +2,15 @@
 
 pub(super) mod slices;
 
+use super::backend_tls::{NotValid, TlsPolicies, Wanted};
 use super::index::Index;
 use super::policies::{Chosen, Policies, PolicyField};
 use crate::kinds::{Backend as BackendObject, BackendProtocolName, PortProtocol, Service};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use irongate_config::{
-    Backend, BackendKey, BackendKind, BackendProtocol, Endpoint, Endpoints, InvalidBackend, RouteKind,
+    Backend, BackendKey, BackendKind, BackendProtocol, BackendTls, Endpoint, Endpoints, InvalidBackend,
+    ObjectName, RouteKind,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -57,12 +59,15 @@ impl Purpose {
 }
 
 /// A backend as references name it: kind, namespace, name and port. A `Backend` has no port of its own: 0.
-type Place<'r> = (BackendKind, &'r str, &'r str, u16);
+pub(super) type Place<'r> = (BackendKind, &'r str, &'r str, u16);
 
 /// The backends that are referred to, each worked out once.
 pub(super) struct Backends<'r> {
     index: &'r Index<'r>,
     policies: &'r Policies<'r>,
+    tls: &'r TlsPolicies<'r>,
+    /// `tls` of Backends.
+    own_tls: HashMap<(&'r str, &'r str), Wanted>,
     known: HashMap<(Place<'r>, Purpose), Result<BackendKey, Unresolved>>,
     /// Those that anything refers to, whatever for: each is told of once.
     mentioned: HashSet<Place<'r>>,
@@ -72,10 +77,17 @@ pub(super) struct Backends<'r> {
 }
 
 impl<'r> Backends<'r> {
-    pub(super) fn new(index: &'r Index<'r>, policies: &'r Policies<'r>) -> Self {
+    pub(super) fn new(
+        index: &'r Index<'r>,
+        policies: &'r Policies<'r>,
+        tls: &'r TlsPolicies<'r>,
+        own_tls: HashMap<(&'r str, &'r str), Wanted>,
+    ) -> Self {
         Self {
             index,
             policies,
+            tls,
+            own_tls,
             known: HashMap::new(),
             mentioned: HashSet::new(),
             built: BTreeMap::new(),
@@ -112,6 +124,15 @@ impl<'r> Backends<'r> {
         result
     }
 
+    /// Whether a policy says how TLS is begun with a backend.
+    pub(super) fn has_tls_policy(&self, place: Place<'_>) -> bool {
+        let (_, namespace, name, port) = place;
+        let service = self.index.services.get(&(namespace, name));
+        let port =
+            service.and_then(|one| one.body.spec.ports.iter().find(|one| one.port == port && one.is_tcp()));
+        self.tls.concerns(place, port.and_then(|port| port.name.as_deref()))
+    }
+
     /// Whether anything refers to a backend, whatever for.
     pub(super) fn is_mentioned(&self, place: Place<'r>) -> bool {
         self.mentioned.contains(&place)
@@ -138,6 +159,10 @@ impl<'r> Backends<'r> {
             Some(dns) => Endpoints::Dns { name: dns.name.to_ascii_lowercase().into(), port: dns.port },
             None => Endpoints::Static(static_endpoints(object)),
         };
+        let tls = match purpose {
+            Purpose::Datagrams => None,
+            _ => valid(self.own_tls.get(&(namespace, name)).cloned(), &object.name)?,
+        };
         let Chosen { options, fields } = self.policies.choose(BackendKind::Backend, &object.name, None);
         let backend = Backend {
             key: BackendKey {
@@ -155,7 +180,7 @@ impl<'r> Backends<'r> {
                 identity: None,
             },
             endpoints,
-            tls: None,
+            tls,
             options,
         };
         Ok((backend, fields))
@@ -177,7 +202,12 @@ impl<'r> Backends<'r> {
         let carrier = purpose.port_protocol();
         let service_port = spec.ports.iter().find(|one| one.port == port && one.protocol == carrier);
         let app_protocol = service_port.and_then(|port| port.app_protocol.as_deref());
-        let protocol = protocol(purpose, app_protocol).map_err(|fault| {
+        let section = service_port.and_then(|port| port.name.as_deref());
+        let tls = match purpose {
+            Purpose::Datagrams => None,
+            _ => valid(self.tls.of_service(namespace, name, section), &object.name)?,
+        };
+        let protocol = protocol(purpose, app_protocol, tls.is_some()).map_err(|fault| {
             let message = format!("the appProtocol of Service {}, port {port}, {fault}", object.name);
             (InvalidBackend::UnsupportedProtocol, message)
         })?;
@@ -193,7 +223,6 @@ impl<'r> Backends<'r> {
             }
             _ => return not_found(no_such_port(object, port, carrier)),
         };
-        let section = service_port.and_then(|port| port.name.as_deref());
         let Chosen { options, fields } = self.policies.choose(BackendKind::Service, &object.name, section);
         let key = BackendKey {
             kind: BackendKind::Service,
@@ -202,7 +231,7 @@ impl<'r> Backends<'r> {
             protocol,
             identity: None,
         };
-        Ok((Backend { key, endpoints, tls: None, options }, fields))
+        Ok((Backend { key, endpoints, tls, options }, fields))
     }
 }
 
@@ -218,11 +247,22 @@ fn static_endpoints(object: &Object<BackendObject>) -> Vec<Endpoint> {
     weights.into_iter().map(|(address, weight)| Endpoint { address, weight }).collect()
 }
 
-/// What is spoken to a Service's port, by its `appProtocol` (KEP-3726, GEP-1911). A WebSocket begins as HTTP/1.1.
+/// How TLS is begun, if it is and one knows how.
+fn valid(wanted: Option<Wanted>, name: &ObjectName) -> Result<Option<Arc<BackendTls>>, Unresolved> {
+    wanted.transpose().map_err(|NotValid| {
+        let message = format!("what says how TLS is begun with {name} is not valid");
+        (InvalidBackend::InvalidTls, message)
+    })
+}
+
+/// What is spoken to a Service's port, by its `appProtocol` (KEP-3726, GEP-1911). A WebSocket begins as HTTP/1.1. Those over
+/// TLS need a policy that says whom to trust.
 ///
 /// # Errors
 /// What is wrong, as the rest of a sentence about the `appProtocol`.
-fn protocol(purpose: Purpose, name: Option<&str>) -> Result<BackendProtocol, String> {
+fn protocol(purpose: Purpose, name: Option<&str>, has_tls: bool) -> Result<BackendProtocol, String> {
+    let is_over_tls =
+        name.is_some_and(|name| name.eq_ignore_ascii_case("https") || name == "kubernetes.io/wss");
     match (purpose, name) {
         (Purpose::Bytes, _) => Ok(BackendProtocol::Tcp),
         (Purpose::Datagrams, _) => Ok(BackendProtocol::Udp),
@@ -232,8 +272,14 @@ fn protocol(purpose: Purpose, name: Option<&str>) -> Result<BackendProtocol, Str
         (Purpose::Grpc, Some(name @ ("kubernetes.io/ws" | "kubernetes.io/wss"))) => {
             Err(format!("is `{name}`, which carries no gRPC; leave it out, or write kubernetes.io/h2c"))
         }
+        (Purpose::Http, Some(_)) if is_over_tls && has_tls => Ok(BackendProtocol::Http1),
+        (Purpose::Grpc, Some(_)) if is_over_tls && has_tls => Ok(BackendProtocol::Http2),
+        (_, Some(name)) if is_over_tls => {
+            Err(format!("is `{name}`, and no BackendTLSPolicy says whose certificates to trust there"))
+        }
         (Purpose::Http | Purpose::Grpc, Some(name)) => Err(format!(
-            "is `{name}`, which is not spoken; `http`, `grpc`, `kubernetes.io/h2c` and `kubernetes.io/ws` are"
+            "is `{name}`, which is not spoken; `http`, `https`, `grpc`, `kubernetes.io/h2c`, `kubernetes.io/ws` and \
+             `kubernetes.io/wss` are"
         )),
     }
 }

@@ -36,8 +36,12 @@ impl<'t, 'r> Certificates<'t, 'r> {
         Self { index, secrets: HashMap::new(), config_maps: HashMap::new() }
     }
 
+    pub(super) fn index(&self) -> &'t Index<'r> {
+        self.index
+    }
+
     /// The authorities of a `ConfigMap`.
-    fn config_map(&mut self, namespace: &str, name: &str) -> Result<Authorities, Problem> {
+    pub(super) fn config_map(&mut self, namespace: &str, name: &str) -> Result<Authorities, Problem> {
         let Some(object) = self.index.config_maps.get(&(namespace, name)) else {
             let advice = "Add one, with the certificates in ca.crt.";
             return Err((Unresolved::Invalid, format!("there is no ConfigMap {namespace}/{name}"), advice));
@@ -124,14 +128,14 @@ pub(super) fn backend_certificate(
 
 /// Why a reference does not resolve.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unresolved {
+pub(super) enum Unresolved {
     NotPermitted,
     Kind,
     Invalid,
 }
 
 /// With what is wrong, and what to do.
-type Problem = (Unresolved, String, &'static str);
+pub(super) type Problem = (Unresolved, String, &'static str);
 
 /// The certificate and its key to which a reference leads.
 fn secret(

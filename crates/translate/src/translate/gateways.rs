@@ -11,8 +11,8 @@ use crate::kinds::{Gateway, Kind, ListenerSet, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{Certificate, ProxyOptions, Severity};
-use std::collections::HashMap;
+use irongate_config::{Certificate, ObjectName, ProxyOptions, Severity};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -138,6 +138,7 @@ impl<'r> Gateways<'r> {
         resources: &'r Resources,
         classes: &Classes<'r>,
         index: &Index<'r>,
+        certificates: &mut Certificates<'_, 'r>,
         problems: &mut UnplacedProblems,
     ) -> Self {
         let mut objects: Vec<_> = resources.gateways.iter().collect();
@@ -153,12 +154,19 @@ impl<'r> Gateways<'r> {
         }
         let mut gateways = Self { nodes, by_name, sets_by_name: HashMap::new() };
         listener_sets::attach(resources, &mut gateways, index, problems);
-        let mut certificates = Certificates::new(index);
         for node in &mut gateways.nodes {
-            check_certificates(node, &mut certificates, problems);
+            check_certificates(node, certificates, problems);
         }
         conflicts::settle(&mut gateways.nodes, problems);
         gateways
+    }
+
+    /// The certificates that Gateways show to backends.
+    pub(super) fn identities(&self) -> BTreeMap<ObjectName, Arc<Certificate>> {
+        let certificate = |node: &GatewayNode<'_>| {
+            Some((node.object.name.clone(), node.backend_certificate.as_ref()?.as_ref().ok()?.clone()))
+        };
+        self.nodes.iter().filter_map(certificate).collect()
     }
 
     pub(super) fn add_set(&mut self, gateway: usize, set: SetNode<'r>) {

@@ -1,6 +1,6 @@
 //! What backend references of routes come to.
 
-use super::backends::{Backends, Purpose};
+use super::backends::{Backends, Place, Purpose};
 use super::gateways::Fault;
 use super::index::Index;
 use crate::kinds::{
@@ -11,6 +11,7 @@ use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Origin};
 use crate::yaml::path::At;
 use irongate_config::{BackendKind, BackendTarget, InvalidBackend, ObjectName, Severity};
+use std::collections::BTreeSet;
 
 /// Resolves the references of one route, and notes what does not resolve.
 pub(super) struct Resolver<'t, 'r> {
@@ -23,6 +24,8 @@ pub(super) struct Resolver<'t, 'r> {
     problems: &'t mut UnplacedProblems,
     /// The first reference that does not resolve.
     pub(super) unresolved: Option<Fault>,
+    /// The backends for which a policy says how TLS is begun.
+    pub(super) secured: BTreeSet<Place<'r>>,
 }
 
 impl<'t, 'r> Resolver<'t, 'r> {
@@ -33,7 +36,17 @@ impl<'t, 'r> Resolver<'t, 'r> {
         problems: &'t mut UnplacedProblems,
     ) -> Self {
         let (name, origin, purpose) = (&object.name, object.origin, Purpose::of(K::ROUTE_KIND));
-        Self { kind: K::KIND, name, origin, purpose, index, backends, problems, unresolved: None }
+        Self {
+            kind: K::KIND,
+            name,
+            origin,
+            purpose,
+            index,
+            backends,
+            problems,
+            unresolved: None,
+            secured: BTreeSet::new(),
+        }
     }
 
     /// Adds a problem of a field of the route.
@@ -66,6 +79,8 @@ impl<'t, 'r> Resolver<'t, 'r> {
     pub(super) fn target(&mut self, reference: &Reference<'r>, at: &At<'_>) -> BackendTarget {
         match self.resolve(reference) {
             Ok(target) => target,
+            // The policy says what is wrong; the reference itself is good.
+            Err((InvalidBackend::InvalidTls, ..)) => BackendTarget::Invalid(InvalidBackend::InvalidTls),
             Err((invalid, message, advice)) => {
                 self.unresolved(at, invalid, message, advice);
                 BackendTarget::Invalid(invalid)
@@ -99,8 +114,12 @@ impl<'t, 'r> Resolver<'t, 'r> {
             return Err((InvalidBackend::RefNotPermitted, message, advice));
         }
         let port = if backend_kind == BackendKind::Service { port.unwrap_or_default() } else { 0 };
+        let place = (backend_kind, namespace, name, port);
+        if self.purpose != Purpose::Datagrams && self.backends.has_tls_policy(place) {
+            self.secured.insert(place);
+        }
         self.backends
-            .resolve((backend_kind, namespace, name, port), self.purpose, self.problems)
+            .resolve(place, self.purpose, self.problems)
             .map(BackendTarget::Backend)
             .map_err(|(invalid, message)| (invalid, message, ""))
     }

@@ -5,7 +5,7 @@
 //! Either way the route is accepted with `PartiallyInvalid` while it has another rule that is whole, and
 //! otherwise not accepted (`UnsupportedValue`).
 
-use super::backends::Backends;
+use super::backends::{Backends, Place};
 use super::filters::{self, Failing};
 use super::gateways::Fault;
 use super::index::Index;
@@ -17,12 +17,13 @@ use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
 use irongate_config::{BackendRef, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts};
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// What became of a route's rules.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct Outcome<'r> {
     pub(super) rules: Vec<Arc<RouteRule>>,
     /// Why the route is not accepted, wherever it attaches.
     pub(super) fault: Option<Fault>,
@@ -30,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) unresolved: Option<Fault>,
     /// Which rules are not served as they were written.
     pub(super) partially_invalid: Option<String>,
+    /// The backends for which a policy says how TLS is begun.
+    pub(super) secured: BTreeSet<Place<'r>>,
 }
 
 /// A route that is translated, and what that needs.
@@ -59,7 +62,7 @@ pub(super) fn of_http<'r>(
     backends: &mut Backends<'r>,
     regexes: &mut Regexes<'r>,
     problems: &mut UnplacedProblems,
-) -> Outcome {
+) -> Outcome<'r> {
     let resolver = Resolver::new(object, index, backends, problems);
     let translator = Translator { resolver, regexes };
     translator.outcome(&object.body.spec.rules, |translator, rule, at| {
@@ -87,7 +90,7 @@ pub(super) fn of_grpc<'r>(
     backends: &mut Backends<'r>,
     regexes: &mut Regexes<'r>,
     problems: &mut UnplacedProblems,
-) -> Outcome {
+) -> Outcome<'r> {
     let resolver = Resolver::new(object, index, backends, problems);
     let translator = Translator { resolver, regexes };
     translator.outcome(&object.body.spec.rules, |translator, rule, at| {
@@ -154,7 +157,7 @@ impl<'r> Translator<'_, 'r> {
         mut self,
         rules: &'r [R],
         mut one: impl FnMut(&mut Self, &'r R, &At<'_>) -> Rule,
-    ) -> Outcome {
+    ) -> Outcome<'r> {
         let at = At::Root.field("spec");
         let at = at.field("rules");
         let mut outcome = Outcome::default();
@@ -170,6 +173,7 @@ impl<'r> Translator<'_, 'r> {
             }
         }
         outcome.unresolved = self.resolver.unresolved;
+        outcome.secured = self.resolver.secured;
         let count = dropped.len() + failing.len();
         if count == 0 {
             return outcome;

@@ -17,7 +17,7 @@ pub(super) fn translate<'r, K: StreamRouteObject>(
     index: &Index<'r>,
     backends: &mut Backends<'r>,
     problems: &mut UnplacedProblems,
-) -> (StreamRoute, Outcome) {
+) -> (StreamRoute, Outcome<'r>) {
     let mut resolver = Resolver::new(object, index, backends, problems);
     let key = RouteKey { kind: K::ROUTE_KIND, name: object.name.clone() };
     let mut route = StreamRoute { key, age, rule: None, backends: Vec::new() };
@@ -32,5 +32,6 @@ pub(super) fn translate<'r, K: StreamRouteObject>(
             route.backends.push(BackendRef { weight: backend.weight, target, filters: Vec::new() });
         }
     }
-    (route, Outcome { unresolved: resolver.unresolved, ..Outcome::default() })
+    let Resolver { unresolved, secured, .. } = resolver;
+    (route, Outcome { unresolved, secured, ..Outcome::default() })
 }

@@ -288,6 +288,15 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
             conditions(&parent.conditions, "    ", &mut out);
         }
     }
+    for (name, status) in &statuses.backend_tls_policies {
+        line!(out, "BackendTLSPolicy {name}");
+        for ancestor in &status.ancestors {
+            let gateway = &ancestor.ancestor_ref;
+            let namespace = gateway.namespace.as_deref().unwrap_or_default();
+            line!(out, "  ancestor {}/{} {namespace}/{}", gateway.group, gateway.kind, gateway.name);
+            conditions(&ancestor.conditions, "    ", &mut out);
+        }
+    }
     out
 }
 
