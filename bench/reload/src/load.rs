@@ -104,19 +104,20 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
         .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value.trim()))
 }
 
-/// Asks for the paths in turn, so many a second, until told to stop.
+/// Asks for the paths in turn, so many a second, until told to stop. The first request is due after `wait`: callers that
+/// all began at once would go on asking all at once.
 pub(crate) fn steady(
     port: u16,
     per_second: u32,
-    first: usize,
+    wait: Duration,
     paths: &[String],
     stop: &AtomicBool,
 ) -> Record {
     let mut record = Record::default();
     let mut caller = Caller::new(port);
     let step = Duration::from_secs(1) / per_second;
-    let mut due = Instant::now();
-    let mut turn = first;
+    let mut due = Instant::now() + wait;
+    let mut turn = 0;
     while !stop.load(Ordering::Relaxed) {
         due += step;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
