@@ -12,6 +12,7 @@ mod listener;
 mod name;
 mod options;
 mod problem;
+mod reuse;
 mod route;
 mod secret;
 mod tls;

@@ -43,7 +43,7 @@ impl fmt::Display for RouteKey {
 }
 
 /// A route of connections or datagrams: a `TLSRoute`, `TCPRoute` or `UDPRoute`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamRoute {
     /// Its place.
     pub key: RouteKey,
@@ -56,7 +56,7 @@ pub struct StreamRoute {
 }
 
 /// A route of requests: an `HTTPRoute` or a `GRPCRoute`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Its place.
     pub key: RouteKey,
@@ -68,7 +68,7 @@ pub struct Route {
 }
 
 /// One rule of a route.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteRule {
     /// Its index in the route as it was written; some of those before it may not be served.
     pub place: usize,
@@ -240,7 +240,7 @@ pub struct Mirror {
 }
 
 /// One of a rule's backends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendRef {
     /// Its share is this over the sum; 0 gets nothing.
     pub weight: u32,

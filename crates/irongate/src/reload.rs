@@ -6,7 +6,7 @@ use crate::watch::Watch;
 use irongate_config::{Config, Problem, Severity};
 use irongate_proxy::Proxy;
 use irongate_telemetry::ReloadPhases;
-use irongate_translate::{Reader, translate};
+use irongate_translate::{Reader, Translator};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,6 +21,7 @@ pub(crate) struct Configuration {
     files: Files,
     watch: Watch,
     reader: Reader,
+    translator: Translator,
     /// When the files are to be looked at again, though nothing may have changed by then.
     again: Option<tokio::time::Instant>,
     /// Problems that were told: nobody wants to read them again with each change elsewhere.
@@ -35,7 +36,14 @@ impl Configuration {
     pub(crate) fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let files = Files::new(paths);
         files.require()?;
-        Ok(Self { files, watch: Watch::new(), reader: Reader::default(), again: None, told: HashSet::new() })
+        Ok(Self {
+            files,
+            watch: Watch::new(),
+            reader: Reader::default(),
+            translator: Translator::default(),
+            again: None,
+            told: HashSet::new(),
+        })
     }
 
     /// Reads everything and applies it, changed or not.
@@ -91,7 +99,7 @@ impl Configuration {
         let (resources, mut problems) = self.reader.read(&found.sources);
         let is_whole = problems.iter().all(|problem| problem.severity < Severity::Error);
         let read = Instant::now();
-        let translation = translate(&resources);
+        let translation = self.translator.translate(&resources);
         problems.extend(translation.problems.iter().cloned());
         let translated = Instant::now();
         problems.extend(gateway.apply(&translation.config).await);

@@ -27,6 +27,7 @@ mod served;
 mod shadowed;
 mod statuses;
 mod streams;
+mod translator;
 
 use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
@@ -44,6 +45,7 @@ pub use policies::PolicyField;
 pub use provenance::{FieldOrigin, Said};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use translator::Translator;
 
 /// What resources mean, in three readings.
 #[derive(Clone, Debug, Default)]

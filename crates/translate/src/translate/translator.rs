@@ -1,0 +1,24 @@
+//! Translating the same resources again and again, as they change.
+
+use super::{Translation, translate};
+use crate::resources::Resources;
+use irongate_config::Config;
+
+/// Translates the same resources again and again, as they change.
+///
+/// What it gives is what [`translate`](translate()) gives. Listeners, routes, rules and backends that come to the same
+/// as the last time are the same by pointer, so that nobody has to make anything anew of them.
+#[derive(Debug, Default)]
+pub struct Translator {
+    former: Config,
+}
+
+impl Translator {
+    /// Works out what resources mean.
+    pub fn translate(&mut self, resources: &Resources) -> Translation {
+        let mut translation = translate(resources);
+        translation.config.reuse(&self.former);
+        self.former = translation.config.clone();
+        translation
+    }
+}
