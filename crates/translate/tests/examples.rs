@@ -46,6 +46,13 @@ fn the_configuration_in_the_readme_has_no_problem() {
 }
 
 #[test]
+fn the_other_examples_have_no_problem() {
+    for folder in ["grpc", "websocket"] {
+        check(&manifests(&format!("examples/{folder}/manifests")), 1, &[]);
+    }
+}
+
+#[test]
 fn the_httpbin_example_has_only_the_problems_that_it_shows() {
     check(&manifests("examples/httpbin/manifests"), 2, &["BackendNotFound", "NoEndpoints"]);
 }
