@@ -1,6 +1,7 @@
 //! A backend as one core sees it: load, idle connections, counters.
 
 use crate::live::{LiveBackend, Settings};
+use crate::tls::{ClientPlan, EndpointTls, TlsStream};
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
 use irongate_message::GrpcCode;
@@ -27,6 +28,8 @@ pub(crate) struct CoreBackend {
     pub(crate) live: Arc<LiveBackend>,
     pub(crate) protocol: BackendProtocol,
     options: RefCell<Arc<BackendOptions>>,
+    /// How TLS is begun with its endpoints.
+    tls: RefCell<Option<Arc<ClientPlan>>>,
     /// Which version of the live backend's settings is known here.
     seen: Cell<u64>,
     balancer: RefCell<Balancer>,
@@ -41,6 +44,7 @@ struct CoreEndpoint {
     state: Arc<EndpointState>,
     metrics: Arc<EndpointMetrics>,
     idle: Vec<Idle>,
+    tls: Option<EndpointTls>,
     http2: Option<Rc<crate::http2::client::Connections>>,
 }
 
@@ -52,11 +56,12 @@ struct Idle {
 
 impl CoreBackend {
     pub(crate) fn new(live: &Arc<LiveBackend>, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
-        let Settings { version, options, endpoints } = Settings::clone(&live.settings());
+        let Settings { version, options, endpoints, tls } = Settings::clone(&live.settings());
         let balancer = Balancer::new(options.algorithm, live.state.clone(), endpoints, now);
         Rc::new(Self {
             protocol: live.key.protocol,
             options: RefCell::new(options),
+            tls: RefCell::new(tls),
             seen: Cell::new(version),
             balancer: RefCell::new(balancer),
             endpoints: RefCell::default(),
@@ -80,19 +85,30 @@ impl CoreBackend {
 
     #[cold]
     fn take_settings(&self, now: Time) {
-        let Settings { version, options, endpoints } = Settings::clone(&self.live.settings());
+        let Settings { version, options, endpoints, tls } = Settings::clone(&self.live.settings());
         self.seen.set(version);
         self.balancer.borrow_mut().update(options.algorithm, endpoints, now);
         *self.options.borrow_mut() = options;
+        // What was verified in a way that is no longer configured carries no more requests than those under way.
+        let is_verified = is_same(self.tls.borrow().as_ref(), tls.as_ref());
+        *self.tls.borrow_mut() = tls;
         // Connections to endpoints that are gone end; requests under way have their own.
         let balancer = self.balancer.borrow();
         let known = balancer.snapshot(now);
         self.endpoints.borrow_mut().iter_mut().for_each(|endpoint| {
-            if !known.iter().any(|load| Arc::ptr_eq(&load.endpoint, &endpoint.state)) {
+            if !is_verified || !known.iter().any(|load| Arc::ptr_eq(&load.endpoint, &endpoint.state)) {
                 self.drop_idle(endpoint, |_| false);
-                endpoint.http2 = None;
+                (endpoint.tls, endpoint.http2) = (None, None);
             }
         });
+    }
+
+    /// How TLS is begun with an endpoint; `None`: it is spoken to in cleartext.
+    pub(crate) fn tls(&self, index: EndpointIndex) -> Option<(Arc<ClientPlan>, EndpointTls)> {
+        let plan = self.tls.borrow().clone()?;
+        let endpoint = self
+            .with_endpoint(index, |endpoint| endpoint.tls.get_or_insert_with(|| plan.endpoint()).clone())?;
+        Some((plan, endpoint))
     }
 
     /// Every endpoint's load.
@@ -142,8 +158,9 @@ impl CoreBackend {
     /// Keeps a connection for the next request, if there is room.
     pub(crate) fn give_idle(&self, index: EndpointIndex, transport: Rc<Transport>, now: Time) {
         let most = self.options.borrow().pool.max_idle as usize;
+        let is_verified = is_same(self.tls.borrow().as_ref(), transport.tls().and_then(TlsStream::plan));
         let kept = self.with_endpoint(index, |endpoint| {
-            let room = endpoint.idle.len() < most;
+            let room = is_verified && endpoint.idle.len() < most;
             if room {
                 endpoint.idle.push(Idle { transport, since: now });
             }
@@ -199,7 +216,16 @@ impl CoreBackend {
 
     fn core_endpoint(&self, state: &Arc<EndpointState>) -> CoreEndpoint {
         let metrics = self.core_metrics.endpoint(&self.live.label, state.address());
-        CoreEndpoint { state: state.clone(), metrics, idle: Vec::new(), http2: None }
+        CoreEndpoint { state: state.clone(), metrics, idle: Vec::new(), tls: None, http2: None }
+    }
+}
+
+/// Whether TLS is begun in the same way.
+fn is_same(one: Option<&Arc<ClientPlan>>, other: Option<&Arc<ClientPlan>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     ConnectFailed,
     /// Connecting took too long.
     ConnectTimeout,
+    /// TLS could not be begun with the endpoint; the reason is a stable token.
+    Tls(&'static str),
     /// All connections that may be opened to the endpoint are full.
     UpstreamFull,
     /// The connection ended before an answer came.
@@ -74,6 +76,7 @@ impl Failure {
             Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamFull => 503,
             Self::UpstreamClosed
             | Self::UpstreamReset(_)
+            | Self::Tls(_)
             | Self::BadAnswer(_)
             | Self::AnswerBroken(_)
             | Self::AnswerReset(_) => 502,
@@ -113,7 +116,10 @@ impl Failure {
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamReset(_) => "upstream_reset",
             Self::AnswerReset(_) => "answer_reset",
-            Self::BadAnswer(reason) | Self::BadBody(reason) | Self::AnswerBroken(reason) => reason,
+            Self::Tls(reason)
+            | Self::BadAnswer(reason)
+            | Self::BadBody(reason)
+            | Self::AnswerBroken(reason) => reason,
             Self::RequestTimeout => "request_timeout",
             Self::AttemptTimeout => "backend_timeout",
             Self::BodyStalled => "body_stalled",
@@ -143,6 +149,7 @@ impl Failure {
             Self::NoBackend | Self::InvalidBackend(_) => "The route's backend is not configured correctly.",
             Self::NoEndpoint => "No instance of the backend is ready.",
             Self::ConnectFailed | Self::ConnectTimeout => "The backend could not be reached.",
+            Self::Tls(_) => "A secure connection to the backend could not be made.",
             Self::UpstreamFull => "The backend has no room for another request.",
             Self::UpstreamClosed
             | Self::UpstreamReset(_)

@@ -2,9 +2,10 @@
 
 use crate::backend::CoreBackend;
 use crate::clock::Clock;
+use crate::failure::Failure;
 use crate::listener::Spread;
 use crate::snapshot::Snapshot;
-use crate::tls::ServerPlans;
+use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
@@ -158,6 +159,8 @@ pub(crate) struct LiveBackend {
     /// Read by the cores without a lock: whoever changes it may have to wait for its turn on a busy machine.
     settings: ArcSwap<Settings>,
     changing: Mutex<()>,
+    /// Why TLS could not be begun with an endpoint, where it could not the last time.
+    tls_failure: Mutex<Option<Failure>>,
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
 }
@@ -170,6 +173,8 @@ pub(crate) struct Settings {
     pub(crate) options: Arc<BackendOptions>,
     /// With their weights.
     pub(crate) endpoints: Vec<(Arc<EndpointState>, u32)>,
+    /// How TLS is begun with them; `None`: they are spoken to in cleartext.
+    pub(crate) tls: Option<Arc<ClientPlan>>,
 }
 
 impl Registry {
@@ -192,6 +197,7 @@ impl Registry {
                 version: AtomicU64::new(0),
                 settings: ArcSwap::default(),
                 changing: Mutex::default(),
+                tls_failure: Mutex::default(),
                 probes: self.probes.clone(),
                 clock: self.clock,
             });
@@ -201,6 +207,7 @@ impl Registry {
         });
         drop(backends);
         live.set_options(&backend.options);
+        live.set_tls(backend);
         let name = match &backend.endpoints {
             Endpoints::Static(endpoints) => {
                 live.set_endpoints(endpoints);
@@ -238,7 +245,7 @@ impl LiveBackend {
                 None => EndpointState::new(endpoint.address, &self.state, now),
             };
             let endpoints = wanted.iter().map(|endpoint| (state(endpoint), endpoint.weight)).collect();
-            Some(Settings { endpoints, options: former.options.clone(), version: former.version })
+            Some(Settings { endpoints, ..former.clone() })
         });
     }
 
@@ -247,6 +254,29 @@ impl LiveBackend {
         self.change(|former| {
             (former.options != *options).then(|| Settings { options: options.clone(), ..former.clone() })
         });
+    }
+
+    fn set_tls(&self, backend: &Backend) {
+        self.change(|former| {
+            let is_same = match (&former.tls, &backend.tls) {
+                (None, None) => true,
+                (Some(plan), Some(tls)) => plan.is_of(tls),
+                _ => false,
+            };
+            let plan = || backend.tls.as_ref().map(|tls| ClientPlan::new(backend, tls));
+            (!is_same).then(|| Settings { tls: plan(), ..former.clone() })
+        });
+    }
+
+    /// TLS was begun with an endpoint, or that failed.
+    pub(crate) fn note_tls(&self, failure: Option<Failure>) {
+        *self.tls_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// Why no endpoint can be tried.
+    pub(crate) fn unreachable(&self) -> Failure {
+        let failure = *self.tls_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.unwrap_or(Failure::NoEndpoint)
     }
 
     /// Publishes other settings, if there are any.

@@ -8,6 +8,7 @@
 
 mod accept;
 mod certificates;
+mod client;
 mod clients;
 mod handshakes;
 mod hello;
@@ -17,6 +18,7 @@ mod server;
 mod stream;
 
 pub(crate) use accept::{ClientTls, serve};
+pub(crate) use client::{ClientPlan, EndpointTls, reason as backend_reason};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use names::{ServerNames, TlsUse};
 pub(crate) use server::{ServerPlan, ServerPlans};

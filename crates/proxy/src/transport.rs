@@ -62,6 +62,14 @@ impl Transport {
         Ok(stream.into())
     }
 
+    /// The TLS of the stream, if there is any.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        match &self.stream {
+            Stream::Tls(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Reads what there is; `Ready(Ok(0))` is the end. After a read that did not fill `space` the next one waits
     /// for the peer without asking the kernel.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {

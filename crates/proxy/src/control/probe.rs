@@ -4,6 +4,8 @@ use super::supervised;
 use crate::clock::Clock;
 use crate::live::ProbeRequest;
 use irongate_telemetry::Registry as Metrics;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -21,6 +23,17 @@ pub(super) async fn run(mut requests: UnboundedReceiver<ProbeRequest>, clock: Cl
     }
 }
 
+/// Connects, and begins TLS where that is configured.
+async fn reach(request: &ProbeRequest, address: SocketAddr) -> io::Result<()> {
+    let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await??;
+    let Some(backend) = request.backend.upgrade() else { return Ok(()) };
+    let Some(plan) = backend.settings().tls.clone() else { return Ok(()) };
+    let stream = stream.into_std()?;
+    tokio::task::spawn_blocking(move || plan.probe(stream, PATIENCE)).await.map_err(io::Error::other)??;
+    backend.note_tls(None);
+    Ok(())
+}
+
 async fn probe(request: ProbeRequest, clock: Clock) {
     loop {
         let Some(endpoint) = request.endpoint.upgrade() else { return };
@@ -28,9 +41,9 @@ async fn probe(request: ProbeRequest, clock: Clock) {
         let address = endpoint.address();
         drop(endpoint);
         tokio::time::sleep_until(clock.instant(due)).await;
-        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
+        let reached = reach(&request, address).await;
         let Some(endpoint) = request.endpoint.upgrade() else { return };
-        if matches!(connected, Ok(Ok(_))) {
+        if reached.is_ok() {
             if endpoint.connect_succeeded(clock.now()).is_some()
                 && let Some(backend) = request.backend.upgrade()
             {

@@ -168,7 +168,7 @@ impl<D: Downstream> Attempts<'_, D> {
         let whole = matches!(self.scratch.request.body(), BodyLength::Empty | BodyLength::Length(0));
         let request =
             PickRequest { random: core.random(), tried: &self.tried, replayable: self.idempotent && whole };
-        let Some(picked) = backend.pick(now, &request) else { return End::Final(Failure::NoEndpoint) };
+        let Some(picked) = backend.pick(now, &request) else { return End::Final(backend.live.unreachable()) };
         if picked.panic {
             backend.metrics.panicked();
         }

@@ -5,6 +5,8 @@ use crate::body::BodyFailure;
 use crate::buffer::{Share, Size};
 use crate::core::Core;
 use crate::exchange::{HeadFailure, Upstream};
+use crate::failure::Failure;
+use crate::tls;
 use crate::transport::Transport;
 use irongate_message::{BodyLength, HeadLimits, HeadParser, Method, Parsed, RequestHead, ResponseHead};
 use std::rc::Rc;
@@ -61,6 +63,12 @@ impl Http1Upstream {
     /// The size that the answer's buffer has grown to.
     pub(crate) fn buffer_size(&self) -> Size {
         self.reader.buffer_size()
+    }
+
+    /// What TLS has to do with it that the connection ended.
+    pub(crate) fn tls_failure(&self) -> Option<Failure> {
+        let error = self.transport.tls()?.failure()?;
+        Some(Failure::Tls(tls::backend_reason(Some(&error))))
     }
 
     /// Ends the exchange. Gives the connection back if it can carry another request.

@@ -50,7 +50,7 @@ pub(super) fn is_malformed(error: HeadError) -> bool {
 
 /// The request as it goes to an origin; `host` names it where the client did not. `None` for a target that this
 /// protocol's library cannot carry.
-pub(super) fn write_request(head: &RequestHead, host: &str) -> Option<Request<()>> {
+pub(super) fn write_request(head: &RequestHead, host: &str, is_secure: bool) -> Option<Request<()>> {
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(head.method_text()).ok()?;
     *request.version_mut() = HttpVersion::HTTP_2;
@@ -65,7 +65,7 @@ pub(super) fn write_request(head: &RequestHead, host: &str) -> Option<Request<()
         target.extend_from_slice(query);
     }
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = Some(authority);
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target.freeze()).ok()?);
     *request.uri_mut() = Uri::from_parts(parts).ok()?;
@@ -174,7 +174,7 @@ mod tests {
             "POST /a?b=[c] HTTP/1.1\r\nHost: Test:8080\r\nConnection: x-hop\r\nX-Hop: 1\r\nX-Kept: 2\r\n\
              TE: trailers\r\nContent-Length: 3\r\n\r\n",
         );
-        let request = write_request(&head, "other").expect("a request");
+        let request = write_request(&head, "other", false).expect("a request");
         assert_eq!(request.uri(), "http://test:8080/a?b=[c]");
         let mut seen: Vec<_> =
             request.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn a_request_without_a_host_gets_the_origins() {
         let head = parsed("GET / HTTP/1.0\r\n\r\n");
-        let request = write_request(&head, "127.0.0.1:80").expect("a request");
-        assert_eq!(request.uri(), "http://127.0.0.1:80/");
+        let request = write_request(&head, "127.0.0.1:80", true).expect("a request");
+        assert_eq!(request.uri(), "https://127.0.0.1:80/");
     }
 
     #[test]

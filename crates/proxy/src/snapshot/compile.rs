@@ -31,7 +31,7 @@ pub(crate) fn compile(
     mut port_id: impl FnMut(Place) -> PortId,
 ) -> (Snapshot, Vec<Problem>) {
     let mut compiler = Compiler::new(config, registry, former);
-    let mut problems = Vec::new();
+    let mut problems = compiler.backend_problems();
     let mut by_address: BTreeMap<Place, Vec<Arc<ListenerPlan>>> = BTreeMap::new();
     let mut listeners = Vec::with_capacity(config.listeners.len());
     for listener in &config.listeners {
@@ -118,6 +118,12 @@ impl<'f> Compiler<'f> {
     /// The live backend with this key.
     pub(super) fn live(&self, key: &BackendKey) -> Option<Arc<LiveBackend>> {
         self.by_key.get(key).cloned()
+    }
+
+    /// What is wrong with TLS to the backends.
+    fn backend_problems(&self) -> Vec<Problem> {
+        let plans = self.by_key.values().filter_map(|live| live.settings().tls.clone());
+        plans.flat_map(|plan| plan.problems.clone()).collect()
     }
 
     fn lane(&self, listener: &Arc<str>, route: &Arc<str>, backend: &Arc<str>) -> Lane {

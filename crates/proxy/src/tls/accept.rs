@@ -182,7 +182,8 @@ fn reason(error: Option<&Error>) -> &'static str {
         Some(Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         )) => "tls_client_certificate_expired",
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // The signature does not fit where an authority that is not trusted has the name of one that is.
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "tls_client_certificate_unknown_issuer"
         }
         Some(Error::InvalidCertificate(_)) => "tls_client_certificate_invalid",

@@ -19,6 +19,9 @@ pub(crate) struct ServerPlan {
     pub(crate) config: Arc<ServerConfig>,
     /// What was asked of the clients that it let in.
     pub(crate) clients: Option<Arc<ClientValidation>>,
+    protocol: ListenerProtocol,
+    /// What of its configuration cannot be used.
+    problems: Vec<Problem>,
 }
 
 /// The plans by listener, beside the snapshots.
@@ -40,20 +43,21 @@ impl ServerPlans {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((old, plan)) = known.get_mut(&listener.key)
             && (Arc::ptr_eq(old, tls) || old == tls)
+            && plan.protocol == listener.protocol
         {
             *old = tls.clone();
+            problems.extend(plan.problems.iter().cloned());
             return Some(plan.clone());
         }
-        let mut trouble = |what: String| problems.push(unusable(&listener.key, &what));
-        let plan = build(tls, listener.protocol, &mut trouble);
-        match plan {
+        match build(listener, tls) {
             Ok(plan) => {
+                problems.extend(plan.problems.iter().cloned());
                 let plan = Arc::new(plan);
                 known.insert(listener.key.clone(), (tls.clone(), plan.clone()));
                 Some(plan)
             }
             Err(what) => {
-                trouble(what);
+                problems.push(unusable(&listener.key, &what));
                 known.remove(&listener.key);
                 None
             }
@@ -69,16 +73,16 @@ impl ServerPlans {
     }
 }
 
-fn build(
-    tls: &ListenerTls,
-    protocol: ListenerProtocol,
-    trouble: &mut impl FnMut(String),
-) -> Result<ServerPlan, String> {
+fn build(listener: &Listener, tls: &ListenerTls) -> Result<ServerPlan, String> {
+    let mut problems = Vec::new();
     let mut keys = Vec::with_capacity(tls.certificates.len());
     for (index, certificate) in tls.certificates.iter().enumerate() {
         match certified_key(certificate) {
             Ok(key) => keys.push((key, &certificate.names[..])),
-            Err(what) => trouble(format!("certificate {} is not used: {what}.", index + 1)),
+            Err(what) => {
+                let what = format!("certificate {} is not used: {what}.", index + 1);
+                problems.push(unusable(&listener.key, &what));
+            }
         }
     }
     if keys.is_empty() {
@@ -98,10 +102,11 @@ fn build(
     // Tickets hold the session themselves, so that any core can resume it.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(internal)?;
+    let protocol = listener.protocol;
     if protocol == ListenerProtocol::Https {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     }
-    Ok(ServerPlan { config: Arc::new(config), clients: tls.clients.clone() })
+    Ok(ServerPlan { config: Arc::new(config), clients: tls.clients.clone(), protocol, problems })
 }
 
 fn unusable(listener: &ListenerKey, what: &str) -> Problem {

@@ -7,13 +7,18 @@
 //! Few bytes are read from the socket straight into rustls's buffer of 4 KiB, which is all the memory that an idle
 //! connection keeps. Where they fill it more is coming, and as much as there is is read at once into a buffer of ours.
 
+mod below;
+
+use super::ClientPlan;
 use crate::buffer::{Buffer, BufferPool};
 use crate::transport::Transport;
+use below::{Nothing, Receiving, Sending};
 use rustls::Connection;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::ReadBuf;
 
@@ -32,6 +37,8 @@ const OWN_READ: usize = 4 << 10;
 /// A stream over TLS.
 pub(crate) struct TlsStream {
     below: Transport,
+    /// By what it was begun, with an instance of a backend.
+    plan: Option<Arc<ClientPlan>>,
     /// The connection will be reset: nothing more is said.
     silent: Cell<bool>,
     session: RefCell<Session>,
@@ -66,7 +73,18 @@ impl TlsStream {
         let incoming = incoming.unwrap_or_else(|| Buffer::new(pool));
         let session =
             Session { connection, incoming, much: false, credit: 0, written: 0, broken: None, ended: false };
-        Self { below, silent: Cell::new(false), session: RefCell::new(session) }
+        Self { below, plan: None, silent: Cell::new(false), session: RefCell::new(session) }
+    }
+
+    /// The same where the peer is an instance of a backend.
+    pub(crate) fn with_plan(mut self, plan: Arc<ClientPlan>) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// By what it was begun, with an instance of a backend.
+    pub(crate) fn plan(&self) -> Option<&Arc<ClientPlan>> {
+        self.plan.as_ref()
     }
 
     /// Goes on with the handshake. What rustls says last is not sent before there is something to send with it.
@@ -102,6 +120,16 @@ impl TlsStream {
     /// Looks at what was agreed on.
     pub(crate) fn with_connection<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
         look(&self.session.borrow().connection)
+    }
+
+    /// What the peer said that was wrong, or what it found wrong with us.
+    pub(crate) fn failure(&self) -> Option<rustls::Error> {
+        self.session.borrow().broken.clone()
+    }
+
+    /// Sends what rustls has to say by itself.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.session.borrow_mut().poll_send(cx, &self.below)
     }
 
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -324,58 +352,4 @@ fn cut<'a>(parts: &'a [IoSlice<'_>], mut offset: usize, mut length: usize) -> Sm
         }
     }
     pieces
-}
-
-/// The stream below, as rustls reads from it.
-struct Receiving<'a, 'b, 'c> {
-    below: &'a Transport,
-    cx: &'b mut Context<'c>,
-    /// The room that it had for the last read.
-    asked: usize,
-}
-
-impl Read for Receiving<'_, '_, '_> {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        self.asked = space.len();
-        match self.below.poll_read(self.cx, space) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-/// A stream on which nothing comes.
-struct Nothing;
-
-impl Read for Nothing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-}
-
-/// The stream below, as rustls writes to it.
-struct Sending<'a, 'b, 'c> {
-    below: &'a Transport,
-    cx: &'b mut Context<'c>,
-}
-
-impl Write for Sending<'_, '_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = match parts {
-            [one] => self.below.poll_write(self.cx, one),
-            parts => self.below.poll_write_vectored(self.cx, parts),
-        };
-        match written {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

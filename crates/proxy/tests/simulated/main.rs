@@ -3,6 +3,7 @@
 //! The runtime has no IO driver: whoever would connect to an origin that the test did not put into the pool
 //! panics in its own task, and the test sees a connection that ends.
 
+mod backend_tls;
 mod certificates;
 mod counts;
 mod dates;

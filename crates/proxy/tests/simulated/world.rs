@@ -1,13 +1,13 @@
 //! A gateway with one backend, clients and origins in memory, and what the tests do with them.
 
 use irongate_config::{
-    AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, Config,
-    Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ListenerTls,
+    AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, BackendTls,
+    Config, Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ListenerTls,
     ObjectName, PathMatch, ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey, RouteKind,
     RouteRule, RouteTimeouts,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
-use rustls::{ClientConnection, Connection};
+use rustls::{ClientConnection, Connection, ServerConnection};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) capacity: usize,
     /// The listeners that the port has, each with how TLS ends there; none: one, in cleartext.
     pub(crate) secure: Vec<(HostPattern, ListenerTls)>,
+    /// How TLS is begun with the origin, and what is spoken inside.
+    pub(crate) to_origin: Option<(BackendTls, BackendProtocol)>,
 }
 
 impl Setup {
@@ -63,14 +65,14 @@ impl Setup {
             kind: BackendKind::Service,
             name: name("origin"),
             port: 80,
-            protocol: BackendProtocol::Http1,
+            protocol: self.to_origin.as_ref().map_or(BackendProtocol::Http1, |(_, protocol)| *protocol),
             identity: None,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9000));
         let backend = Backend {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
-            tls: None,
+            tls: self.to_origin.as_ref().map(|(tls, _)| Arc::new(tls.clone())),
             options: Arc::default(),
         };
         let to_backend = RouteRule {
@@ -152,6 +154,11 @@ impl World {
         Peer::new(self.gateway.fresh())
     }
 
+    /// The same where the origin speaks TLS.
+    pub(crate) fn tls_origin(&self, connection: ServerConnection) -> Peer {
+        Peer { tls: Some(RefCell::new(connection.into())), ..self.fresh_origin() }
+    }
+
     /// How long the world has been there.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
@@ -159,10 +166,18 @@ impl World {
 
     /// The sum of a metric's series.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.metric_of(name, "")
+    }
+
+    /// The same of those series whose labels hold a text.
+    pub(crate) fn metric_of(&self, name: &str, label: &str) -> f64 {
         let text = self.gateway.scrape();
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let values =
-            text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        let values = text
+            .lines()
+            .filter(|line| line.contains(label))
+            .filter(of_name)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
         values.sum()
     }
 

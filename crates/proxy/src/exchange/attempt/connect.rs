@@ -10,6 +10,7 @@ use crate::http2::client::{Http2Upstream, Sender, Taken, TakenWindow};
 use crate::transport::Transport;
 use irongate_message::HeadError;
 use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_timeout};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -49,7 +50,13 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             self.client.flow.get(),
             self.client.share.clone(),
         );
-        let (end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
+        let (mut end, whole) = self.through(&mut upstream, load, now, is_pooled).await;
+        if let End::Failed(_, failure @ Failure::UpstreamClosed) = &mut end
+            && let Some(named) = upstream.tls_failure()
+        {
+            // Of TLS 1.3 an instance says only now that it does not take our certificate.
+            *failure = named;
+        }
         // A client that kept up with much is served from a large buffer at once the next time.
         let flowed = Size::of_flow(self.outcome.response_bytes);
         self.client.flow.set(if whole { flowed.min(upstream.buffer_size()) } else { Size::default() });
@@ -148,18 +155,32 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         now.after(connect_timeout(configured, backend.has_other(&self.tried))).min(self.deadlines.request)
     }
 
+    /// Opens a connection, and begins TLS on it where that is configured.
+    async fn open(&self, load: &Load, address: SocketAddr) -> Result<Transport, Failure> {
+        let core = &self.client.core;
+        let backend = &self.work.backend;
+        #[cfg(feature = "memory")]
+        let fresh = core.fresh.borrow_mut().pop_front();
+        #[cfg(not(feature = "memory"))]
+        let fresh = None;
+        let transport = match fresh {
+            Some(transport) => transport,
+            None => Transport::connect(address).await.map_err(|_| Failure::ConnectFailed)?,
+        };
+        let Some((plan, endpoint)) = backend.tls(load.index) else { return Ok(transport) };
+        let begun = Box::pin(plan.begin(core, endpoint, transport)).await;
+        backend.live.note_tls(begun.as_ref().err().copied());
+        begun
+    }
+
     /// A new connection to the endpoint.
     async fn connect(&self, load: &Load, now: Time) -> Result<(Rc<Transport>, Held<'a>), (End, LoadOutcome)> {
         let backend = &self.work.backend;
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
         };
-        #[cfg(feature = "memory")]
-        if let Some(transport) = self.client.core.fresh.borrow_mut().pop_front() {
-            return Ok((Rc::new(transport), Held::opened(&backend.metrics)));
-        }
         let until = self.connect_until(now);
-        let mut connecting = pin!(Transport::connect(address));
+        let mut connecting = pin!(self.open(load, address));
         let failed = |failure| {
             backend.metrics.connect_failed();
             Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::ConnectFailed))
@@ -170,7 +191,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                 load.connected(self.client.core.now());
                 Ok((Rc::new(transport), held))
             }
-            Ok(Err(_)) => failed(Failure::ConnectFailed),
+            Ok(Err(failure)) => failed(failure),
             Err(_) if until == self.deadlines.request => {
                 Err((End::Final(Failure::RequestTimeout), LoadOutcome::Cancelled))
             }

@@ -57,6 +57,8 @@ pub(super) struct Over;
 struct State {
     /// The host of requests that name none.
     host: Box<str>,
+    /// It is over TLS.
+    is_secure: bool,
     /// Requests under way.
     active: Cell<usize>,
     /// Requests begun so far.
@@ -82,6 +84,7 @@ impl Connection {
     ) -> Option<Self> {
         let state = Rc::new(State {
             host: address.to_string().into_boxed_str(),
+            is_secure: transport.tls().is_some(),
             active: Cell::new(0),
             begun: Cell::new(0),
             over: Cell::new(false),
@@ -241,6 +244,11 @@ impl Sender {
     pub(crate) fn with_window(mut self, window: Taken) -> Self {
         self.slot.window = Some(window);
         self
+    }
+
+    /// Whether the connection is over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.slot.state.is_secure
     }
 
     /// The host of a request that names none.

@@ -41,7 +41,7 @@ impl Http2Upstream {
     /// `Malformed` if the request cannot be said in HTTP/2, whatever the origin; `Refused` if the connection takes
     /// no more requests.
     pub(crate) fn begin(sender: Sender, head: &RequestHead, limits: HeadLimits) -> Result<Self, HeadFailure> {
-        let request = head::write_request(head, sender.host());
+        let request = head::write_request(head, sender.host(), sender.is_secure());
         let mut request = request.ok_or(HeadFailure::Malformed(HeadError::Target.reason()))?;
         // An origin that does not offer it gets a plain request, as RFC 9110 §7.8 allows.
         let websocket = head.is_websocket() && sender.offers_connect();
