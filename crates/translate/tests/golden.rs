@@ -49,9 +49,24 @@ fn conformance() {
     check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/conformance"));
 }
 
-/// The tests of the suite of v1.6 on Gateway, `GatewayClass` and `ListenerSet`, but for `GatewayInfrastructure`, which is
-/// about what is made in a cluster.
+/// The tests of the suite of v1.6 on Gateway, `GatewayClass`, `ListenerSet`, TLS, gRPC, TCP and UDP, but for
+/// `GatewayInfrastructure`, which is about what is made in a cluster, and two that are for who cannot do something:
+/// `TLSRouteListenerMixedTerminationNotSupported` and `TLSRouteListenerTerminateNotSupported`.
 const TESTS: &[&str] = &[
+    "BackendTLSPolicy",
+    "BackendTLSPolicyConflictResolution",
+    "BackendTLSPolicyGRPCRoute",
+    "BackendTLSPolicyInvalidCACertificateRef",
+    "BackendTLSPolicyInvalidKind",
+    "BackendTLSPolicyObservedGenerationBump",
+    "BackendTLSPolicySANValidation",
+    "BackendTLSPolicyTLSRouteTerminate",
+    "GRPCExactMethodMatching",
+    "GRPCRouteHeaderMatching",
+    "GRPCRouteListenerHostnameMatching",
+    "GRPCRouteNamedRule",
+    "GRPCRouteRequestHeaderModifier",
+    "GRPCRouteWeight",
     "GatewayClassObservedGenerationBump",
     "GatewayFrontendClientCertificateValidation",
     "GatewayFrontendClientCertificateValidationInsecureFallback",
@@ -75,6 +90,8 @@ const TESTS: &[&str] = &[
     "GatewayTLSBackendClientCertificate",
     "GatewayWithAttachedRoutes",
     "GatewayWithAttachedRoutesWithPort8080",
+    "HTTPRouteHTTPSListener",
+    "HTTPRouteHTTPSListenerDetectMisdirectedRequests",
     "ListenerSetAllowedNamespaceNone",
     "ListenerSetAllowedNamespaceSame",
     "ListenerSetAllowedNamespaceSelector",
@@ -88,6 +105,34 @@ const TESTS: &[&str] = &[
     "ListenerSetProtocolConflict",
     "ListenerSetReferenceGrant",
     "ListenerSetRouteStatusScopedToParentRef",
+    "TCPRouteInvalidBackendRefNonexistent",
+    "TCPRouteInvalidCrossNamespaceBackendRef",
+    "TCPRouteInvalidNonTCPListener",
+    "TCPRouteMultipleRoutesAttachment",
+    "TCPRouteParentRefAttachAll",
+    "TCPRouteParentRefPortAndSectionName",
+    "TCPRouteReferenceGrant",
+    "TCPRouteWeightedRouting",
+    "TLSRouteHostnameIntersection",
+    "TLSRouteInvalidBackendRefNonexistent",
+    "TLSRouteInvalidBackendRefUnknownKind",
+    "TLSRouteInvalidNoMatchingListener",
+    "TLSRouteInvalidNoMatchingListenerHostname",
+    "TLSRouteInvalidReferenceGrant",
+    "TLSRouteListenerPassthroughSupportedKinds",
+    "TLSRouteListenerTerminateSupportedKinds",
+    "TLSRouteMixedTerminationSameNamespace",
+    "TLSRouteSimpleSameNamespace",
+    "TLSRouteTerminateSimpleSameNamespace",
+    "UDPRoute",
+    "UDPRouteInvalidBackendRefNonexistent",
+    "UDPRouteInvalidCrossNamespaceBackendRef",
+    "UDPRouteMultipleRoutesAttachment",
+    "UDPRouteNotAllowedByListeners",
+    "UDPRouteParentRefAttachAllListeners",
+    "UDPRouteParentRefPortAndSectionName",
+    "UDPRouteReferenceGrant",
+    "UDPRouteWeightedRouting",
 ];
 
 #[test]
