@@ -3,6 +3,8 @@
 //! While it is idle a connection holds its socket, a timer entry and a small future. All else (buffers, heads, the
 //! future of the exchange) is made when the first byte of a request comes and given back when nothing is left to do.
 
+mod arrival;
+
 use crate::body::BodyFailure;
 use crate::buffer::{Buffer, Share, Size};
 use crate::core::Core;
@@ -10,13 +12,11 @@ use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
 use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
-use crate::proxy_header;
 use crate::snapshot::{PortFacts, PortId};
-use crate::stream;
 use crate::timer::Timer;
 use crate::tls::{self, ClientTls};
 use crate::transport::Transport;
-use irongate_message::{HeadError, HeadParser, Parsed, ProxiedAddresses};
+use irongate_message::{HeadError, HeadParser, Parsed};
 use irongate_telemetry::{ListenerMetrics, Panicked};
 use irongate_traffic::Time;
 use std::cell::Cell;
@@ -97,37 +97,11 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     };
     if facts.options.expects_proxy_header(address) || plan.plain().is_some() {
         // Boxed: a future that is given to the runtime is moved about.
-        tokio::task::spawn_local(Box::pin(arrive(client, facts, transport)));
+        tokio::task::spawn_local(Box::pin(arrival::serve(client, facts, transport)));
     } else if plan.names.is_some() {
         tokio::task::spawn_local(tls::serve(client, facts, transport));
     } else {
         tokio::task::spawn_local(serve(client, facts, transport));
-    }
-}
-
-/// Serves a connection that may begin with a PROXY header, and whose bytes may be passed on as they come.
-async fn arrive(mut client: Client, facts: Arc<PortFacts>, transport: Transport) {
-    if facts.options.expects_proxy_header(client.address) {
-        let timer = client.core.timers.timer();
-        let deadline = client.core.now().after(facts.options.timeouts.head);
-        match proxy_header::take(&transport, &timer, deadline).await {
-            Ok(addresses) => client.is_for(addresses),
-            Err(reason) => return client.metrics.refused(reason),
-        }
-    }
-    let view = client.core.view();
-    let Some(plan) = view.port(client.port) else { return };
-    if let Some(plan) = plan.plain().cloned() {
-        drop(view);
-        let transport = Rc::new(transport);
-        let reader = Reader::new(transport.clone(), &client.core.buffers);
-        stream::serve(client, facts, transport, reader, plan).await;
-    } else if plan.names.is_some() {
-        drop(view);
-        tls::serve(client, facts, transport).await;
-    } else {
-        drop(view);
-        serve(client, facts, transport).await;
     }
 }
 
@@ -392,23 +366,6 @@ async fn linger(client: &Client, timer: &Timer, downstream: &mut Http1Downstream
 }
 
 impl Client {
-    /// A proxy before us says who the client is.
-    fn is_for(&mut self, told: Option<ProxiedAddresses>) {
-        let Some(ProxiedAddresses { source, destination }) = told else { return };
-        self.address = source.ip().to_canonical();
-        self.source_port = source.port();
-        self.destination = Some(destination);
-        self.text = text_of(self.address);
-    }
-
-    /// The two ends of its connection, for a port that listens at this address.
-    pub(crate) fn addresses(&self, listening: SocketAddr) -> ProxiedAddresses {
-        ProxiedAddresses {
-            source: SocketAddr::new(self.address, self.source_port),
-            destination: self.destination.unwrap_or(listening),
-        }
-    }
-
     /// The same for a copy of one of its requests, which may outlive the connection.
     pub(crate) fn copy(&self) -> Self {
         Self {
@@ -433,33 +390,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    /// What an idle connection costs in futures, and what one costs while it is served.
-    #[test]
-    fn futures_stay_small() {
-        fn idle<F>(_: impl Fn(Client, Arc<PortFacts>, Transport) -> F) -> usize {
-            size_of::<F>()
-        }
-        fn served<'a, F>(
-            _: impl Fn(&'a Client, &'a mut Arc<PortFacts>, &'a Rc<Transport>, &'a Timer, &'a mut Pace) -> F,
-        ) -> usize {
-            size_of::<F>()
-        }
-        let (idle, served) = (idle(serve), served(burst));
-        assert!(idle <= 512, "an idle connection's future has {idle} bytes");
-        assert!(served <= 8 << 10, "the future of a burst has {served} bytes");
-    }
-
-    #[test]
-    fn addresses_are_written_as_the_standard_library_does() {
-        for octet in 0..=255 {
-            let address = IpAddr::from(Ipv4Addr::new(octet, 0, 9, 255 - octet));
-            assert_eq!(&*text_of(address), address.to_string());
-        }
-        let long = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(&*text_of(long), "2001:db8::1");
-    }
-}
+mod tests;

@@ -10,7 +10,6 @@ mod duplex;
 mod extras;
 mod grpc_web;
 mod relay;
-
 mod tunnel;
 pub(crate) mod websocket;
 

@@ -31,6 +31,15 @@ impl Client {
         Ok(Self { peer: Peer::new(stream, Box::new(|_| {})) })
     }
 
+    /// Its own address.
+    ///
+    /// # Panics
+    /// Never: a connected socket has one.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.peer.stream().local_addr().expect("a connected socket has an address")
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Panics

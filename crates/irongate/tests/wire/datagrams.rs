@@ -142,7 +142,7 @@ fn sessions_stay_over_a_reload_whichever_core_has_them() {
     let ports: Vec<_> = clients.iter().map(|client| client.ask("a")).collect();
     assert_eq!(echo.sessions(), 24);
     // Another backend beside it.
-    let more = manifest.clone().backend(1, &[other.address]);
+    let more = manifest.backend(1, &[other.address]);
     gateway.configure_text(&more.yaml(gateway.address()));
     eventually("the new configuration counts", || {
         Client::new(gateway.address()).ask("new");

@@ -24,6 +24,7 @@ mod mutations;
 mod paths;
 mod pipelining;
 mod pool;
+mod proxy_headers;
 mod refusals;
 mod reload;
 mod resets;

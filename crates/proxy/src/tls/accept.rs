@@ -4,6 +4,7 @@ use super::ServerPlan;
 use super::hello::{Hello, HelloReader, NoHello};
 use super::names::TlsUse;
 use super::stream::TlsStream;
+use crate::buffer::Buffer;
 use crate::connection::{self, Client};
 use crate::http1::Reader;
 use crate::snapshot::{ListenerPlan, PortFacts, PortPlan, StreamPlan};
@@ -61,6 +62,14 @@ enum Accepted {
     Stream(Rc<Transport>, Reader, Arc<StreamPlan>),
 }
 
+impl Accepted {
+    fn passed_on(transport: Transport, read: Buffer, plan: Arc<StreamPlan>) -> Self {
+        let transport = Rc::new(transport);
+        let reader = Reader::resume(transport.clone(), read);
+        Self::Stream(transport, reader, plan)
+    }
+}
+
 /// Reads the first message, finds who is to answer it, and has TLS begin where it ends here.
 ///
 /// # Errors
@@ -98,16 +107,10 @@ async fn accept(
         })?
     };
     match found {
-        TlsUse::Passthrough(plan) => {
-            let transport = Rc::new(transport);
-            let reader = Reader::resume(transport.clone(), hello.read);
-            Ok(Accepted::Stream(transport, reader, plan))
-        }
+        TlsUse::Passthrough(plan) => Ok(Accepted::passed_on(transport, hello.read, plan)),
         TlsUse::Stream(streams, plan) => {
             let stream = shake_hands(client, timer, deadline, transport, hello, &plan).await?;
-            let transport = Rc::new(Transport::from(stream));
-            let reader = Reader::new(transport.clone(), &core.buffers);
-            Ok(Accepted::Stream(transport, reader, streams))
+            Ok(Accepted::passed_on(stream.into(), Buffer::new(&core.buffers), streams))
         }
         TlsUse::Http(plan) => {
             let stream = shake_hands(client, timer, deadline, transport, hello, &plan).await?;

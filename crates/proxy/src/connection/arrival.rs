@@ -1,0 +1,56 @@
+//! What comes of a connection before its first request: a PROXY header, and that its bytes are passed on as they come.
+
+use super::{Client, text_of};
+use crate::http1::Reader;
+use crate::snapshot::PortFacts;
+use crate::transport::Transport;
+use crate::{proxy_header, stream, tls};
+use irongate_message::ProxiedAddresses;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Serves a connection that may begin with a PROXY header, and whose bytes may be passed on as they come.
+pub(super) async fn serve(mut client: Client, facts: Arc<PortFacts>, transport: Transport) {
+    if facts.options.expects_proxy_header(client.address) {
+        let timer = client.core.timers.timer();
+        let deadline = client.core.now().after(facts.options.timeouts.head);
+        match proxy_header::take(&transport, &timer, deadline).await {
+            Ok(addresses) => client.is_for(addresses),
+            Err(reason) => return client.metrics.refused(reason),
+        }
+    }
+    let view = client.core.view();
+    let Some(plan) = view.port(client.port) else { return };
+    if let Some(plan) = plan.plain().cloned() {
+        drop(view);
+        let transport = Rc::new(transport);
+        let reader = Reader::new(transport.clone(), &client.core.buffers);
+        stream::serve(client, facts, transport, reader, plan).await;
+    } else if plan.names.is_some() {
+        drop(view);
+        tls::serve(client, facts, transport).await;
+    } else {
+        drop(view);
+        super::serve(client, facts, transport).await;
+    }
+}
+
+impl Client {
+    /// A proxy before us says who the client is.
+    fn is_for(&mut self, told: Option<ProxiedAddresses>) {
+        let Some(ProxiedAddresses { source, destination }) = told else { return };
+        self.address = source.ip().to_canonical();
+        self.source_port = source.port();
+        self.destination = Some(destination);
+        self.text = text_of(self.address);
+    }
+
+    /// The two ends of its connection, for a port that listens at this address.
+    pub(crate) fn addresses(&self, listening: SocketAddr) -> ProxiedAddresses {
+        ProxiedAddresses {
+            source: SocketAddr::new(self.address, self.source_port),
+            destination: self.destination.unwrap_or(listening),
+        }
+    }
+}
