@@ -47,9 +47,14 @@ fn the_configuration_in_the_readme_has_no_problem() {
 
 #[test]
 fn the_other_examples_have_no_problem() {
-    for folder in ["grpc", "websocket"] {
+    for folder in ["dns", "grpc", "websocket"] {
         check(&manifests(&format!("examples/{folder}/manifests")), 1, &[]);
     }
+}
+
+#[test]
+fn the_example_of_tls_lacks_only_the_certificate_that_its_script_makes() {
+    check(&manifests("examples/tls-passthrough/manifests"), 1, &["InvalidCertificateRef"]);
 }
 
 #[test]
