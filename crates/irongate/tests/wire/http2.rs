@@ -5,6 +5,7 @@ mod grpc;
 mod load;
 pub(super) mod peers;
 mod raw;
+mod spec;
 mod websocket;
 
 use crate::{OK, gateway, gateway_to};

@@ -150,7 +150,7 @@ impl Server {
             self.leave(now);
         }
         if self.shared.resets.borrow().are_too_many() {
-            self.calm("http2_resets");
+            self.end(Reason::ENHANCE_YOUR_CALM, "http2_resets");
         }
         while !self.ended {
             match self.connection.poll_accept(cx) {
@@ -170,19 +170,22 @@ impl Server {
             _ => self.shared.heads.end_turn(self.stream.sent(), self.stream.left()),
         }
         let seen = self.stream.seen(now);
-        if seen.is_flooded && !self.at_odds {
-            self.calm("http2_flood");
+        if (seen.is_flooded || seen.has_wrong_length) && !self.at_odds {
+            match seen.has_wrong_length {
+                true => self.end(Reason::FRAME_SIZE_ERROR, "http2_frame_size"),
+                false => self.end(Reason::ENHANCE_YOUR_CALM, "http2_flood"),
+            }
             cx.waker().wake_by_ref();
         }
         self.head = if seen.is_in_head { self.head.or(Some(now)) } else { None };
         self.poll_deadline(cx, timer, now)
     }
 
-    /// Ends the connection of a client that goes too far.
-    fn calm(&mut self, reason: &'static str) {
+    /// Ends the connection of a client that breaks the rules or goes too far.
+    fn end(&mut self, code: Reason, reason: &'static str) {
         if !std::mem::replace(&mut self.at_odds, true) {
             self.shared.client.metrics.refused(RefusalReason::new(reason));
-            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            self.connection.abrupt_shutdown(code);
         }
     }
 

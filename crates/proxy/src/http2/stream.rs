@@ -4,7 +4,7 @@
 //! frame. Here a flush does nothing: what was written waits until the connection's task has done all that it can do
 //! and ends its turn by [`Stream::poll_end_turn`], or until much has come together.
 
-use super::watch::Watch;
+use super::watch::{PREFACE, Watch};
 use crate::core::Core;
 use crate::transport::Transport;
 use irongate_traffic::Time;
@@ -49,6 +49,8 @@ pub(super) struct Seen {
     pub(super) is_flooded: bool,
     /// A header block has begun and not ended.
     pub(super) is_in_head: bool,
+    /// One has a length that its kind never has.
+    pub(super) has_wrong_length: bool,
 }
 
 #[derive(Default)]
@@ -69,11 +71,15 @@ impl Stream {
     pub(super) fn new(
         core: Rc<Core>,
         transport: Rc<Transport>,
-        start: Vec<u8>,
+        mut start: Vec<u8>,
         mut watch: Option<Watch>,
     ) -> Self {
         if let Some(watch) = &mut watch {
             watch.see(&start);
+            if watch.has_wrong_length() {
+                // The preface is enough for the crate to begin, and then to end by our word.
+                start.truncate(PREFACE);
+            }
         }
         let inner = Inner {
             core,
@@ -135,7 +141,11 @@ impl Stream {
         let Some(watch) = &self.inner.watch else { return Seen::default() };
         let mut watch = watch.borrow_mut();
         watch.forgive(now, self.inner.sent.get());
-        Seen { is_flooded: watch.is_flooded(), is_in_head: watch.is_in_head() }
+        Seen {
+            is_flooded: watch.is_flooded(),
+            is_in_head: watch.is_in_head(),
+            has_wrong_length: watch.has_wrong_length(),
+        }
     }
 
     /// Bytes sent so far.
@@ -185,8 +195,8 @@ impl AsyncRead for Stream {
             return Poll::Ready(Ok(()));
         }
         let inner = &*self.inner;
-        let is_flooded = || inner.watch.as_ref().is_some_and(|watch| watch.borrow().is_flooded());
-        if inner.allowance.get() == 0 || is_flooded() {
+        let ends = |watch: &RefCell<Watch>| watch.borrow().is_flooded() || watch.borrow().has_wrong_length();
+        if inner.allowance.get() == 0 || inner.watch.as_ref().is_some_and(ends) {
             // The connection's task looks at what has come, and the others have their turn.
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -196,7 +206,16 @@ impl AsyncRead for Stream {
         let fresh = &into.filled()[before..];
         let length = fresh.len();
         if let Some(watch) = &inner.watch {
-            watch.borrow_mut().see(fresh);
+            let mut watch = watch.borrow_mut();
+            watch.see(fresh);
+            if watch.has_wrong_length() {
+                // The crate gets no more than the preface: the connection ends by our word.
+                let known = usize::try_from(inner.received.get()).unwrap_or(usize::MAX);
+                let kept = PREFACE.saturating_sub(known).min(length);
+                into.set_filled(before + kept);
+                cx.waker().wake_by_ref();
+                return if kept > 0 { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
         }
         inner.allowance.set(inner.allowance.get().saturating_sub(length));
         self.inner.received.set(self.inner.received.get() + length as u64);

@@ -17,15 +17,20 @@ const BYTES: u64 = 64;
 const DEAR: u64 = 4;
 /// What a request forgives: clients open windows for some.
 const REQUEST: u64 = 4;
-const PREFACE: usize = 24;
+/// What a client's side begins with (RFC 9113 §3.4).
+pub(super) const PREFACE: usize = 24;
 const HEADER: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
+const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -43,17 +48,33 @@ pub(super) struct Watch {
     sent: u64,
     /// A header block has begun and not ended.
     in_head: bool,
+    /// A frame has a length that its kind never has.
+    wrong_length: bool,
 }
 
 impl Watch {
     pub(super) fn new(now: Time) -> Self {
         let header = [0; HEADER];
-        Self { header, known: 0, skip: PREFACE, level: 0, at: now, sent: 0, in_head: false }
+        Self {
+            header,
+            known: 0,
+            skip: PREFACE,
+            level: 0,
+            at: now,
+            sent: 0,
+            in_head: false,
+            wrong_length: false,
+        }
     }
 
     /// Whether a header block has begun and not ended.
     pub(super) fn is_in_head(&self) -> bool {
         self.in_head
+    }
+
+    /// Whether a frame has a length that its kind never has (RFC 9113 §4.2). The crate would call it by another name.
+    pub(super) fn has_wrong_length(&self) -> bool {
+        self.wrong_length
     }
 
     /// Whether the client has gone too far.
@@ -96,6 +117,13 @@ impl Watch {
     fn note(&mut self) {
         let [high, middle, low, kind, flags, ..] = self.header;
         self.skip = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.wrong_length |= match kind {
+            PRIORITY => self.skip != 5,
+            RST_STREAM | WINDOW_UPDATE => self.skip != 4,
+            SETTINGS => !self.skip.is_multiple_of(6) || flags & ACK != 0 && self.skip > 0,
+            PING => self.skip != 8,
+            _ => false,
+        };
         let cost = match kind {
             HEADERS => {
                 self.in_head = flags & END_HEADERS == 0;
@@ -120,9 +148,6 @@ impl Watch {
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    const PING: u8 = 6;
-    const WINDOW_UPDATE: u8 = 8;
 
     fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
         let size = (length as u32).to_be_bytes();
@@ -156,6 +181,26 @@ mod tests {
             taken(&[frame(HEADERS, END_HEADERS, 30), frame(WINDOW_UPDATE, 0, 4)].concat()),
             usize::MAX
         );
+    }
+
+    #[test]
+    fn lengths_that_cannot_be() {
+        for (kind, flags, length, wrong) in [
+            (PING, 0, 8, false),
+            (PING, 0, 7, true),
+            (SETTINGS, 0, 12, false),
+            (SETTINGS, 0, 13, true),
+            (SETTINGS, ACK, 6, true),
+            (RST_STREAM, 0, 3, true),
+            (PRIORITY, 0, 4, true),
+            (WINDOW_UPDATE, 0, 5, true),
+            (0xfa, 0, 5, false),
+        ] {
+            let mut watch = Watch::new(Time::ZERO);
+            watch.see(&[0; PREFACE]);
+            watch.see(&frame(kind, flags, length));
+            assert_eq!(watch.has_wrong_length(), wrong, "{kind} {length}");
+        }
     }
 
     #[test]

@@ -2,15 +2,14 @@
 //! are served.
 
 use super::peers::{Client, Http2Origin, block_on};
-use super::raw::{self, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, encode, frame};
+use super::raw::{
+    self, CONTINUATION, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, SETTINGS, WINDOW_UPDATE,
+    encode, frame,
+};
 use crate::{gateway, gateway_to};
 use irongate_testkit::{Gate, Gateway, Manifest, Origin, eventually};
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
-
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
 
 /// Growth that is allowed: 2 MiB are promised; what a debug build and the allocator need on top is a guess.
 const GROWTH: usize = 8 << 20;

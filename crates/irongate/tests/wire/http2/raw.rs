@@ -6,10 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
+pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
-const PING: u8 = 6;
+pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
+pub(super) const WINDOW_UPDATE: u8 = 8;
+pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
@@ -111,14 +113,32 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Self {
+    /// One on which nothing was sent.
+    pub(super) fn plain(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the gateway accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("PATIENCE is not zero");
         stream.set_nodelay(true).expect("a TCP socket has the option");
-        let mut connection = Self { stream };
+        Self { stream }
+    }
+
+    pub(super) fn open(address: SocketAddr) -> Self {
+        let mut connection = Self::plain(address);
         connection.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the gateway takes it");
         connection.send(SETTINGS, 0, 0, &[]);
         connection
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        let _ended_already = self.stream.write_all(bytes);
+    }
+
+    /// Whether the gateway ends the connection in time, whatever comes before.
+    pub(super) fn reads_to_end(&mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
