@@ -7,7 +7,7 @@ use crate::{limits, log};
 use anyhow::{Context, bail};
 use irongate_admin::{Admin, Applied, Current, Phase, Readiness};
 use irongate_config::{Config, Problem};
-use irongate_proxy::{Drain, Proxy, StartOptions, available_threads};
+use irongate_proxy::{Drain, Proxy, StartOptions, available_threads, give_way};
 use irongate_telemetry::Registry;
 use irongate_translate::{Resources, Translation};
 use std::net::SocketAddr;
@@ -113,6 +113,8 @@ async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut gateway = Gateway::start(threads, options.admin.0).await?;
     configuration.load(&mut gateway).await;
     gateway.readiness.set(Phase::Ready);
+    // This thread does nothing but reload and end.
+    give_way();
     loop {
         tokio::select! {
             _ = hangup.recv() => configuration.load(&mut gateway).await,

@@ -9,7 +9,7 @@ mod report;
 mod threads;
 
 pub use report::{BackendReport, EndpointReport};
-pub use threads::available_threads;
+pub use threads::{available_threads, give_way};
 
 use crate::datagram;
 use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
@@ -83,7 +83,8 @@ impl Proxy {
         let (probe_sender, probe_receiver) = unbounded_channel();
         let (discard_sender, discard_receiver) = std::sync::mpsc::channel::<Arc<Snapshot>>();
         std::thread::Builder::new().name("irongate-discard".into()).spawn(move || {
-            // Taking a large snapshot apart is work that no data thread should do.
+            // Taking a large snapshot apart is work that no data thread should do, nor wait for.
+            give_way();
             discard_receiver.into_iter().for_each(drop);
         })?;
         let shared =

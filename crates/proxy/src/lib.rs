@@ -36,4 +36,6 @@ pub use memory_gateway::MemoryGateway;
 #[cfg(feature = "memory")]
 pub use transport::{MemoryStream, memory_pair};
 
-pub use control::{BackendReport, Drain, EndpointReport, Proxy, Resolved, StartOptions, available_threads};
+pub use control::{
+    BackendReport, Drain, EndpointReport, Proxy, Resolved, StartOptions, available_threads, give_way,
+};

@@ -1,6 +1,21 @@
-//! How many threads the data plane should have.
+//! How many threads the data plane should have, and which threads come after them.
 
 use std::num::NonZero;
+
+/// How much lower the priority of a thread is that gives way (nice(2)): it gets about a tenth of a core that others want.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
+
+/// Lets the calling thread, and those that it starts from now on, give way to the data plane: for work that takes
+/// milliseconds in one piece, such as a reload, on a machine that has no core to spare for it.
+///
+/// Such a thread must hold no lock that a data thread takes. Where threads have no priority of their own it does nothing.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICER) {
+        tracing::debug!(%error, "the priority of a thread cannot be lowered");
+    }
+}
 
 /// The cores that the process may run on, bounded by the cgroup's CPU quota rounded up; at least 1.
 #[must_use]
