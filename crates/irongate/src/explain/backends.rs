@@ -1,20 +1,23 @@
 //! The backends of a rule: shares, policies, endpoints.
 
+use super::decide::Chosen;
 use super::describe;
 use super::places::Places;
 use super::view::{BackendView, EndpointView, Verdict};
-use irongate_config::{BackendProtocol, BackendTarget, Config, Endpoints, RouteRule};
+use irongate_config::{BackendProtocol, BackendTarget, Config, Endpoints};
 
 /// Endpoints of one backend that are listed.
 const MOST_ENDPOINTS: usize = 20;
 
-pub(super) fn views(rule: &RouteRule, config: &Config, places: Places<'_>) -> Vec<BackendView> {
+pub(super) fn views(chosen: &Chosen<'_>, config: &Config, places: Places<'_>) -> Vec<BackendView> {
+    let Chosen { route, rule, .. } = chosen;
     let sum: u64 = rule.backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    let view = |backend: &irongate_config::BackendRef| {
+    let view = |(number, backend): (usize, &irongate_config::BackendRef)| {
         let mut view = BackendView {
             backend: describe::target(&backend.target),
             weight: backend.weight,
             share: if sum == 0 { 0.0 } else { f64::from(backend.weight) * 100.0 / sum as f64 },
+            reference: None,
             invalid: None,
             protocol: None,
             dns: None,
@@ -23,7 +26,10 @@ pub(super) fn views(rule: &RouteRule, config: &Config, places: Places<'_>) -> Ve
             policy: Vec::new(),
         };
         match &backend.target {
-            BackendTarget::Invalid(reason) => view.invalid = Some(reason.as_str()),
+            BackendTarget::Invalid(reason) => {
+                view.invalid = Some(reason.as_str());
+                view.reference = places.backend_name(&route.key, rule.place, number);
+            }
             BackendTarget::Backend(key) => {
                 view.policy = places.policy(key);
                 if let Some(backend) = config.backends.get(key) {
@@ -33,7 +39,7 @@ pub(super) fn views(rule: &RouteRule, config: &Config, places: Places<'_>) -> Ve
         }
         view
     };
-    rule.backends.iter().map(view).collect()
+    rule.backends.iter().enumerate().map(view).collect()
 }
 
 fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend) {

@@ -8,12 +8,13 @@ use super::request::Request;
 use super::view::{
     Explanation, FilterView, Forwarded, ListenerView, OtherListener, OtherMatch, RuleView, Setting, Verdict,
 };
-use irongate_config::{AttachedRoute, Config, Listener, PathMatch, RouteRule, Scheme};
+use irongate_config::{AttachedRoute, Config, Listener, PathMatch, Route, RouteRule, RouteTimeouts, Scheme};
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_traffic::route::naive::{self, Candidate, Condition};
 use irongate_traffic::{FilterContext, Filters, HostTable, RouteMatch, RouteTable};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Matches and listeners that are told of, apart from the one that was taken.
 const MOST_OTHERS: usize = 10;
@@ -32,6 +33,7 @@ pub(crate) fn explain(request: Request, config: &Config, places: &Places<'_>) ->
         forwarded: None,
         timeouts: Vec::new(),
         retry: None,
+        retry_position: None,
         backends: Vec::new(),
         parameters: Vec::new(),
     };
@@ -79,19 +81,28 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
         };
         return Verdict { outcome: "notFound", status: Some(404), summary };
     };
-    let rule = &listener.routes[found.route as usize].route.rules[found.rule as usize];
-    serve(explanation, config, (listener, rule), (&mut head, found.matched_prefix), address, places)
+    let route = &listener.routes[found.route as usize].route;
+    let chosen = Chosen { listener, route, rule: &route.rules[found.rule as usize] };
+    serve(explanation, config, &chosen, (&mut head, found.matched_prefix), address, places)
+}
+
+/// Who gets the request.
+pub(super) struct Chosen<'c> {
+    listener: &'c Listener,
+    pub(super) route: &'c Route,
+    pub(super) rule: &'c RouteRule,
 }
 
 /// What the rule does with the request.
 fn serve(
     explanation: &mut Explanation,
     config: &Config,
-    (listener, rule): (&Listener, &RouteRule),
+    chosen: &Chosen<'_>,
     (head, matched_prefix): (&mut RequestHead, usize),
     address: SocketAddr,
     places: Places<'_>,
 ) -> Verdict {
+    let &Chosen { listener, rule, .. } = chosen;
     let context = FilterContext { scheme: Scheme::Http, listener_port: address.port() };
     let views: &mut Vec<FilterView> = &mut explanation.filters;
     let redirection = filters::apply(&rule.filters, "rule", head, matched_prefix, &context, views);
@@ -116,34 +127,51 @@ fn serve(
         let prefix = Filters::compile(&rule.filters).prefix_left(matched_prefix);
         filters::apply(&backend.filters, &name, &mut head, prefix, &context, &mut explanation.filters);
     }
-    explanation.timeouts = timeouts(listener, rule);
-    explanation.retry = rule.retry.as_ref().map(|retry| {
-        let codes: Vec<String> = retry.codes.iter().map(ToString::to_string).collect();
-        let codes = if codes.is_empty() { String::new() } else { format!(" on {}", codes.join(", ")) };
-        format!("{} more{codes}", retry.attempts)
-    });
-    explanation.backends = backends::views(rule, config, places);
+    explanation.timeouts = timeouts(chosen, &explanation.parameters, places);
+    if let Some(retry) = retry(chosen, places) {
+        explanation.retry = Some(retry.value);
+        explanation.retry_position = retry.position;
+    }
+    explanation.backends = backends::views(chosen, config, places);
     backends::verdict(&explanation.backends)
 }
 
-fn timeouts(listener: &Listener, rule: &RouteRule) -> Vec<Setting> {
-    let setting = |field: &str, value: String| Setting {
-        field: field.to_owned(),
-        value,
-        from: None,
-        position: None,
+/// The timeouts, each with who says it: the rule, or for the last one `GatewayParameters`.
+fn timeouts(chosen: &Chosen<'_>, parameters: &[Setting], places: Places<'_>) -> Vec<Setting> {
+    let of_rule = |name: &str, timeout: Option<Duration>| {
+        let value = match timeout {
+            None => "not set".to_owned(),
+            Some(timeout) if timeout.is_zero() => "switched off".to_owned(),
+            Some(timeout) => describe::duration(timeout),
+        };
+        let field = format!("timeouts.{name}");
+        let setting = Setting { field: name.to_owned(), value, ..Setting::default() };
+        if timeout.is_some() { said_by_rule(setting, chosen, &field, places) } else { setting }
+    };
+    let RouteTimeouts { request, backend_request } = chosen.rule.timeouts;
+    let by_parameters = parameters.iter().find(|setting| setting.field == "timeouts.response");
+    let response = Setting {
+        field: "response".to_owned(),
+        value: describe::duration(chosen.listener.options.timeouts.response),
+        from: by_parameters.and_then(|setting| setting.from.clone()),
+        position: by_parameters.and_then(|setting| setting.position.clone()),
         overridden: Vec::new(),
     };
-    let told = |timeout: Option<std::time::Duration>| match timeout {
-        None => "not set".to_owned(),
-        Some(timeout) if timeout.is_zero() => "switched off".to_owned(),
-        Some(timeout) => describe::duration(timeout),
-    };
-    vec![
-        setting("request", told(rule.timeouts.request)),
-        setting("backendRequest", told(rule.timeouts.backend_request)),
-        setting("response", describe::duration(listener.options.timeouts.response)),
-    ]
+    vec![of_rule("request", request), of_rule("backendRequest", backend_request), response]
+}
+
+fn retry(chosen: &Chosen<'_>, places: Places<'_>) -> Option<Setting> {
+    let retry = chosen.rule.retry.as_ref()?;
+    let codes: Vec<String> = retry.codes.iter().map(ToString::to_string).collect();
+    let codes = if codes.is_empty() { String::new() } else { format!(" on {}", codes.join(", ")) };
+    let value = format!("{} more{codes}", retry.attempts);
+    let setting = Setting { field: "retry".to_owned(), value, ..Setting::default() };
+    Some(said_by_rule(setting, chosen, "retry", places))
+}
+
+fn said_by_rule(setting: Setting, chosen: &Chosen<'_>, field: &str, places: Places<'_>) -> Setting {
+    let position = places.rule_field(&chosen.route.key, chosen.rule.place, field);
+    Setting { from: Some(chosen.route.key.to_string()), position, ..setting }
 }
 
 fn head_limits(listener: &Listener) -> HeadLimits {

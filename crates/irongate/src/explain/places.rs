@@ -25,6 +25,16 @@ impl<'r> Places<'r> {
         self.resources?.0.route_position(route, rule, request_match)
     }
 
+    /// A field of a rule, `timeouts.request` or the like.
+    pub(super) fn rule_field(self, route: &RouteKey, rule: usize, field: &str) -> Option<Position> {
+        self.resources?.0.rule_field_position(route, rule, field)
+    }
+
+    /// What a backend reference of a rule names, by their indices as written.
+    pub(super) fn backend_name(self, route: &RouteKey, rule: usize, backend: usize) -> Option<String> {
+        self.resources?.0.backend_name(route, rule, backend)
+    }
+
     pub(super) fn listener(self, listener: &ListenerKey) -> Option<Position> {
         self.resources?.0.listener_position(listener)
     }

@@ -2,6 +2,7 @@
 
 use super::view::{BackendView, EndpointView, Explanation, RuleView, Setting};
 use crate::output::Style;
+use irongate_config::Position;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -28,11 +29,14 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
         line!(text, "  {} {}, Host: {}", forwarded.method, forwarded.target, forwarded.host);
     }
     if !explanation.timeouts.is_empty() {
-        let timeouts = explanation.timeouts.iter().map(|one| format!("{} {}", one.field, one.value));
+        let timeouts = explanation
+            .timeouts
+            .iter()
+            .map(|one| format!("{} {}{}", one.field, one.value, in_brackets(one.position.as_ref())));
         line!(text, "  timeouts: {}", timeouts.collect::<Vec<_>>().join(", "));
     }
     if let Some(retry) = &explanation.retry {
-        line!(text, "  tries: {retry}");
+        line!(text, "  tries: {retry}{}", in_brackets(explanation.retry_position.as_ref()));
     }
     for backend in &explanation.backends {
         one_backend(&mut text, backend, style);
@@ -42,6 +46,10 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
         settings(&mut text, &explanation.parameters, style);
     }
     text
+}
+
+fn in_brackets(position: Option<&Position>) -> String {
+    position.map(|position| format!(" ({}:{})", position.file, position.line)).unwrap_or_default()
 }
 
 fn heading(text: &mut String, title: &str, style: Style) {
@@ -91,7 +99,7 @@ fn named(rule: &RuleView) -> String {
     format!("{} rules[{}]{name} matches[{}]", rule.route, rule.rule, rule.request_match)
 }
 
-fn place(position: Option<&irongate_config::Position>, style: Style) -> String {
+fn place(position: Option<&Position>, style: Style) -> String {
     position.map(|at| style.dim(&format!("  {}:{}", at.file, at.line))).unwrap_or_default()
 }
 
@@ -118,7 +126,8 @@ fn filters(text: &mut String, explanation: &Explanation, style: Style) {
 fn one_backend(text: &mut String, backend: &BackendView, style: Style) {
     heading(text, &format!("{} ({:.0} %)", backend.backend, backend.share), style);
     if let Some(reason) = backend.invalid {
-        line!(text, "  {}", style.red(&format!("its share is answered with 500: {reason}")));
+        let names = backend.reference.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        line!(text, "  {}", style.red(&format!("its share is answered with 500: {reason}{names}")));
         return;
     }
     if let Some(dns) = &backend.dns {

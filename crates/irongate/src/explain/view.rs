@@ -28,6 +28,9 @@ pub(crate) struct Explanation {
     pub(crate) forwarded: Option<Forwarded>,
     pub(crate) timeouts: Vec<Setting>,
     pub(crate) retry: Option<String>,
+    /// Where it was written.
+    #[serde(serialize_with = "position")]
+    pub(crate) retry_position: Option<Position>,
     pub(crate) backends: Vec<BackendView>,
     /// Fields of `GatewayParameters` that are written for the listener.
     pub(crate) parameters: Vec<Setting>,
@@ -125,7 +128,7 @@ pub(crate) struct Forwarded {
 }
 
 /// A setting, and where it comes from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Setting {
     pub(crate) field: String,
     pub(crate) value: String,
@@ -144,6 +147,8 @@ pub(crate) struct BackendView {
     pub(crate) weight: u32,
     /// Its share of the requests, in per cent.
     pub(crate) share: f64,
+    /// What the reference names, where it does not resolve.
+    pub(crate) reference: Option<String>,
     /// Why its requests are answered with 500.
     pub(crate) invalid: Option<&'static str>,
     /// `HTTP1` or `HTTP2`.

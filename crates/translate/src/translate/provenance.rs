@@ -35,10 +35,38 @@ impl Resources {
     /// of kinds without matches: where the rule was.
     #[must_use]
     pub fn route_position(&self, route: &RouteKey, rule: usize, request_match: usize) -> Option<Position> {
+        self.rule_position(route, rule, |at| at.field("matches").index(request_match).to_path())
+    }
+
+    /// Where a field of a rule was written, or what stands nearest to it: `timeouts.request` or the like.
+    #[must_use]
+    pub fn rule_field_position(&self, route: &RouteKey, rule: usize, field: &str) -> Option<Position> {
+        self.rule_position(route, rule, |at| match field.split_once('.') {
+            Some((outer, inner)) => at.field(outer).field(inner).to_path(),
+            None => at.field(field).to_path(),
+        })
+    }
+
+    /// What a backend reference of an `HTTPRoute`'s rule names, by the indices as written: `Service default/shop:80`.
+    #[must_use]
+    pub fn backend_name(&self, route: &RouteKey, rule: usize, backend: usize) -> Option<String> {
+        let object = self.http_routes.iter().find(|object| object.name == route.name)?;
+        let reference = object.body.spec.rules.get(rule)?.backend_refs.get(backend)?;
+        let (_, kind) = reference.group_kind();
+        let namespace = reference.namespace.as_deref().unwrap_or(object.name.namespace());
+        let port = reference.port.map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{kind} {namespace}/{}{port}", reference.name))
+    }
+
+    fn rule_position(
+        &self,
+        route: &RouteKey,
+        rule: usize,
+        path: impl FnOnce(&At<'_>) -> FieldPath,
+    ) -> Option<Position> {
         let at = At::Root.field("spec");
         let at = at.field("rules");
-        let at = at.index(rule);
-        let path = at.field("matches").index(request_match).to_path();
+        let path = path(&at.index(rule));
         match route.kind {
             RouteKind::Http => self.position_in(&self.http_routes, &route.name, &path),
             RouteKind::Grpc => self.position_in(&self.grpc_routes, &route.name, &path),
