@@ -95,13 +95,13 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
         tls: None,
         is_counted: true,
     };
+    // Boxed: a future that is given to the runtime is moved about.
     if facts.options.expects_proxy_header(address) || plan.plain().is_some() {
-        // Boxed: a future that is given to the runtime is moved about.
         tokio::task::spawn_local(Box::pin(arrival::serve(client, facts, transport)));
     } else if plan.names.is_some() {
         tokio::task::spawn_local(tls::serve(client, facts, transport));
     } else {
-        tokio::task::spawn_local(serve(client, facts, transport));
+        tokio::task::spawn_local(Box::pin(serve(client, facts, Rc::new(transport))));
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn serve_tls(
     if is_http2 {
         Box::pin(crate::http2::serve(client, facts, Rc::new(transport), Vec::new())).await;
     } else {
-        Box::pin(serve(client, facts, transport)).await;
+        Box::pin(serve(client, facts, Rc::new(transport))).await;
     }
 }
 
@@ -148,13 +148,16 @@ enum Next {
     Http2(Vec<u8>),
 }
 
-async fn serve(client: Client, mut facts: Arc<PortFacts>, transport: Transport) {
+async fn serve(client: Client, mut facts: Arc<PortFacts>, transport: Rc<Transport>) {
     let _watch = client.core.watch(Panicked::Connection);
-    let transport = Rc::new(transport);
     let timer = client.core.timers.timer();
     // A connection on which nothing was ever sent has no longer than a head may take.
     let mut deadline = client.core.now().after(facts.options.timeouts.head);
     let mut pace = Pace::default();
+    if transport.is_fresh() {
+        // Clients send once they are connected: by the next turn of the core what they send has mostly come.
+        tokio::task::yield_now().await;
+    }
     loop {
         if wait_for_request(&client, &transport, &timer, deadline).await.is_break() {
             return;
@@ -183,7 +186,7 @@ struct Pace {
 }
 
 /// How soon the next request has to come for the room to be worth keeping.
-const QUICK: Duration = Duration::from_millis(20);
+pub(crate) const QUICK: Duration = Duration::from_millis(20);
 
 impl Pace {
     fn woken(&mut self, now: Time) {
@@ -220,6 +223,7 @@ async fn burst(
     let reader = Reader::new(transport.clone(), &core.buffers);
     let writer = Writer::new(transport.clone(), core.take_memory());
     let mut downstream = Http1Downstream::new(transport.clone(), reader, writer);
+    downstream.set_quick(pace.is_quick);
     let mut scratch = core.take_scratch();
     let next = requests(client, facts, timer, pace, &mut downstream, &mut scratch).await;
     core.give_scratch(scratch);

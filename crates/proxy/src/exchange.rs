@@ -61,6 +61,11 @@ pub(crate) trait Downstream {
     fn source(&mut self) -> &mut Self::Source;
     fn sink(&mut self) -> &mut Self::Sink;
 
+    /// Whether looking for the client's leaving is worth its price only when an answer takes long.
+    fn is_hurried(&self) -> bool {
+        false
+    }
+
     /// Ready when the client has closed its side while we were at work for it. Not called again after that.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Closed>;
 

@@ -6,6 +6,7 @@ use crate::datagram;
 use crate::live::LiveBackend;
 use crate::snapshot::PortId;
 use irongate_traffic::EndpointLoad;
+use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,15 +17,17 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
-/// Connections that are taken from the queue of a closing socket before others have their turn.
+/// Connections that are taken from a socket's queue before others have their turn.
 const ACCEPTED_A_TURN: i32 = 64;
 
 /// The load of the endpoints that a core knows, by backend.
@@ -228,7 +231,7 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: io::Result<TcpListe
         }
         full
     };
-    match listener.and_then(tokio::net::TcpListener::from_std) {
+    match listener.and_then(registered) {
         Ok(listener) => {
             let failed = |error: &io::Error| core.shared.note_unaccepted(error);
             accept(&listener, &closing, is_full, failed, |stream, peer| serve(&core, port, stream, peer))
@@ -238,8 +241,17 @@ async fn accept_loop(core: Rc<Core>, port: PortId, listener: io::Result<TcpListe
     }
 }
 
+/// A listening socket that the runtime tells of. Its own type would register each connection that it accepts.
+fn registered(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
+    #[expect(
+        deprecated,
+        reason = "its doubt is whether a descriptor stays the same, as a TcpListener's does"
+    )]
+    AsyncFd::with_interest(listener, Interest::READABLE)
+}
+
 /// Serves a connection, here or on another core.
-fn serve(core: &Rc<Core>, port: PortId, stream: tokio::net::TcpStream, peer: SocketAddr) {
+fn serve(core: &Rc<Core>, port: PortId, stream: TcpStream, peer: SocketAddr) {
     let spread = core.shared.spread();
     let target = spread.target(core.index);
     if target == core.index {
@@ -252,19 +264,24 @@ fn serve(core: &Rc<Core>, port: PortId, stream: tokio::net::TcpStream, peer: Soc
 /// Accepts until it is told to close. Errors of one connection end that one; running out of descriptors or of
 /// connections makes it wait a little.
 async fn accept(
-    listener: &tokio::net::TcpListener,
+    listener: &AsyncFd<TcpListener>,
     closing: &Closing,
     is_full: impl Fn() -> bool,
     failed: impl Fn(&io::Error),
-    mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr),
+    mut serve: impl FnMut(TcpStream, SocketAddr),
 ) {
     let mut closed = pin!(closing.notify.notified());
+    let mut turn = 0;
     while !closing.begun.get() {
         if is_full() {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         }
-        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+        turn = (turn + 1) % ACCEPTED_A_TURN;
+        if turn == 0 {
+            tokio::task::yield_now().await;
+        }
+        let accepted = poll_fn(|cx| match poll_accept(cx, listener) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
             Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
         });
@@ -280,15 +297,35 @@ async fn accept(
     }
 }
 
+/// Accepts a connection once there is one.
+fn poll_accept(
+    cx: &mut Context<'_>,
+    listener: &AsyncFd<TcpListener>,
+) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    loop {
+        match listener.try_io(Interest::READABLE, accept_one) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            accepted => return Poll::Ready(accepted),
+        }
+        let _ = ready!(listener.poll_read_ready(cx))?;
+    }
+}
+
+/// Accepts the next connection in the queue. Its socket does not block, and the runtime is not told of it.
+fn accept_one(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    // A socket that is gone already may have no peer (accept(2)).
+    let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((socket.into(), peer))
+}
+
 /// Accepts what waits in the queue. The kernel is asked directly: a runtime that has not looked at the socket yet, or
 /// that makes a task take turns, says that nothing waits, and what is not accepted here is reset.
-async fn empty(listener: &TcpListener, mut serve: impl FnMut(tokio::net::TcpStream, SocketAddr)) {
+async fn empty(listener: &TcpListener, mut serve: impl FnMut(TcpStream, SocketAddr)) {
     for count in 1..=BACKLOG {
-        let accepted = listener.accept().and_then(|(stream, peer)| {
-            stream.set_nonblocking(true)?;
-            Ok((tokio::net::TcpStream::from_std(stream)?, peer))
-        });
-        match accepted {
+        match accept_one(listener) {
             Ok((stream, peer)) => serve(stream, peer),
             Err(error) if is_of_the_connection(&error) => {}
             Err(_) => return,
@@ -299,18 +336,10 @@ async fn empty(listener: &TcpListener, mut serve: impl FnMut(tokio::net::TcpStre
     }
 }
 
-fn hand_over(
-    spread: &Arc<Spread>,
-    target: usize,
-    port: PortId,
-    stream: tokio::net::TcpStream,
-    peer: SocketAddr,
-) {
-    // Failing means that the core or the socket is gone, and the connection with it.
-    if let Ok(stream) = stream.into_std() {
-        let seat = Seat::take(spread, target);
-        let _ = spread.cores[target].commands.send(Command::Serve(port, stream, peer, seat));
-    }
+fn hand_over(spread: &Arc<Spread>, target: usize, port: PortId, stream: TcpStream, peer: SocketAddr) {
+    let seat = Seat::take(spread, target);
+    // Failing means that the core is gone, and the connection with it.
+    let _ = spread.cores[target].commands.send(Command::Serve(port, stream, peer, seat));
 }
 
 /// What to do where accepting fails for want of something (accept(2)).

@@ -164,7 +164,8 @@ impl Timer {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        let earlier = entry.slot.is_none_or(|(time, _)| slot_of(now, deadline) < time);
+        // A slot is never before its deadline, which mostly answers the question.
+        let earlier = entry.slot.is_none_or(|(time, _)| deadline < time && slot_of(now, deadline) < time);
         if earlier && deadline != Time::NEVER {
             let first = wheel.slots.first_key_value().map(|(time, _)| *time);
             wheel.remove(self.id);

@@ -6,18 +6,18 @@
 
 #[cfg(feature = "memory")]
 mod memory;
+mod tcp;
 
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStream, pair as memory_pair};
 
 use crate::tls::TlsStream;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use std::cell::RefCell;
+use rustix::net::Shutdown;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tcp::Tcp;
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 
 /// A connected stream.
@@ -26,7 +26,7 @@ pub(crate) struct Transport {
 }
 
 enum Stream {
-    Tcp(RefCell<TcpStream>),
+    Tcp(Tcp),
     Tls(Box<TlsStream>),
     #[cfg(feature = "memory")]
     Memory(MemoryStream),
@@ -34,7 +34,14 @@ enum Stream {
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
-        Self { stream: Stream::Tcp(RefCell::new(stream)) }
+        Self { stream: Stream::Tcp(stream.into()) }
+    }
+}
+
+impl From<std::net::TcpStream> for Transport {
+    /// The socket must not block. The runtime is told of it when there is something to wait for.
+    fn from(stream: std::net::TcpStream) -> Self {
+        Self { stream: Stream::Tcp(stream.into()) }
     }
 }
 
@@ -74,12 +81,7 @@ impl Transport {
     /// for the peer without asking the kernel.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let (stream, asked) = (&*stream.borrow(), space.len());
-                poll_io(cx, stream, Interest::READABLE, asked, || {
-                    Ok(rustix::net::recv(stream, &mut *space, RecvFlags::empty())?.1)
-                })
-            }
+            Stream::Tcp(stream) => stream.poll_read(cx, space),
             Stream::Tls(stream) => stream.poll_read(cx, space),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.poll_read(cx, space),
@@ -93,7 +95,7 @@ impl Transport {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match &self.stream {
-            Stream::Tcp(stream) => Pin::new(&mut *stream.borrow_mut()).poll_read(cx, into),
+            Stream::Tcp(stream) => stream.poll_read_into(cx, into),
             Stream::Tls(stream) => stream.poll_read_into(cx, into),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => {
@@ -110,33 +112,10 @@ impl Transport {
         &self,
         cx: &mut Context<'_>,
         space: &mut [u8],
-        mut look: impl FnMut(&[u8]) -> Option<usize>,
+        look: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Poll<io::Result<()>> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let stream = &*stream.borrow();
-                let mut take = || {
-                    let seen = rustix::net::recv(stream, &mut *space, RecvFlags::PEEK)?.1;
-                    match look(&space[..seen]) {
-                        Some(length) => {
-                            Ok(rustix::net::recv(stream, &mut space[..length], RecvFlags::empty())?.1)
-                        }
-                        None if seen == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                        None => Err(io::ErrorKind::WouldBlock.into()),
-                    }
-                };
-                loop {
-                    match stream.try_io(Interest::READABLE, &mut take) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                        taken => return Poll::Ready(taken.map(|_| ())),
-                    }
-                    if is_read_closed(stream) {
-                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                    }
-                    ready!(stream.poll_read_ready(cx))?;
-                }
-            }
+            Stream::Tcp(stream) => stream.poll_take(cx, space, look),
             // What is looked at comes before TLS.
             Stream::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             #[cfg(feature = "memory")]
@@ -147,7 +126,7 @@ impl Transport {
     /// Our address of it, where it has one.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match &self.stream {
-            Stream::Tcp(stream) => stream.borrow().local_addr().ok(),
+            Stream::Tcp(stream) => stream.local_address(),
             Stream::Tls(_) => None,
             #[cfg(feature = "memory")]
             Stream::Memory(_) => None,
@@ -157,10 +136,7 @@ impl Transport {
     /// Ready when a read would probably not wait: bytes, the end, or an error have come.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let stream = stream.borrow();
-                if is_readable(&stream) { Poll::Ready(()) } else { stream.poll_read_ready(cx).map(|_| ()) }
-            }
+            Stream::Tcp(stream) => stream.poll_readable(cx),
             Stream::Tls(stream) => stream.poll_readable(cx),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.poll_readable(cx),
@@ -171,21 +147,24 @@ impl Transport {
     /// connection that is not quiet was closed, or has spoken out of turn.
     pub(crate) fn is_quiet(&self) -> bool {
         match &self.stream {
-            Stream::Tcp(stream) => !is_readable(&stream.borrow()),
+            Stream::Tcp(stream) => stream.is_quiet(),
             Stream::Tls(stream) => stream.is_quiet(),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.poll_readable(&Context::from_waker(Waker::noop())).is_pending(),
         }
     }
 
+    /// Whether it was just accepted, and nothing had to be waited for yet: waiting would make the runtime know it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.is_fresh(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let stream = &*stream.borrow();
-                poll_io(cx, stream, Interest::WRITABLE, bytes.len(), || {
-                    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
-                })
-            }
+            Stream::Tcp(stream) => stream.poll_write(cx, bytes),
             Stream::Tls(stream) => stream.poll_write(cx, &[IoSlice::new(bytes)]),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.poll_write(cx, bytes),
@@ -198,11 +177,7 @@ impl Transport {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &self.stream {
-            Stream::Tcp(stream) => {
-                let stream = &*stream.borrow();
-                let asked = parts.iter().map(|part| part.len()).sum();
-                poll_io(cx, stream, Interest::WRITABLE, asked, || Ok(rustix::io::writev(stream, parts)?))
-            }
+            Stream::Tcp(stream) => stream.poll_write_vectored(cx, parts),
             Stream::Tls(stream) => stream.poll_write(cx, parts),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => {
@@ -216,7 +191,7 @@ impl Transport {
         match &self.stream {
             Stream::Tcp(stream) => {
                 // Failing means that the peer is gone already.
-                let _ = rustix::net::shutdown(&*stream.borrow(), Shutdown::Write);
+                let _ = stream.with(|socket| rustix::net::shutdown(socket, Shutdown::Write));
             }
             Stream::Tls(stream) => stream.shutdown(),
             #[cfg(feature = "memory")]
@@ -229,56 +204,12 @@ impl Transport {
         match &self.stream {
             Stream::Tcp(stream) => {
                 // Failing means that the connection is gone already.
-                let _ = socket2::SockRef::from(&*stream.borrow()).set_linger(Some(std::time::Duration::ZERO));
+                let zero = Some(std::time::Duration::ZERO);
+                let _ = stream.with(|socket| socket2::SockRef::from(&socket).set_linger(zero));
             }
             Stream::Tls(stream) => stream.reset_on_drop(),
             #[cfg(feature = "memory")]
             Stream::Memory(stream) => stream.reset(),
         }
     }
-}
-
-/// Does what `operation` does once the stream is ready for it. When it moved less than was `asked` for, the kernel has
-/// no more to give or to take: the next one waits for it to say otherwise instead of asking in vain.
-///
-/// The system call is made directly, and the waker is only left behind where there is something to wait for: both
-/// together save about 4 % of the instructions of a request beside `AsyncRead` and `AsyncWrite`.
-#[inline]
-fn poll_io(
-    cx: &mut Context<'_>,
-    stream: &TcpStream,
-    interest: Interest,
-    asked: usize,
-    mut operation: impl FnMut() -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        match stream.try_io(interest, &mut operation) {
-            Ok(length) => {
-                if (1..asked).contains(&length) {
-                    let _ = stream.try_io(interest, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-                }
-                return Poll::Ready(Ok(length));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Poll::Ready(Err(error)),
-        }
-        ready!(match interest.is_readable() {
-            true => stream.poll_read_ready(cx),
-            false => stream.poll_write_ready(cx),
-        })?;
-    }
-}
-
-/// Whether the peer is known to have ended its direction: what has come is all that will.
-fn is_read_closed(stream: &TcpStream) -> bool {
-    let mut ready = std::pin::pin!(stream.ready(Interest::READABLE));
-    let ready = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
-}
-
-/// Whether the stream is known to have something to read.
-#[inline]
-fn is_readable(stream: &TcpStream) -> bool {
-    stream.try_io(Interest::READABLE, || Ok(())).is_ok()
 }

@@ -32,7 +32,7 @@ pub(super) async fn serve(mut client: Client, facts: Arc<PortFacts>, transport: 
         tls::serve(client, facts, transport).await;
     } else {
         drop(view);
-        super::serve(client, facts, transport).await;
+        super::serve(client, facts, Rc::new(transport)).await;
     }
 }
 

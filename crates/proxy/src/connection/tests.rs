@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 /// What an idle connection costs in futures, and what one costs while it is served.
 #[test]
 fn futures_stay_small() {
-    fn idle<F>(_: impl Fn(Client, Arc<PortFacts>, Transport) -> F) -> usize {
+    fn idle<F>(_: impl Fn(Client, Arc<PortFacts>, Rc<Transport>) -> F) -> usize {
         size_of::<F>()
     }
     fn served<'a, F>(

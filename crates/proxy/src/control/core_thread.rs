@@ -140,10 +140,7 @@ fn obey(core: &Rc<Core>, listeners: &Listeners, command: Command) {
         Command::Listen(port, socket) => listeners.listen(core, port, socket),
         Command::Close(port) => listeners.close(port),
         // The seat is given up once the connection counts itself.
-        Command::Serve(port, stream, peer, _seat) => match tokio::net::TcpStream::from_std(stream) {
-            Ok(stream) => connection::spawn(core, port, stream.into(), peer),
-            Err(error) => tracing::warn!(%error, "a connection could not be registered"),
-        },
+        Command::Serve(port, stream, peer, _seat) => connection::spawn(core, port, stream.into(), peer),
         Command::Drain => core.draining.set(true),
         Command::CloseIdle => core.close_idle(),
         Command::Report(sender) => {

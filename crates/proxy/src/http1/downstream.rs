@@ -28,6 +28,8 @@ pub(crate) struct Http1Downstream {
     body: BodyLength,
     /// The answer was begun and not ended: nothing else may follow.
     broken: bool,
+    /// The client's requests follow each other quickly.
+    is_quick: bool,
 }
 
 impl Http1Downstream {
@@ -41,7 +43,13 @@ impl Http1Downstream {
             keep_alive: false,
             body: BodyLength::Empty,
             broken: false,
+            is_quick: false,
         }
+    }
+
+    /// Whether the client's requests follow each other quickly.
+    pub(crate) fn set_quick(&mut self, is_quick: bool) {
+        self.is_quick = is_quick;
     }
 
     /// The request with this head begins; its `length` bytes have been read.
@@ -122,6 +130,10 @@ impl Downstream for Http1Downstream {
 
     fn sink(&mut self) -> &mut Writer {
         &mut self.writer
+    }
+
+    fn is_hurried(&self) -> bool {
+        self.is_quick || self.transport.is_fresh()
     }
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
