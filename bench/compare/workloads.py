@@ -39,6 +39,16 @@ def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=
     return int(requests.group(1)) if requests else 0, p99.group(1) if p99 else "-", "; ".join(complaints)
 
 
+def h2load(port, connections, streams, seconds, core=processes.LOAD_CORE):
+    """Load over HTTP/2 by h2load: requests answered, 99th percentile (not told), and complaints."""
+    command = ["taskset", "-c", core, "h2load", "--threads", "1", "--clients", str(connections), "--max-concurrent-streams",
+               str(streams), "--duration", str(seconds)]
+    output = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    statuses = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", output)
+    good, *bad = map(int, statuses.groups()) if statuses else (0,)
+    return good, "-", f"{sum(bad)} were no 2xx" if sum(bad) else ""
+
+
 def measure(process, seconds, load):
     """Cost of one load: microseconds of CPU and of user time a request, and more."""
     load(WARM_UP_SECONDS)
@@ -105,6 +115,18 @@ def close(options):
 def large(options):
     """1 MiB answers over 8 connections."""
     return load_workload(options, 8, body=1 << 20, bounds=[(("haproxy", "envoy"), 0.70)])
+
+
+def http2(options):
+    """HTTP/2 in cleartext, 8 connections of 32 streams, to HTTP/1.1 origins, 1 KiB answers."""
+    # The others do not take it on a plain port, or not as they are configured here.
+    names = [name for name in options.peers if name in ("irongate", "haproxy")]
+
+    def once(name):
+        with processes.origins(options.folder, 2, 1024) as origins, proxy(options, name, origins) as (process, port, _):
+            return measure(process, options.seconds, lambda s: h2load(port, 8, 32, s))
+
+    return Table("CPU", rounds(options, names, once), [("haproxy", 0.87)])
 
 
 def idle(options):
@@ -199,4 +221,4 @@ def start(options):
 
 
 ALL = {function.__name__: function for function in
-       [keepalive, keepalive256, close, large, idle, routes, threads, start]}
+       [keepalive, keepalive256, close, http2, large, idle, routes, threads, start]}
