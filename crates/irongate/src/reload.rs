@@ -3,12 +3,13 @@
 use crate::files::{Files, Found};
 use crate::run::Gateway;
 use crate::watch::Watch;
-use irongate_config::{Config, Problem, Severity};
+use irongate_config::{Config, Listener, ListenerProtocol, Problem, Severity};
 use irongate_proxy::Proxy;
 use irongate_telemetry::ReloadPhases;
 use irongate_translate::{Reader, Translator};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a reload waits at most for files that are being written.
@@ -137,9 +138,23 @@ impl Configuration {
 }
 
 fn announce(proxy: &Proxy, config: &Config, phases: &ReloadPhases) {
-    let routes: usize = config.listeners.iter().map(|listener| listener.routes.len()).sum();
+    let count = |listener: &Arc<Listener>| listener.routes.len() + listener.stream_routes.len();
+    let routes: usize = config.listeners.iter().map(count).sum();
+    let open = proxy.addresses();
+    let all = config.listeners.iter().flat_map(|listener| {
+        let scheme = match listener.protocol {
+            ListenerProtocol::Http => "http",
+            ListenerProtocol::Https => "https",
+            ListenerProtocol::Tls => "tls",
+            ListenerProtocol::Tcp => "tcp",
+            ListenerProtocol::Udp => "udp",
+        };
+        listener.addresses.iter().map(move |address| (*address, scheme))
+    });
+    // Each once, in order; listeners share addresses.
+    let places: BTreeSet<_> = all.filter(|(address, _)| open.contains(address)).collect();
     let addresses: Vec<String> =
-        proxy.addresses().iter().map(|address| format!("http://{address}")).collect();
+        places.into_iter().map(|(address, scheme)| format!("{scheme}://{address}")).collect();
     if addresses.is_empty() {
         tracing::warn!("no listener is open: nothing is served");
     } else {

@@ -1,5 +1,7 @@
 //! A backend as one core sees it: load, idle connections, counters.
 
+use crate::connection::Client;
+use crate::http2::client::Connections;
 use crate::live::{LiveBackend, Settings};
 use crate::tls::{ClientPlan, EndpointTls, TlsStream};
 use crate::transport::Transport;
@@ -11,6 +13,7 @@ use irongate_traffic::{
     Verdict,
 };
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,12 +48,16 @@ struct CoreEndpoint {
     metrics: Arc<EndpointMetrics>,
     idle: Vec<Idle>,
     tls: Option<EndpointTls>,
-    http2: Option<Rc<crate::http2::client::Connections>>,
+    http2: Option<Rc<Connections>>,
+    /// Those that belong to one client each.
+    owned_http2: HashMap<SocketAddr, Rc<Connections>>,
 }
 
 /// An idle connection; the one that was used last is used first.
 struct Idle {
     transport: Rc<Transport>,
+    /// Who alone may use it, if its beginning told the instance of one client.
+    owner: Option<SocketAddr>,
     since: Time,
 }
 
@@ -99,6 +106,7 @@ impl CoreBackend {
             if !is_verified || !known.iter().any(|load| Arc::ptr_eq(&load.endpoint, &endpoint.state)) {
                 self.drop_idle(endpoint, |_| false);
                 (endpoint.tls, endpoint.http2) = (None, None);
+                endpoint.owned_http2.clear();
             }
         });
     }
@@ -140,11 +148,24 @@ impl CoreBackend {
         self.balancer.borrow().endpoint(index).cloned()
     }
 
+    /// Whose connections carry a client's requests, where instances are told of clients by PROXY headers: its own alone. `None`:
+    /// those that all share.
+    pub(crate) fn owner(&self, client: &Client) -> Option<SocketAddr> {
+        self.options.borrow().proxy_protocol.map(|_| client.source())
+    }
+
     /// An idle connection that is still open as far as is known. `careful`: the request could not be sent again.
-    pub(crate) fn take_idle(&self, index: EndpointIndex, now: Time, careful: bool) -> Option<Rc<Transport>> {
+    pub(crate) fn take_idle(
+        &self,
+        index: EndpointIndex,
+        now: Time,
+        careful: bool,
+        owner: Option<SocketAddr>,
+    ) -> Option<Rc<Transport>> {
         let longest = if careful { SURELY_OPEN } else { self.options.borrow().pool.idle_timeout };
         self.with_endpoint(index, |endpoint| {
-            while let Some(idle) = endpoint.idle.pop() {
+            while let Some(place) = endpoint.idle.iter().rposition(|idle| idle.owner == owner) {
+                let idle = endpoint.idle.remove(place);
                 self.metrics.unparked();
                 if now.saturating_since(idle.since) <= longest && idle.transport.is_quiet() {
                     return Some(idle.transport);
@@ -156,13 +177,19 @@ impl CoreBackend {
     }
 
     /// Keeps a connection for the next request, if there is room.
-    pub(crate) fn give_idle(&self, index: EndpointIndex, transport: Rc<Transport>, now: Time) {
+    pub(crate) fn give_idle(
+        &self,
+        index: EndpointIndex,
+        transport: Rc<Transport>,
+        now: Time,
+        owner: Option<SocketAddr>,
+    ) {
         let most = self.options.borrow().pool.max_idle as usize;
         let is_verified = is_same(self.tls.borrow().as_ref(), transport.tls().and_then(TlsStream::plan));
         let kept = self.with_endpoint(index, |endpoint| {
             let room = is_verified && endpoint.idle.len() < most;
             if room {
-                endpoint.idle.push(Idle { transport, since: now });
+                endpoint.idle.push(Idle { transport, owner, since: now });
             }
             room
         });
@@ -170,8 +197,11 @@ impl CoreBackend {
     }
 
     /// The endpoint's HTTP/2 connections.
-    pub(crate) fn http2(&self, index: EndpointIndex) -> Option<Rc<crate::http2::client::Connections>> {
-        self.with_endpoint(index, |endpoint| endpoint.http2.get_or_insert_with(Rc::default).clone())
+    pub(crate) fn http2(&self, index: EndpointIndex, owner: Option<SocketAddr>) -> Option<Rc<Connections>> {
+        self.with_endpoint(index, |endpoint| match owner {
+            None => endpoint.http2.get_or_insert_with(Rc::default).clone(),
+            Some(owner) => endpoint.owned_http2.entry(owner).or_default().clone(),
+        })
     }
 
     /// Closes what was idle for too long, is not quiet, or leads to an endpoint that is gone.
@@ -187,6 +217,10 @@ impl CoreBackend {
             if let Some(connections) = &endpoint.http2 {
                 connections.tidy(now);
             }
+            endpoint.owned_http2.retain(|_, connections| {
+                connections.tidy(now);
+                Rc::strong_count(connections) > 1 || !connections.is_empty()
+            });
         }
     }
 
@@ -216,7 +250,14 @@ impl CoreBackend {
 
     fn core_endpoint(&self, state: &Arc<EndpointState>) -> CoreEndpoint {
         let metrics = self.core_metrics.endpoint(&self.live.label, state.address());
-        CoreEndpoint { state: state.clone(), metrics, idle: Vec::new(), tls: None, http2: None }
+        CoreEndpoint {
+            state: state.clone(),
+            metrics,
+            idle: Vec::new(),
+            tls: None,
+            http2: None,
+            owned_http2: HashMap::new(),
+        }
     }
 }
 

@@ -301,7 +301,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
             let stream = TcpStream::connect(listener.local_addr().expect("its address")).await;
             backend.metrics.opened();
-            backend.give_idle(picked.index, Rc::new(stream.expect("open").into()), core.now());
+            backend.give_idle(picked.index, Rc::new(stream.expect("open").into()), core.now(), None);
             drop((view, backend));
             assert_eq!(idle(&metrics), 1.0);
             discarded.try_iter().for_each(drop);

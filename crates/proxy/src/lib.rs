@@ -30,6 +30,7 @@ mod stream;
 mod timer;
 mod tls;
 mod transport;
+mod upstream;
 
 #[cfg(feature = "memory")]
 pub use memory_gateway::MemoryGateway;

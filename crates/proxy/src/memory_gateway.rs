@@ -88,7 +88,7 @@ impl MemoryGateway {
         let picked = backend.pick(self.core.now(), &request)?;
         let (origin, ours) = memory_pair(self.capacity.get());
         backend.metrics.opened();
-        backend.give_idle(picked.index, Rc::new(ours.into()), self.core.now());
+        backend.give_idle(picked.index, Rc::new(ours.into()), self.core.now(), None);
         Some(origin)
     }
 

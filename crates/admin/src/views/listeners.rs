@@ -24,7 +24,7 @@ fn one(listener: &Listener, open: &[SocketAddr]) -> Value {
             ListenerProtocol::Udp => "UDP",
         },
         "hostname": listener.hostname.to_string(),
-        "attachedRoutes": listener.routes.len(),
+        "attachedRoutes": listener.routes.len() + listener.stream_routes.len(),
         "options": options(&listener.options),
     })
 }

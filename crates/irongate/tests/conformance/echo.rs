@@ -2,7 +2,7 @@
 
 use irongate_testkit::{Connection, Origin, ReadError, Request, Response};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Mutex;
 
 /// An instance of a Service: an origin that says who it is and what it sees.
@@ -113,4 +113,18 @@ impl Echo {
         let lines = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         lines.map(|(_, value)| value.clone()).collect()
     }
+}
+
+/// An instance of a Service of datagrams: answers each with the Service's name. It runs until the tests are over.
+pub(crate) fn answer_datagrams(service: &str) -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of 127.0.0.1");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    let service = service.to_owned();
+    std::thread::spawn(move || {
+        let mut space = [0; 1500];
+        while let Ok((_, from)) = socket.recv_from(&mut space) {
+            let _gone_already = socket.send_to(service.as_bytes(), from);
+        }
+    });
+    address
 }

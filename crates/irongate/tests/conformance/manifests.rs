@@ -1,6 +1,6 @@
 //! Manifests as they are written, made to run beside other tests.
 
-use crate::echo::Instance;
+use crate::echo::{Instance, answer_datagrams};
 use irongate_testkit::PortReservation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub(crate) struct Manifests {
     /// By address and port of an endpoint: which of `origins`.
     endpoints: BTreeMap<(String, String, u64), usize>,
     pub(crate) origins: Vec<Instance>,
+    /// The same for instances of datagrams.
+    datagrams: BTreeMap<(String, String, u64), SocketAddr>,
 }
 
 impl Manifests {
@@ -110,7 +112,13 @@ impl Manifests {
             let written = endpoint["addresses"][0].as_str().unwrap_or_default();
             for port in one["ports"].as_array_mut().into_iter().flatten() {
                 let number = port["port"].as_u64().unwrap_or_default();
-                port["port"] = json!(self.origin(&service, written, number).port());
+                let address = if port["protocol"] == "UDP" {
+                    let key = (service.clone(), written.to_owned(), number);
+                    *self.datagrams.entry(key).or_insert_with(|| answer_datagrams(&service))
+                } else {
+                    self.origin(&service, written, number)
+                };
+                port["port"] = json!(address.port());
             }
             let mut endpoint = endpoint.clone();
             endpoint["addresses"] = json!(["127.0.0.1"]);

@@ -32,6 +32,7 @@ mod retries;
 mod splits;
 mod streams;
 mod timeouts;
+mod tls_routes;
 mod upgrades;
 
 use irongate_testkit::{Gateway, Manifest, Origin};

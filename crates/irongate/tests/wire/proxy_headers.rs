@@ -183,3 +183,34 @@ fn version_2_is_binary_and_tells_the_address_of_a_wildcard_listener() {
     assert_eq!(header[24..26], client.local_address().port().to_be_bytes());
     assert_eq!(header[26..28], gateway.address().port().to_be_bytes());
 }
+
+/// Reads a header before the first request, and tells of it in each answer.
+fn telling() -> Origin {
+    Origin::start(|connection| {
+        let line = line(connection)?;
+        let told = line.trim_end().to_owned();
+        loop {
+            connection.request()?;
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{told}", told.len()))?;
+        }
+    })
+}
+
+#[test]
+fn over_http_a_connection_belongs_to_one_client() {
+    let origin = telling();
+    let policy = policy("V1").replace("name: b0", "name: origin");
+    let gateway =
+        gateway(&Manifest::to_origins(&[origin.address()]).document(policy.trim_start_matches("---\n")));
+    let mut clients: Vec<Client> = (0..3).map(|_| gateway.connect()).collect();
+    for _ in 0..3 {
+        for client in &mut clients {
+            client.send(GET);
+            let own = client.local_address();
+            let to = gateway.address();
+            let told = format!("PROXY TCP4 {} {} {} {}", own.ip(), to.ip(), own.port(), to.port());
+            assert_eq!(client.response().text(), told);
+        }
+    }
+    assert_eq!(origin.records().len(), 3, "each client's connection is used again, by that client");
+}

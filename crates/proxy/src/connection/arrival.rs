@@ -46,11 +46,13 @@ impl Client {
         self.text = text_of(self.address);
     }
 
+    /// Its address and port.
+    pub(crate) fn source(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.source_port)
+    }
+
     /// The two ends of its connection, for a port that listens at this address.
     pub(crate) fn addresses(&self, listening: SocketAddr) -> ProxiedAddresses {
-        ProxiedAddresses {
-            source: SocketAddr::new(self.address, self.source_port),
-            destination: self.destination.unwrap_or(listening),
-        }
+        ProxiedAddresses { source: self.source(), destination: self.destination.unwrap_or(listening) }
     }
 }

@@ -74,7 +74,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
         } else if what == Relayed::Tunnel && self.upload.pump.waits_for_sink() {
             (self.timeouts.stalled_write, Failure::UpstreamStalled)
         } else if what == Relayed::Tunnel {
-            (self.timeouts.tunnel_idle, Failure::UpstreamStalled)
+            (self.timeouts.tunnel_idle, Failure::TunnelIdle)
         } else {
             (self.stream_idle, Failure::UpstreamStalled)
         };

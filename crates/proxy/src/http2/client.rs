@@ -93,6 +93,11 @@ impl Connections {
         begun
     }
 
+    /// Whether none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.borrow().is_empty()
+    }
+
     /// Ends connections that were idle for long, or whose peer has fallen silent.
     pub(crate) fn tidy(&self, now: Time) {
         self.open.borrow_mut().retain_mut(|connection| connection.tidy(now));

@@ -7,13 +7,12 @@ use crate::proxy_header;
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use crate::transport::Transport;
+use crate::upstream;
 use irongate_traffic::{
-    AttemptFailure, Begin, Decision, EndpointIndex, Outcome, PickRequest, RequestFacts, Time,
-    connect_timeout, decide,
+    AttemptFailure, Begin, Decision, EndpointIndex, Outcome, PickRequest, RequestFacts, connect_timeout,
+    decide,
 };
 use smallvec::SmallVec;
-use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -42,9 +41,10 @@ pub(super) async fn connect<'b>(
         let other_endpoint = backend.has_other(&tried);
         let until = now.after(connect_timeout(backend.options().connect_timeout, other_endpoint));
         let header = proxy_header::header(backend.options().proxy_protocol, client, facts.address);
-        let connected = open(timer, until, address, &header).await;
+        let mut opening = pin!(upstream::open(core, backend, picked.index, address, &header));
+        let opened = timer.within(until, |cx| opening.as_mut().poll(cx)).await;
         now = core.now();
-        let failure = match connected {
+        let failure = match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
             Ok(transport) => {
                 load.opened(now);
                 return Ok((Rc::new(transport), load, Held::opened(&backend.metrics)));
@@ -68,19 +68,4 @@ pub(super) async fn connect<'b>(
     }
     // The bound on tries ends the loop long before its numbers do.
     Err(Failure::ConnectFailed)
-}
-
-/// Opens a connection and sends what it has to begin with.
-async fn open(timer: &Timer, until: Time, address: SocketAddr, header: &[u8]) -> Result<Transport, Failure> {
-    let mut opening = pin!(async {
-        let transport = Transport::connect(address).await?;
-        let mut left = header;
-        std::future::poll_fn(|cx| proxy_header::poll_send(&transport, cx, &mut left)).await?;
-        io::Result::Ok(transport)
-    });
-    match timer.within(until, |cx| opening.as_mut().poll(cx)).await {
-        Ok(Ok(transport)) => Ok(transport),
-        Ok(Err(_)) => Err(Failure::ConnectFailed),
-        Err(_) => Err(Failure::ConnectTimeout),
-    }
 }

@@ -7,10 +7,11 @@ use crate::exchange::{Downstream, HeadFailure, websocket};
 use crate::failure::Failure;
 use crate::http1::upstream::Http1Upstream;
 use crate::http2::client::{Http2Upstream, Sender, Taken, TakenWindow};
+use crate::proxy_header;
 use crate::transport::Transport;
+use crate::upstream;
 use irongate_message::HeadError;
 use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_timeout};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -20,8 +21,9 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let core = &self.client.core;
         let backend = &self.work.backend;
         let index = load.index;
+        let owner = backend.owner(self.client);
         let careful = !(self.idempotent && self.replay.is_whole());
-        let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful) };
+        let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful, owner) };
         let is_pooled = pooled.is_some();
         let (transport, held) = match pooled {
             Some(transport) => (transport, Held::new(&backend.metrics)),
@@ -62,7 +64,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         self.client.flow.set(if whole { flowed.min(upstream.buffer_size()) } else { Size::default() });
         if let Some(transport) = upstream.end(core, whole && matches!(end, End::Over)) {
             held.give_back();
-            backend.give_idle(index, transport, self.outcome.ended);
+            backend.give_idle(index, transport, self.outcome.ended, owner);
         }
         end
     }
@@ -98,8 +100,8 @@ impl<'a, D: Downstream> Attempts<'a, D> {
     /// as long as they would wait for one of their own.
     async fn room(&self, load: &Load, now: Time) -> Result<Sender, (End, LoadOutcome)> {
         let backend = &self.work.backend;
-        let gone = (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
-        let Some(connections) = backend.http2(load.index) else { return Err(gone) };
+        let gone = || (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
+        let connections = backend.http2(load.index, backend.owner(self.client)).ok_or_else(gone)?;
         let share = self.client.share.as_ref();
         let window = share.map_or_else(TakenWindow::alone, |share| share.windows.take());
         loop {
@@ -107,7 +109,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                 Taken::Sender(sender) => return Ok(sender.with_window(window)),
                 Taken::Open(opener) => match self.connect(load, now).await {
                     Ok((transport, held)) => {
-                        let Some(address) = backend.address(load.index) else { return Err(gone) };
+                        let Some(address) = backend.address(load.index) else { return Err(gone()) };
                         let limits = &self.facts.options.limits;
                         let metrics = &backend.metrics;
                         held.give_back();
@@ -155,24 +157,6 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         now.after(connect_timeout(configured, backend.has_other(&self.tried))).min(self.deadlines.request)
     }
 
-    /// Opens a connection, and begins TLS on it where that is configured.
-    async fn open(&self, load: &Load, address: SocketAddr) -> Result<Transport, Failure> {
-        let core = &self.client.core;
-        let backend = &self.work.backend;
-        #[cfg(feature = "memory")]
-        let fresh = core.fresh.borrow_mut().pop_front();
-        #[cfg(not(feature = "memory"))]
-        let fresh = None;
-        let transport = match fresh {
-            Some(transport) => transport,
-            None => Transport::connect(address).await.map_err(|_| Failure::ConnectFailed)?,
-        };
-        let Some((plan, endpoint)) = backend.tls(load.index) else { return Ok(transport) };
-        let begun = Box::pin(plan.begin(core, endpoint, transport)).await;
-        backend.live.note_tls(begun.as_ref().err().copied());
-        begun
-    }
-
     /// A new connection to the endpoint.
     async fn connect(&self, load: &Load, now: Time) -> Result<(Rc<Transport>, Held<'a>), (End, LoadOutcome)> {
         let backend = &self.work.backend;
@@ -180,7 +164,9 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
         };
         let until = self.connect_until(now);
-        let mut connecting = pin!(self.open(load, address));
+        let core = &self.client.core;
+        let header = proxy_header::header(backend.options().proxy_protocol, self.client, self.facts.address);
+        let mut connecting = pin!(upstream::open(core, backend, load.index, address, &header));
         let failed = |failure| {
             backend.metrics.connect_failed();
             Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::ConnectFailed))
