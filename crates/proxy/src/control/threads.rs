@@ -2,9 +2,9 @@
 
 use std::num::NonZero;
 
-/// How much lower the priority of a thread is that gives way (nice(2)): it gets about a tenth of a core that others want.
+/// How much lower the priority of a thread is that gives way (nice(2)): it gets about a quarter of a core that another wants.
 #[cfg(target_os = "linux")]
-const NICER: i32 = 10;
+const NICER: i32 = 5;
 
 /// Lets the calling thread, and those that it starts from now on, give way to the data plane: for work that takes
 /// milliseconds in one piece, such as a reload, on a machine that has no core to spare for it.

@@ -8,6 +8,7 @@ mod certificates;
 mod counts;
 mod dates;
 mod interim;
+mod mirrors;
 mod panics;
 mod pieces;
 mod pressure;

@@ -3,8 +3,8 @@
 use irongate_config::{
     AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, BackendTls,
     Config, Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ListenerTls,
-    ObjectName, PathMatch, ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey, RouteKind,
-    RouteRule, RouteTimeouts,
+    Mirror, ObjectName, PathMatch, ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey,
+    RouteKind, RouteRule, RouteTimeouts,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -26,6 +26,8 @@ pub(crate) struct Setup {
     pub(crate) options: ProxyOptions,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: Option<RetryPolicy>,
+    /// Whether every request is copied, to the same backend.
+    pub(crate) mirrored: bool,
     /// What each direction of a stream holds, in bytes; 0: as it comes.
     pub(crate) capacity: usize,
     /// The listeners that the port has, each with how TLS ends there; none: one, in cleartext.
@@ -75,6 +77,7 @@ impl Setup {
             tls: self.to_origin.as_ref().map(|(tls, _)| Arc::new(tls.clone())),
             options: Arc::default(),
         };
+        let mirror = Mirror { backend: key.clone(), numerator: 1, denominator: 1 };
         let to_backend = RouteRule {
             matches: vec![RequestMatch::default()],
             backends: vec![BackendRef {
@@ -82,6 +85,7 @@ impl Setup {
                 target: BackendTarget::Backend(key.clone()),
                 filters: Vec::new(),
             }],
+            filters: self.mirrored.then_some(Filter::Mirror(mirror)).into_iter().collect(),
             timeouts: self.timeouts,
             retry: self.retry.clone(),
             ..RouteRule::default()
