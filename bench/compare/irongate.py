@@ -1,5 +1,7 @@
 """Irongate's manifests for the comparison."""
 
+import base64
+
 ROUTE = """\
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -44,7 +46,23 @@ endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}}}]
 """ for port in ports)
 
 
-def manifest(port, origins, routes):
+def secret(tls):
+    """The Secret with the certificate that the listener shows."""
+    if not tls:
+        return ""
+    encoded = [base64.b64encode(file.read_bytes()).decode() for file in (tls.certificate, tls.key)]
+    return f"""\
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: certificate}}
+type: kubernetes.io/tls
+data: {{tls.crt: {encoded[0]}, tls.key: {encoded[1]}}}
+"""
+
+
+def manifest(port, origins, routes, tls=None):
+    protocol = "HTTPS, tls: {certificateRefs: [{name: certificate}]}" if tls else "HTTP"
     return f"""\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -53,10 +71,10 @@ spec:
   gatewayClassName: irongate
   addresses: [{{type: IPAddress, value: 127.0.0.1}}]
   listeners:
-  - {{name: http, port: {port}, protocol: HTTP}}
+  - {{name: http, port: {port}, protocol: {protocol}}}
 ---
 apiVersion: v1
 kind: Service
 metadata: {{name: origin}}
 spec: {{ports: [{{name: http, port: 80, targetPort: 80}}]}}
-{slices("origin", origins)}{routes}"""
+{slices("origin", origins)}{secret(tls)}{routes}"""

@@ -17,6 +17,15 @@ HAPROXY_CONNECTIONS = 7_000
 
 
 @dataclasses.dataclass
+class Tls:
+    """A certificate and its key, ECDSA P-256, PEM: alone and in one file."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
+    both: pathlib.Path
+
+
+@dataclasses.dataclass
 class Setup:
     """What a peer gets to make its configuration from."""
 
@@ -27,12 +36,13 @@ class Setup:
     origins: list[int]
     threads: int = 1
     routes: Callable[..., str] = irongate.three_routes
+    tls: Tls | None = None
 
 
 def irongate_peer(setup):
     folder = setup.folder / "irongate"
     folder.mkdir(exist_ok=True)
-    (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes()))
+    (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes(), setup.tls))
     return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{setup.admin}", "--threads", setup.threads], {}
 
 
@@ -42,6 +52,7 @@ def floor(setup):
 
 def haproxy(setup):
     servers = "\n".join(f"  server s{port} 127.0.0.1:{port}" for port in setup.origins)
+    secure = f" ssl crt {setup.tls.both} alpn h2,http/1.1" if setup.tls else ""
     file = setup.folder / "haproxy.cfg"
     file.write_text(f"""\
 global
@@ -55,7 +66,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend f
-  bind 127.0.0.1:{setup.port} backlog 4096
+  bind 127.0.0.1:{setup.port} backlog 4096{secure}
   default_backend b
 backend b
   balance leastconn
@@ -70,6 +81,11 @@ def nginx(setup):
     servers = " ".join(f"server 127.0.0.1:{port};" for port in setup.origins)
     bodies = " ".join(f"{kind}_temp_path {home.resolve()}/{kind};" for kind in
                       ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
+    secure, certificate = "", ""
+    if setup.tls:
+        secure = " ssl"
+        certificate = (f"ssl_certificate {setup.tls.certificate.resolve()}; ssl_certificate_key {setup.tls.key.resolve()};"
+                       " ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:s:10m;")
     file = home / "nginx.conf"
     file.write_text(f"""\
 worker_processes 1; daemon off; master_process off;
@@ -79,7 +95,7 @@ http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 600; {bodies}
   upstream origins {{ least_conn; {servers} keepalive 256; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{setup.port} backlog=4096;
+    listen 127.0.0.1:{setup.port} backlog=4096{secure}; {certificate}
     location / {{
       proxy_pass http://origins; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
@@ -96,6 +112,17 @@ def envoy(setup):
         f"{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}}}"
         for port in setup.origins)
     types = "type.googleapis.com/envoy.extensions.filters"
+    secure = f"""
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_params: {{tls_maximum_protocol_version: TLSv1_3}}
+            tls_certificates:
+            - certificate_chain: {{filename: {setup.tls.certificate}}}
+              private_key: {{filename: {setup.tls.key}}}""" if setup.tls else ""
     file = setup.folder / "envoy.yaml"
     file.write_text(f"""\
 static_resources:
@@ -112,7 +139,7 @@ static_resources:
             virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: origins}}}}]}}]
           http_filters:
           - name: envoy.filters.http.router
-            typed_config: {{"@type": {types}.http.router.v3.Router}}
+            typed_config: {{"@type": {types}.http.router.v3.Router}}{secure}
   clusters:
   - name: origins
     type: STATIC
@@ -129,10 +156,14 @@ def traefik(setup):
     home = setup.folder / "traefik"
     home.mkdir(exist_ok=True)
     servers = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in setup.origins)
+    secure = ", tls: {}" if setup.tls else ""
+    certificates = (f"tls: {{certificates: [{{certFile: {setup.tls.certificate.resolve()}, keyFile: {setup.tls.key.resolve()}}}]}}"
+                    if setup.tls else "")
     (home / "routes.yaml").write_text(f"""\
 http:
-  routers: {{all: {{rule: "PathPrefix(`/`)", service: origins, entryPoints: [web]}}}}
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: origins, entryPoints: [web]{secure}}}}}
   services: {{origins: {{loadBalancer: {{strategy: p2c, servers: [{servers}]}}}}}}
+{certificates}
 """)
     file = home / "traefik.yaml"
     file.write_text(f"""\

@@ -7,6 +7,7 @@ import random
 import re
 import resource
 import socket
+import ssl
 import subprocess
 import time
 
@@ -77,9 +78,22 @@ def origins(folder, count, body, core=LOAD_CORE):
         yield ports
 
 
-def request(port, host="localhost", path="/", timeout=5.0):
-    """One GET on a new connection: status and length of what followed the head. Raises OSError."""
+@contextlib.contextmanager
+def connected(port, host="localhost", timeout=5.0, secure=False):
+    """A new connection, over TLS if it is to be secure; whose certificate is shown does not matter."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        if not secure:
+            yield connection
+            return
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(connection, server_hostname=host) as over:
+            yield over
+
+
+def request(port, host="localhost", path="/", timeout=5.0, secure=False):
+    """One GET on a new connection: status and length of what followed the head. Raises OSError."""
+    with connected(port, host, timeout, secure) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         return read_answer(connection)
 
@@ -105,14 +119,14 @@ def receive(connection):
     return data
 
 
-def wait_for_answer(process, port, body=None, limit=30.0):
+def wait_for_answer(process, port, body=None, limit=30.0, secure=False):
     """Asks until 200 comes, with the whole body; returns the seconds that it took."""
     start = time.monotonic()
     while True:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args[3]} ended with status {process.returncode} before it answered")
         try:
-            status, length = request(port, timeout=1.0)
+            status, length = request(port, timeout=1.0, secure=secure)
             if status == 200 and body in (None, length):
                 return time.monotonic() - start
         except OSError:

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import socket
 import subprocess
 import time
 
@@ -21,10 +20,10 @@ def proxy(options, name, origins, core=processes.PROXY_CORE, **setup):
     command, environment = peers.ALL[name](
         peers.Setup(options.folder, options.binary, port, admin, origins, **setup))
     with processes.running(command, core, options.folder / f"{name}.log", environment) as process:
-        yield process, port, processes.wait_for_answer(process, port)
+        yield process, port, processes.wait_for_answer(process, port, secure=bool(setup.get("tls")))
 
 
-def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=None):
+def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=None, scheme="http"):
     """Load by wrk: requests answered, 99th percentile, and complaints."""
     command = ["taskset", "-c", core, "wrk", "--threads", "1", "--connections", str(connections),
                "--duration", f"{seconds}s", "--latency"]
@@ -32,7 +31,7 @@ def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=
         command += ["--header", field]
     if script:
         command += ["--script", str(script)]
-    output = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    output = subprocess.run([*command, f"{scheme}://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
     requests = re.search(r"(\d+) requests in", output)
     p99 = re.search(r"\n\s+99%\s+(\S+)", output)
     complaints = re.findall(r"(Non-2xx.*|Socket errors.*)", output)
@@ -86,12 +85,12 @@ def rounds(options, variants, once):
     return list(rows.values())
 
 
-def load_workload(options, connections, body=1024, fields=(), without=(), bounds=()):
+def load_workload(options, connections, body=1024, fields=(), without=(), bounds=(), load=wrk, **setup):
     names = [name for name in options.peers if name not in without]
 
     def once(name):
-        with processes.origins(options.folder, 2, body) as origins, proxy(options, name, origins) as (process, port, _):
-            return measure(process, options.seconds, lambda s: wrk(port, connections, s, fields=fields))
+        with processes.origins(options.folder, 2, body) as origins, proxy(options, name, origins, **setup) as (process, port, _):
+            return measure(process, options.seconds, lambda s: load(port, connections, s, fields=fields))
 
     return Table("CPU", rounds(options, names, once), bounds)
 
@@ -129,18 +128,75 @@ def http2(options):
     return Table("CPU", rounds(options, names, once), [("haproxy", 0.87)])
 
 
+def certificate(options):
+    """A certificate that signs itself, made anew."""
+    files = [options.folder / f"certificate.{kind}" for kind in ("crt", "key", "pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", files[1], "-out", files[0]],
+        check=True, capture_output=True)
+    files[2].write_text(files[0].read_text() + files[1].read_text())
+    return peers.Tls(*files)
+
+
+def https_wrk(*arguments, **options):
+    return wrk(*arguments, **options, scheme="https")
+
+
+def s_time(port, connections, seconds, fields=()):
+    """Sessions of TLS 1.2 that are resumed, by so many openssl at once: connections made, and complaints.
+
+    What it calls reusing is none in TLS 1.3.
+    """
+    command = ["taskset", "-c", processes.LOAD_CORE, "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-reuse",
+               "-tls1_2", "-www", "/", "-time", str(seconds)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for _ in range(connections)]
+    outputs = [process.communicate()[0] for process in running]
+    made = [re.findall(r"(\d+) connections in \d+ real seconds", output) for output in outputs]
+    complaints = "; ".join(sorted({output.splitlines()[-1] for output, count in zip(outputs, made) if not count and output}))
+    return sum(int(count[0]) for count in made if count), "-", complaints
+
+
+def https(options):
+    """64 connections over TLS 1.3 that stay, 1 KiB answers."""
+    return load_workload(options, 64, without=["floor"], load=https_wrk, tls=certificate(options),
+                         bounds=[("haproxy", 0.72)])
+
+
+def handshakes(options):
+    """A full handshake of TLS 1.3 with ECDSA P-256 for every request."""
+    return load_workload(options, 32, fields=["Connection: close"], without=["floor"], load=https_wrk,
+                         tls=certificate(options), bounds=[("haproxy", 0.55), ("envoy", 0.67)])
+
+
+def resumed(options):
+    """A session of TLS 1.2 that is resumed for every request."""
+    return load_workload(options, 4, without=["floor"], load=s_time, tls=certificate(options))
+
+
 def idle(options):
     """Memory of a connection that has had one answer and stays open."""
+    return idle_workload(options, 2.0)
+
+
+def https_idle(options):
+    """The same over TLS."""
+    return idle_workload(options, 16.0, tls=certificate(options))
+
+
+def idle_workload(options, most, **setup):
+    secure = bool(setup.get("tls"))
 
     def once(name):
-        with processes.origins(options.folder, 2, 1024) as origins, proxy(options, name, origins) as (process, port, _):
-            wrk(port, 16, WARM_UP_SECONDS)
+        with processes.origins(options.folder, 2, 1024) as origins, proxy(options, name, origins, **setup) as (process, port, _):
+            (https_wrk if secure else wrk)(port, 16, WARM_UP_SECONDS)
             time.sleep(0.5)
             before = processes.resident(process.pid)
             count = min(options.idle, peers.HAPROXY_CONNECTIONS - 100) if name == "haproxy" else options.idle
             with contextlib.ExitStack() as stack:
                 for _ in range(count):
-                    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                    connection = stack.enter_context(processes.connected(port, timeout=10, secure=secure))
                     connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     processes.read_answer(connection)
                 time.sleep(1)
@@ -150,7 +206,7 @@ def idle(options):
     # One round each: what memory grows by hardly depends on the machine's mood.
     once_each = type(options)(**{**vars(options), "rounds": 1})
     names = [name for name in options.peers if name != "floor"]
-    return Table("idle", rounds(once_each, names, once), [(None, 2.0)])
+    return Table("idle", rounds(once_each, names, once), [(None, most)])
 
 
 def spread_script(options):
@@ -221,4 +277,4 @@ def start(options):
 
 
 ALL = {function.__name__: function for function in
-       [keepalive, keepalive256, close, http2, large, idle, routes, threads, start]}
+       [keepalive, keepalive256, close, http2, large, https, handshakes, resumed, idle, https_idle, routes, threads, start]}
