@@ -10,6 +10,7 @@ pub struct Manifest {
     documents: String,
     parameters: Option<String>,
     listener_fields: String,
+    secure: bool,
     routes: usize,
     slices: usize,
 }
@@ -97,6 +98,13 @@ impl Manifest {
         self
     }
 
+    /// Makes the listener one of HTTPS that shows the certificates of these Secrets: a YAML list of references.
+    #[must_use]
+    pub fn https(mut self, secrets: &str) -> Self {
+        self.secure = true;
+        self.listener_field(&format!("tls: {{certificateRefs: {secrets}}}"))
+    }
+
     /// Adds a document as it is.
     #[must_use]
     pub fn document(mut self, yaml: &str) -> Self {
@@ -108,6 +116,7 @@ impl Manifest {
     #[must_use]
     pub fn yaml(&self, listen: SocketAddr) -> String {
         let (address, port, fields) = (listen.ip(), listen.port(), &self.listener_fields);
+        let protocol = if self.secure { "HTTPS" } else { "HTTP" };
         let reference = self.parameters.as_ref().map_or("", |_| {
             "  infrastructure: {parametersRef: {group: irongate.dev, kind: GatewayParameters, name: test}}\n"
         });
@@ -117,7 +126,7 @@ impl Manifest {
         format!(
             "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: gw}}\n\
              spec:\n  gatewayClassName: irongate\n{reference}  addresses: [{{type: IPAddress, value: {address}}}]\n  \
-             listeners:\n  - {{name: http, port: {port}, protocol: HTTP{fields}}}\n{parameters}{}",
+             listeners:\n  - {{name: http, port: {port}, protocol: {protocol}{fields}}}\n{parameters}{}",
             self.documents
         )
     }

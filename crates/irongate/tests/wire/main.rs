@@ -33,6 +33,7 @@ mod splits;
 mod streams;
 mod timeouts;
 mod tls_routes;
+mod tls;
 mod upgrades;
 
 use irongate_testkit::{Gateway, Manifest, Origin};

@@ -146,7 +146,8 @@ impl Server {
     fn poll(&mut self, cx: &mut Context<'_>, timer: &Timer) -> Poll<()> {
         let core = &self.shared.client.core;
         let now = core.now();
-        if self.leaving.is_none() && (core.draining.get() || core.closes_idle()) {
+        let is_over = || self.shared.client.tls.as_ref().is_some_and(|tls| tls.is_outdated());
+        if self.leaving.is_none() && (core.draining.get() || core.closes_idle() || is_over()) {
             self.leave(now);
         }
         if self.shared.resets.borrow().are_too_many() {

@@ -206,6 +206,11 @@ impl ClientTls {
             || plan.tls_listener(self.name.as_deref()).is_some_and(|chosen| std::ptr::eq(&**chosen, listener))
     }
 
+    /// Whether something else would be asked of this client now, as far as was looked.
+    pub(crate) fn is_outdated(&self) -> bool {
+        !self.looked.get().1
+    }
+
     /// Whether what is asked of clients is still what was asked of this one.
     pub(crate) fn is_current(&self, plan: &PortPlan, version: u64) -> bool {
         let (looked, current) = self.looked.get();
