@@ -81,28 +81,13 @@ async fn accept(
     transport: Transport,
 ) -> Result<Accepted, Option<&'static str>> {
     let core = &client.core;
-    let mut reader = HelloReader::new(&core.buffers);
-    let hello = timer.within(deadline, |cx| reader.poll(cx, &transport)).await;
-    drop(reader);
-    let plainly = |plan: &PortPlan| plan.names.as_ref().is_none_or(|names| names.closes_plainly);
-    let hello = match hello.map_err(|_| Some("tls_timeout"))? {
-        Ok(hello) => hello,
-        Err(NoHello::Closed { begun }) => return Err(begun.then_some("tls_closed")),
-        Err(NoHello::Invalid(error, alert)) => {
-            if !core.view().port(client.port).is_none_or(plainly) {
-                say(&transport, &alert);
-            }
-            return Err(Some(reason(Some(&error))));
-        }
-    };
+    let hello = read_hello(client, timer, deadline, &transport).await?;
     let name: Option<Box<str>> = hello.accepted.client_hello().server_name().map(Into::into);
     let found = {
         let view = core.view();
         let Some(plan) = view.port(client.port) else { return Err(None) };
         plan.tls_use(name.as_deref()).ok_or_else(|| {
-            if !plainly(plan) {
-                say(&transport, &UNRECOGNIZED_NAME);
-            }
+            say_on(plan, &transport, &UNRECOGNIZED_NAME);
             Some("tls_unknown_name")
         })?
     };
@@ -118,6 +103,28 @@ async fn accept(
             let tls =
                 ClientTls { name, is_http2, clients: plan.clients.clone(), looked: Cell::new((0, true)) };
             Ok(Accepted::Http(stream.into(), tls))
+        }
+    }
+}
+
+/// Reads the first message.
+async fn read_hello(
+    client: &Client,
+    timer: &Timer,
+    deadline: Time,
+    transport: &Transport,
+) -> Result<Hello, Option<&'static str>> {
+    let core = &client.core;
+    let mut reader = HelloReader::new(&core.buffers);
+    let hello = timer.within(deadline, |cx| reader.poll(cx, transport)).await;
+    match hello.map_err(|_| Some("tls_timeout"))? {
+        Ok(hello) => Ok(hello),
+        Err(NoHello::Closed { begun }) => Err(begun.then_some("tls_closed")),
+        Err(NoHello::Invalid(error, alert)) => {
+            if let Some(plan) = core.view().port(client.port) {
+                say_on(plan, transport, &alert);
+            }
+            Err(Some(reason(Some(&error))))
         }
     }
 }
@@ -170,6 +177,13 @@ async fn wait_for_place(client: &Client, timer: &Timer, deadline: Time) -> Resul
 
 /// The alert `unrecognized_name` (RFC 6066 §3), fatal.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// Sends an alert, where the port's refusals are no plain closes.
+fn say_on(plan: &PortPlan, transport: &Transport, alert: &[u8]) {
+    if plan.names.as_ref().is_some_and(|names| !names.closes_plainly) {
+        say(transport, alert);
+    }
+}
 
 /// Sends a last word, as far as that needs no waiting.
 fn say(transport: &Transport, words: &[u8]) {
