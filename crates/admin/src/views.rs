@@ -9,7 +9,7 @@ pub(crate) use listeners::listeners;
 pub(crate) use routes::routes;
 
 use crate::Applied;
-use irongate_config::{Endpoints, Severity};
+use irongate_config::{Certificate, Endpoints, Severity};
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -44,11 +44,19 @@ pub(crate) fn config(applied: &Applied) -> Value {
         "version": applied.version,
         "appliedUnixSeconds": applied.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         "listeners": config.listeners.len(),
-        "attachedRoutes": config.listeners.iter().map(|listener| listener.routes.len()).sum::<usize>(),
+        "attachedRoutes": config.listeners.iter().map(|one| one.routes.len() + one.stream_routes.len()).sum::<usize>(),
         "backends": config.backends.len(),
         "endpoints": endpoints.sum::<usize>(),
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
+    })
+}
+
+/// Whom a certificate is for, and until when; never its key.
+fn certificate(certificate: &Certificate) -> Value {
+    json!({
+        "names": certificate.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "expiresUnixSeconds": certificate.expires,
     })
 }
 

@@ -34,7 +34,8 @@ impl Config {
 struct Routes<'f> {
     former: HashMap<&'f RouteKey, &'f Arc<Route>>,
     former_streams: HashMap<&'f RouteKey, &'f Arc<StreamRoute>>,
-    done: HashMap<RouteKey, Arc<Route>>,
+    /// Of one key there may be several: through a Gateway with a certificate of its own for backends it goes to others.
+    done: HashMap<RouteKey, Vec<Arc<Route>>>,
 }
 
 impl<'f> Routes<'f> {
@@ -55,7 +56,8 @@ impl<'f> Routes<'f> {
             *route = Arc::clone(old);
             return;
         }
-        if let Some(done) = self.done.get(&route.key) {
+        let done = self.done.entry(route.key.clone()).or_default();
+        if let Some(done) = done.iter().find(|done| *done == route) {
             *route = done.clone();
             return;
         }
@@ -68,7 +70,7 @@ impl<'f> Routes<'f> {
             }
         }
         *route = Arc::new(new);
-        self.done.insert(route.key.clone(), route.clone());
+        done.push(route.clone());
     }
 
     fn reuse_stream(&self, route: &mut Arc<StreamRoute>) {

@@ -1,15 +1,17 @@
-//! `irongate explain`: what would become of a request, and why.
+//! `irongate explain`: what would become of a request, a connection or a datagram, and why.
 //!
 //! The engine's own code decides: the table of hosts finds the listener, the compiled table of routes the rule, and the
 //! filters are carried out. The naive matcher only says why the others were not taken.
 
 mod backends;
+mod connection;
 mod decide;
 mod describe;
 mod filters;
 mod live;
 mod places;
 mod request;
+mod streams;
 mod text;
 mod view;
 

@@ -1,7 +1,9 @@
 //! `/api/backends`: what was configured, and what the balancer thinks of each endpoint.
 
-use super::{Page, seconds};
-use irongate_config::{Algorithm, Backend, BackendProtocol, Config, Endpoints, ProxyProtocolVersion};
+use super::{Page, certificate, seconds};
+use irongate_config::{
+    Algorithm, Authorities, Backend, BackendProtocol, BackendTls, Config, Endpoints, ProxyProtocolVersion,
+};
 use irongate_proxy::{BackendReport, EndpointReport};
 use irongate_telemetry::{EndpointLabels, EndpointReading};
 use serde_json::{Value, json};
@@ -39,6 +41,7 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
             BackendProtocol::Tcp => "TCP",
             BackendProtocol::Udp => "UDP",
         },
+        "tls": backend.tls.as_deref().map(tls),
         "dns": match &backend.endpoints {
             Endpoints::Dns { name, port } => Some(format!("{name}:{port}")),
             Endpoints::Static(_) => None,
@@ -72,6 +75,19 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
             },
         },
         "endpoints": endpoints,
+    })
+}
+
+fn tls(tls: &BackendTls) -> Value {
+    json!({
+        "hostname": &*tls.hostname,
+        "subjectAltNames": tls.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        // `null`: those of the system.
+        "authorities": match &tls.authorities {
+            Authorities::System => None,
+            Authorities::These(authorities) => Some(authorities.len()),
+        },
+        "certificate": tls.certificate.as_deref().map(certificate),
     })
 }
 

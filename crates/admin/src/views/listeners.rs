@@ -1,7 +1,7 @@
 //! `/api/listeners`.
 
-use super::{Page, seconds};
-use irongate_config::{Config, Listener, ListenerProtocol, ProxyOptions};
+use super::{Page, certificate, seconds};
+use irongate_config::{Config, Listener, ListenerProtocol, ListenerTls, ProxyOptions};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -25,7 +25,19 @@ fn one(listener: &Listener, open: &[SocketAddr]) -> Value {
         },
         "hostname": listener.hostname.to_string(),
         "attachedRoutes": listener.routes.len() + listener.stream_routes.len(),
+        "tls": listener.tls.as_deref().map(tls),
         "options": options(&listener.options),
+    })
+}
+
+/// Never a key.
+fn tls(tls: &ListenerTls) -> Value {
+    json!({
+        "certificates": tls.certificates.iter().map(|one| certificate(one)).collect::<Vec<_>>(),
+        "clients": tls.clients.as_ref().map(|clients| json!({
+            "authorities": clients.authorities.len(),
+            "allowsInvalid": clients.allows_invalid,
+        })),
     })
 }
 

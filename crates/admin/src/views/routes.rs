@@ -2,18 +2,49 @@
 
 use super::{Page, seconds};
 use irongate_config::{
-    AttachedRoute, BackendRef, BackendTarget, Config, FieldMatch, Filter, Listener, PathMatch, RequestMatch,
-    RouteRule, ValueMatch,
+    AttachedRoute, AttachedStreamRoute, BackendRef, BackendTarget, Config, FieldMatch, Filter, Listener,
+    PathMatch, RequestMatch, RouteRule, ValueMatch,
 };
 use serde_json::{Value, json};
 
 pub(crate) fn routes(config: &Config, page: Page) -> Value {
-    let attached: Vec<(&Listener, &AttachedRoute)> = config
+    let attached: Vec<(&Listener, Attached<'_>)> = config
         .listeners
         .iter()
-        .flat_map(|listener| listener.routes.iter().map(|attached| (&**listener, attached)))
+        .flat_map(|listener| {
+            let requests = listener.routes.iter().map(Attached::Requests);
+            let streams = listener.stream_routes.iter().map(Attached::Streams);
+            requests.chain(streams).map(|attached| (&**listener, attached))
+        })
         .collect();
-    page.of("routes", attached.into_iter().map(one))
+    page.of(
+        "routes",
+        attached.into_iter().map(|(listener, attached)| match attached {
+            Attached::Requests(attached) => one((listener, attached)),
+            Attached::Streams(attached) => stream(listener, attached),
+        }),
+    )
+}
+
+/// A route as it is attached, of either sort.
+enum Attached<'c> {
+    Requests(&'c AttachedRoute),
+    Streams(&'c AttachedStreamRoute),
+}
+
+/// A route of connections or datagrams: its one rule has backends alone.
+fn stream(listener: &Listener, attached: &AttachedStreamRoute) -> Value {
+    let route = &attached.route;
+    json!({
+        "listener": listener.key.to_string(),
+        "route": route.key.to_string(),
+        "hostnames": attached.hostnames.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "rules": [{
+            "rule": 0,
+            "name": route.rule.as_deref(),
+            "backends": route.backends.iter().map(backend).collect::<Vec<_>>(),
+        }],
+    })
 }
 
 fn one((listener, attached): (&Listener, &AttachedRoute)) -> Value {

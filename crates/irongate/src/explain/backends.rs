@@ -1,18 +1,22 @@
 //! The backends of a rule: shares, policies, endpoints.
 
-use super::decide::Chosen;
 use super::describe;
 use super::places::Places;
 use super::view::{BackendView, EndpointView, Verdict};
-use irongate_config::{BackendProtocol, BackendTarget, Config, Endpoints};
+use irongate_config::{BackendProtocol, BackendRef, BackendTarget, Config, Endpoints, RouteKey};
 
 /// Endpoints of one backend that are listed.
 const MOST_ENDPOINTS: usize = 20;
 
-pub(super) fn views(chosen: &Chosen<'_>, config: &Config, places: Places<'_>) -> Vec<BackendView> {
-    let Chosen { route, rule, .. } = chosen;
-    let sum: u64 = rule.backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    let view = |(number, backend): (usize, &irongate_config::BackendRef)| {
+/// Views of the backends of a route's rule.
+pub(super) fn views(
+    (route, rule): (&RouteKey, usize),
+    backends: &[BackendRef],
+    config: &Config,
+    places: Places<'_>,
+) -> Vec<BackendView> {
+    let sum: u64 = backends.iter().map(|backend| u64::from(backend.weight)).sum();
+    let view = |(number, backend): (usize, &BackendRef)| {
         let mut view = BackendView {
             backend: describe::target(&backend.target),
             weight: backend.weight,
@@ -20,6 +24,7 @@ pub(super) fn views(chosen: &Chosen<'_>, config: &Config, places: Places<'_>) ->
             reference: None,
             invalid: None,
             protocol: None,
+            tls: None,
             dns: None,
             endpoints: Vec::new(),
             more_endpoints: 0,
@@ -28,7 +33,7 @@ pub(super) fn views(chosen: &Chosen<'_>, config: &Config, places: Places<'_>) ->
         match &backend.target {
             BackendTarget::Invalid(reason) => {
                 view.invalid = Some(reason.as_str());
-                view.reference = places.backend_name(&route.key, rule.place, number);
+                view.reference = places.backend_name(route, rule, number);
             }
             BackendTarget::Backend(key) => {
                 view.policy = places.policy(key);
@@ -39,7 +44,7 @@ pub(super) fn views(chosen: &Chosen<'_>, config: &Config, places: Places<'_>) ->
         }
         view
     };
-    rule.backends.iter().enumerate().map(view).collect()
+    backends.iter().enumerate().map(view).collect()
 }
 
 fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend) {
@@ -49,6 +54,7 @@ fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend
         BackendProtocol::Tcp => "TCP",
         BackendProtocol::Udp => "UDP",
     });
+    view.tls = backend.tls.as_ref().map(|tls| tls.hostname.to_string());
     match &backend.endpoints {
         Endpoints::Dns { name, port } => view.dns = Some(format!("{name}:{port}")),
         Endpoints::Static(endpoints) => {
@@ -86,5 +92,21 @@ pub(super) fn verdict(backends: &[BackendView]) -> Verdict {
     if drawn.iter().any(|backend| backend.invalid.is_some() || is_empty(backend)) {
         summary.push_str("; the share of those that do not resolve or have no endpoint fails");
     }
+    Verdict { outcome: "forwarded", status: None, summary }
+}
+
+/// What becomes of a connection or a datagram, as far as it depends on backends. `how` ends the sentence.
+pub(super) fn stream_verdict(backends: &[BackendView], how: &str) -> Verdict {
+    let closed = |why: &str| Verdict { outcome: "closed", status: None, summary: format!("closed: {why}") };
+    let drawn: Vec<&BackendView> = backends.iter().filter(|backend| backend.weight > 0).collect();
+    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && backend.dns.is_none();
+    if drawn.iter().all(|backend| backend.invalid.is_some()) {
+        return closed("no backend of the route resolves");
+    }
+    if drawn.iter().all(|backend| backend.invalid.is_some() || is_empty(backend)) {
+        return closed("no backend of the route has an endpoint");
+    }
+    let names: Vec<&str> = drawn.iter().map(|backend| backend.backend.as_str()).collect();
+    let summary = format!("passed on to {}{how}", names.join(" or "));
     Verdict { outcome: "forwarded", status: None, summary }
 }

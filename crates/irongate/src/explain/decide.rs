@@ -1,14 +1,18 @@
 //! From a configuration and a request to an explanation.
 
 use super::backends;
+use super::connection::{First, before_request, is_carried};
 use super::describe;
 use super::filters::{self, text};
 use super::places::Places;
 use super::request::Request;
+use super::streams;
 use super::view::{
     Explanation, FilterView, Forwarded, ListenerView, OtherListener, OtherMatch, RuleView, Setting, Verdict,
 };
-use irongate_config::{AttachedRoute, Config, Listener, PathMatch, Route, RouteRule, RouteTimeouts, Scheme};
+use irongate_config::{
+    AttachedRoute, Config, Listener, ListenerProtocol, PathMatch, Route, RouteRule, RouteTimeouts, Scheme,
+};
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_traffic::route::naive::{self, Candidate, Condition};
 use irongate_traffic::{FilterContext, Filters, HostTable, RouteMatch, RouteTable};
@@ -45,8 +49,24 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
     let Some(address) = destination(&explanation.request, config) else {
         return no_listener(explanation, config);
     };
-    let sharing: Vec<&Arc<Listener>> =
-        config.listeners.iter().filter(|listener| listener.addresses.contains(&address)).collect();
+    let protocol = explanation.request.protocol;
+    let sharing: Vec<&Arc<Listener>> = config
+        .listeners
+        .iter()
+        .filter(|listener| listener.addresses.contains(&address) && is_carried(listener, protocol))
+        .collect();
+    let name = explanation.request.server_name.clone();
+    let by_name = match before_request(&sharing, protocol, address, &name) {
+        First::Request(by_name) => by_name,
+        First::Stream(listener) => {
+            tell_listeners(explanation, config, &sharing, Some(listener), address, &name);
+            return streams::serve(explanation, config, listener, &name, places);
+        }
+        First::None(verdict) => {
+            tell_listeners(explanation, config, &sharing, None, address, &name);
+            return verdict;
+        }
+    };
     // As the engine does it: before a host is known, the oldest listener's bounds hold.
     let bounds = sharing.first().map_or_else(HeadLimits::default, |listener| head_limits(listener));
     let mut head = match explanation.request.head(&bounds) {
@@ -58,15 +78,22 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
     };
     let hosts = HostTable::new(sharing.iter().map(|listener| (listener.hostname.clone(), *listener)));
     let chosen = hosts.find(head.host()).copied();
-    tell_listeners(explanation, config, &sharing, chosen, address, &head);
+    tell_listeners(explanation, config, &sharing, chosen, address, &text(head.host()));
     let Some(listener) = chosen else {
         let summary = format!("no listener on {address} is for the host {}", text(head.host()));
         return Verdict { outcome: "notFound", status: Some(404), summary };
     };
-    if let Some(view) = &mut explanation.listener {
-        view.position = places.listener(&listener.key);
+    position_of(explanation, listener, places);
+    if let Some(by_name) = by_name
+        && head.host() != name.as_bytes()
+        && !Arc::ptr_eq(by_name, listener)
+    {
+        let summary = format!(
+            "the connection is for the listener {}, and the host for {}: the client has to open another one",
+            by_name.key, listener.key
+        );
+        return Verdict { outcome: "refused", status: Some(421), summary };
     }
-    explanation.parameters = places.parameters(&listener.key);
     if head.is_connect() || head.is_asterisk() {
         let summary = "CONNECT and OPTIONS * belong to no route".to_owned();
         return Verdict { outcome: "refused", status: None, summary };
@@ -87,10 +114,18 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
 }
 
 /// Who gets the request.
-pub(super) struct Chosen<'c> {
+struct Chosen<'c> {
     listener: &'c Listener,
-    pub(super) route: &'c Route,
-    pub(super) rule: &'c RouteRule,
+    route: &'c Route,
+    rule: &'c RouteRule,
+}
+
+/// Says where the chosen listener was written, and what holds for it.
+pub(super) fn position_of(explanation: &mut Explanation, listener: &Listener, places: Places<'_>) {
+    if let Some(view) = &mut explanation.listener {
+        view.position = places.listener(&listener.key);
+    }
+    explanation.parameters = places.parameters(&listener.key);
 }
 
 /// What the rule does with the request.
@@ -102,8 +137,10 @@ fn serve(
     address: SocketAddr,
     places: Places<'_>,
 ) -> Verdict {
-    let &Chosen { listener, rule, .. } = chosen;
-    let context = FilterContext { scheme: Scheme::Http, listener_port: address.port() };
+    let &Chosen { listener, route, rule } = chosen;
+    let is_tls = listener.protocol == ListenerProtocol::Https;
+    let scheme = if is_tls { Scheme::Https } else { Scheme::Http };
+    let context = FilterContext { scheme, listener_port: address.port() };
     let views: &mut Vec<FilterView> = &mut explanation.filters;
     let redirection = filters::apply(&rule.filters, "rule", head, matched_prefix, &context, views);
     if let Some(redirection) = redirection {
@@ -132,7 +169,7 @@ fn serve(
         explanation.retry = Some(retry.value);
         explanation.retry_position = retry.position;
     }
-    explanation.backends = backends::views(chosen, config, places);
+    explanation.backends = backends::views((&route.key, rule.place), &rule.backends, config, places);
     backends::verdict(&explanation.backends)
 }
 
@@ -181,7 +218,8 @@ fn head_limits(listener: &Listener) -> HeadLimits {
 
 /// The socket that the request comes to: that of the address in the URL, else one for all interfaces, else any.
 fn destination(request: &Request, config: &Config) -> Option<SocketAddr> {
-    let addresses = config.listeners.iter().flat_map(|listener| &listener.addresses);
+    let listeners = config.listeners.iter().filter(|listener| is_carried(listener, request.protocol));
+    let addresses = listeners.flat_map(|listener| &listener.addresses);
     let mut addresses: Vec<SocketAddr> =
         addresses.filter(|address| address.port() == request.port).copied().collect();
     addresses.sort_unstable();
@@ -229,14 +267,15 @@ fn tell_listeners(
     sharing: &[&Arc<Listener>],
     chosen: Option<&Arc<Listener>>,
     address: SocketAddr,
-    head: &RequestHead,
+    host: &str,
 ) {
-    let host = text(head.host());
     if let Some(listener) = chosen {
+        let is_named = !matches!(listener.protocol, ListenerProtocol::Tcp | ListenerProtocol::Udp);
         let why = match sharing.len() {
-            1 => format!("the only one on {address}; {} fits its hostname", shown(&host)),
+            _ if !is_named => format!("the one on {address}"),
+            1 => format!("the only one on {address}; {} fits its hostname", shown(host)),
             count => {
-                format!("its hostname is the most specific of {count} on {address} for {}", shown(&host))
+                format!("its hostname is the most specific of {count} on {address} for {}", shown(host))
             }
         };
         explanation.listener = Some(ListenerView {
@@ -249,7 +288,7 @@ fn tell_listeners(
     }
     let is_chosen = |listener: &Arc<Listener>| chosen.is_some_and(|chosen| Arc::ptr_eq(chosen, listener));
     let on_address = sharing.iter().filter(|listener| !is_chosen(listener)).map(|listener| {
-        let fits = listener.hostname.matches(&host);
+        let fits = listener.hostname.matches(host);
         let why = if fits { "its hostname is less specific" } else { "its hostname does not fit" };
         other_listener(listener, why.to_owned())
     });

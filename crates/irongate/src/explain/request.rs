@@ -10,10 +10,50 @@ use std::net::IpAddr;
 pub(crate) struct Question {
     /// The method, as it would be sent.
     pub(crate) method: String,
-    /// `http://host[:port]/path?query`.
+    /// `http://host[:port]/path?query`, the same with `https`, `tls://host:port`, `tcp://:port` or `udp://:port`.
     pub(crate) url: String,
     /// Header fields, `name: value` each.
     pub(crate) headers: Vec<String>,
+}
+
+/// What comes in, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// A request in cleartext.
+    Http,
+    /// A request over TLS.
+    Https,
+    /// A connection over TLS, whatever is spoken inside.
+    Tls,
+    /// A connection.
+    Tcp,
+    /// A datagram.
+    Udp,
+}
+
+impl Protocol {
+    /// By the scheme of a URL, with the scheme's own port.
+    fn parse(scheme: &str) -> Option<(Self, Option<u16>)> {
+        Some(match scheme.to_ascii_lowercase().as_str() {
+            "http" => (Self::Http, Some(80)),
+            "https" => (Self::Https, Some(443)),
+            "tls" => (Self::Tls, Some(443)),
+            "tcp" => (Self::Tcp, None),
+            "udp" => (Self::Udp, None),
+            _ => return None,
+        })
+    }
+
+    /// The scheme of URLs.
+    pub(crate) fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tls => "tls",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// A request, as it would come in.
@@ -22,8 +62,14 @@ pub(crate) struct Question {
 pub(crate) struct Request {
     method: String,
     url: String,
+    /// How it would come in.
+    #[serde(skip)]
+    pub(crate) protocol: Protocol,
     /// Where it would be sent to.
     pub(crate) port: u16,
+    /// The name that a client asks for over TLS, in lower case; empty where the URL has an address.
+    #[serde(skip)]
+    pub(crate) server_name: String,
     /// The address that the URL names, if it is one.
     #[serde(skip)]
     pub(crate) address: Option<IpAddr>,
@@ -41,19 +87,18 @@ impl Request {
         let Question { method, url, headers } = question;
         let (scheme, rest) =
             url.split_once("://").with_context(|| format!("{url} is no URL like http://example.com/path"))?;
-        let default_port = match scheme.to_ascii_lowercase().as_str() {
-            "http" => 80,
-            "https" => 443,
-            other => bail!("{other}:// is not routed; write http://"),
+        let Some((protocol, default_port)) = Protocol::parse(scheme) else {
+            bail!("{scheme}:// is not routed; write http://, https://, tls://, tcp:// or udp://");
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
-        if authority.is_empty() || authority.contains('@') {
+        let (name, port) = split_port(authority)?;
+        let needs_host = !matches!(protocol, Protocol::Tcp | Protocol::Udp);
+        if needs_host && name.is_empty() || authority.contains('@') {
             bail!("{url} needs a host, and no user");
         }
-        let (name, port) = split_port(authority)?;
-        let port = port.unwrap_or(default_port);
+        let port = port.or(default_port).with_context(|| format!("{url} needs a port"))?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         let is_bad = |text: &str| text.bytes().any(|byte| matches!(byte, b' ' | b'\r' | b'\n' | 0));
         if is_bad(method) || is_bad(&target) || is_bad(authority) || method.is_empty() {
@@ -76,7 +121,8 @@ impl Request {
         head.push_str("\r\n");
         let address = name.trim_start_matches('[').trim_end_matches(']').parse().ok();
         let address = address.or_else(|| (name == "localhost").then_some(IpAddr::from([127, 0, 0, 1])));
-        Ok(Self { method: method.clone(), url: url.clone(), port, address, head })
+        let server_name = if address.is_some() { String::new() } else { name.to_ascii_lowercase() };
+        Ok(Self { method: method.clone(), url: url.clone(), protocol, port, server_name, address, head })
     }
 
     /// The head as the gateway reads it, in its canonical form.
@@ -130,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn connections_have_a_name_and_a_port() {
+        for (url, protocol, port, name) in [
+            ("https://A.b/x", Protocol::Https, 443, "a.b"),
+            ("https://127.0.0.1:1/", Protocol::Https, 1, ""),
+            ("tls://a.b", Protocol::Tls, 443, "a.b"),
+            ("tcp://:5432", Protocol::Tcp, 5432, ""),
+            ("udp://[::1]:53", Protocol::Udp, 53, ""),
+        ] {
+            let request = Request::new(&question(url, &[])).expect(url);
+            let found = (request.protocol, request.port, request.server_name.as_str());
+            assert_eq!(found, (protocol, port, name), "{url}");
+        }
+    }
+
+    #[test]
     fn what_is_no_request_is_told() {
         for (url, headers) in [
             ("a.b/x", &[][..]),
@@ -137,6 +198,9 @@ mod tests {
             ("http:///x", &[]),
             ("http://u@a.b/", &[]),
             ("http://a.b:x/", &[]),
+            ("tls://:443", &[]),
+            ("tcp://a.b", &[]),
+            ("udp://", &[]),
             ("http://a.b/a b", &[]),
             ("http://a.b/", &["no field"]),
             ("http://a.b/", &["a: b\r\nc: d"]),

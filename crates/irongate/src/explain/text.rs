@@ -38,8 +38,9 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
     if let Some(retry) = &explanation.retry {
         line!(text, "  tries: {retry}{}", in_brackets(explanation.retry_position.as_ref()));
     }
+    let is_stream = explanation.forwarded.is_none();
     for backend in &explanation.backends {
-        one_backend(&mut text, backend, style);
+        one_backend(&mut text, backend, is_stream, style);
     }
     if !explanation.parameters.is_empty() {
         heading(&mut text, "GatewayParameters", style);
@@ -123,18 +124,23 @@ fn filters(text: &mut String, explanation: &Explanation, style: Style) {
     }
 }
 
-fn one_backend(text: &mut String, backend: &BackendView, style: Style) {
+fn one_backend(text: &mut String, backend: &BackendView, is_stream: bool, style: Style) {
+    let (error, unavailable) =
+        if is_stream { ("closed", "closed") } else { ("answered with 500", "answered with 503") };
     heading(text, &format!("{} ({:.0} %)", backend.backend, backend.share), style);
     if let Some(reason) = backend.invalid {
         let names = backend.reference.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        line!(text, "  {}", style.red(&format!("its share is answered with 500: {reason}{names}")));
+        line!(text, "  {}", style.red(&format!("its share is {error}: {reason}{names}")));
         return;
+    }
+    if let Some(name) = &backend.tls {
+        line!(text, "  over TLS, to {name}");
     }
     if let Some(dns) = &backend.dns {
         line!(text, "  looked up: {dns}");
     }
     if backend.endpoints.is_empty() && backend.dns.is_none() {
-        line!(text, "  {}", style.red("no endpoint: its share is answered with 503"));
+        line!(text, "  {}", style.red(&format!("no endpoint: its share is {unavailable}")));
     }
     for endpoint in &backend.endpoints {
         line!(text, "  {}", one_endpoint(endpoint));

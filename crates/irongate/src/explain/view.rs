@@ -40,7 +40,7 @@ pub(crate) struct Explanation {
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     /// `forwarded`, `redirected`, `failed` (an error of the configuration), `notFound`, `refused` (the request is not
-    /// valid), `noListener`.
+    /// valid, or not for its connection), `closed` (the connection is), `noListener`.
     pub(crate) outcome: &'static str,
     /// The status, where we give it ourselves.
     pub(crate) status: Option<u16>,
@@ -151,8 +151,10 @@ pub(crate) struct BackendView {
     pub(crate) reference: Option<String>,
     /// Why its requests are answered with 500.
     pub(crate) invalid: Option<&'static str>,
-    /// `HTTP1` or `HTTP2`.
+    /// `HTTP1`, `HTTP2`, `TCP` or `UDP`.
     pub(crate) protocol: Option<&'static str>,
+    /// The name that is asked for where TLS is begun with it.
+    pub(crate) tls: Option<String>,
     /// The name that is looked up, with the port.
     pub(crate) dns: Option<String>,
     pub(crate) endpoints: Vec<EndpointView>,

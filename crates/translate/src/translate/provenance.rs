@@ -1,7 +1,9 @@
 //! Where things came from: the lines of rules and listeners, and which object said which setting.
 
 use super::policies::PolicyField;
-use crate::kinds::{GatewayParameters, IRONGATE_GROUP, Kind, Listener, ParametersReference};
+use crate::kinds::{
+    GatewayParameters, IRONGATE_GROUP, Kind, Listener, ParametersReference, StreamRouteRule, Text,
+};
 use crate::read::document::ENVELOPE;
 use crate::resources::{Object, Resources};
 use crate::yaml::decode::decode;
@@ -47,15 +49,34 @@ impl Resources {
         })
     }
 
-    /// What a backend reference of an `HTTPRoute`'s rule names, by the indices as written: `Service default/shop:80`.
+    /// What a backend reference of a rule names, by the indices as written: `Service default/shop:80`.
     #[must_use]
     pub fn backend_name(&self, route: &RouteKey, rule: usize, backend: usize) -> Option<String> {
-        let object = self.http_routes.iter().find(|object| object.name == route.name)?;
-        let reference = object.body.spec.rules.get(rule)?.backend_refs.get(backend)?;
-        let (_, kind) = reference.group_kind();
-        let namespace = reference.namespace.as_deref().unwrap_or(object.name.namespace());
-        let port = reference.port.map(|port| format!(":{port}")).unwrap_or_default();
-        Some(format!("{kind} {namespace}/{}{port}", reference.name))
+        fn find<'r, T>(objects: &'r [Object<T>], name: &ObjectName) -> Option<&'r T> {
+            objects.iter().find(|object| object.name == *name).map(|object| &object.body)
+        }
+        let name = &route.name;
+        let stream = |rules: &[StreamRouteRule]| {
+            rules.get(rule)?.backend_refs.get(backend).map(|one| {
+                let (_, kind) = one.group_kind();
+                named(kind, one.namespace.as_ref(), &one.name, one.port, name)
+            })
+        };
+        match route.kind {
+            RouteKind::Http => {
+                let rules = &find(&self.http_routes, name)?.spec.rules;
+                let one = rules.get(rule)?.backend_refs.get(backend)?;
+                Some(named(one.group_kind().1, one.namespace.as_ref(), &one.name, one.port, name))
+            }
+            RouteKind::Grpc => {
+                let rules = &find(&self.grpc_routes, name)?.spec.rules;
+                let one = rules.get(rule)?.backend_refs.get(backend)?;
+                Some(named(one.group_kind().1, one.namespace.as_ref(), &one.name, one.port, name))
+            }
+            RouteKind::Tls => stream(&find(&self.tls_routes, name)?.spec.rules),
+            RouteKind::Tcp => stream(&find(&self.tcp_routes, name)?.spec.rules),
+            RouteKind::Udp => stream(&find(&self.udp_routes, name)?.spec.rules),
+        }
     }
 
     fn rule_position(
@@ -169,6 +190,19 @@ impl Resources {
         let place = self.documents.get(object.origin.document as usize)?;
         place.find(std::iter::once((object.origin, path))).pop()
     }
+}
+
+/// A reference of a route as a text.
+fn named(
+    kind: &str,
+    namespace: Option<&Text>,
+    name: &str,
+    port: Option<u16>,
+    route: &ObjectName,
+) -> String {
+    let namespace = namespace.map_or(route.namespace(), |namespace| &**namespace);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{kind} {namespace}/{name}{port}")
 }
 
 /// Every value below a field that is no mapping; what is `null` is not there.
