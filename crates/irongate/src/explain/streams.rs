@@ -16,12 +16,13 @@ pub(super) fn serve(
 ) -> Verdict {
     position_of(explanation, listener, places);
     let Some((attached, hostname)) = route(&listener.stream_routes, name) else {
+        let end = match listener.protocol {
+            ListenerProtocol::Udp => "datagrams are dropped",
+            _ => "the connection is closed",
+        };
         let summary = match listener.stream_routes.len() {
-            0 => format!("no route is attached to the listener {}: the connection is closed", listener.key),
-            _ => format!(
-                "no route of the listener {} is for that name: the connection is closed",
-                listener.key
-            ),
+            0 => format!("no route is attached to the listener {}: {end}", listener.key),
+            _ => format!("no route of the listener {} is for that name: {end}", listener.key),
         };
         return Verdict { outcome: "closed", status: None, summary };
     };
