@@ -193,13 +193,7 @@ impl Resources {
 }
 
 /// A reference of a route as a text.
-fn named(
-    kind: &str,
-    namespace: Option<&Text>,
-    name: &str,
-    port: Option<u16>,
-    route: &ObjectName,
-) -> String {
+fn named(kind: &str, namespace: Option<&Text>, name: &str, port: Option<u16>, route: &ObjectName) -> String {
     let namespace = namespace.map_or(route.namespace(), |namespace| &**namespace);
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{kind} {namespace}/{name}{port}")
