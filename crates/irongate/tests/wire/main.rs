@@ -32,8 +32,8 @@ mod retries;
 mod splits;
 mod streams;
 mod timeouts;
-mod tls_routes;
 mod tls;
+mod tls_routes;
 mod upgrades;
 
 use irongate_testkit::{Gateway, Manifest, Origin};
