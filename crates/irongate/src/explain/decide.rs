@@ -67,6 +67,17 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
             return verdict;
         }
     };
+    request(explanation, config, (&sharing, address), by_name, places)
+}
+
+/// What becomes of a request. Over TLS, `by_name` is the listener that the server name chose.
+fn request(
+    explanation: &mut Explanation,
+    config: &Config,
+    (sharing, address): (&[&Arc<Listener>], SocketAddr),
+    by_name: Option<&Arc<Listener>>,
+    places: Places<'_>,
+) -> Verdict {
     // As the engine does it: before a host is known, the oldest listener's bounds hold.
     let bounds = sharing.first().map_or_else(HeadLimits::default, |listener| head_limits(listener));
     let mut head = match explanation.request.head(&bounds) {
@@ -78,14 +89,14 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
     };
     let hosts = HostTable::new(sharing.iter().map(|listener| (listener.hostname.clone(), *listener)));
     let chosen = hosts.find(head.host()).copied();
-    tell_listeners(explanation, config, &sharing, chosen, address, &text(head.host()));
+    tell_listeners(explanation, config, sharing, chosen, address, &text(head.host()));
     let Some(listener) = chosen else {
         let summary = format!("no listener on {address} is for the host {}", text(head.host()));
         return Verdict { outcome: "notFound", status: Some(404), summary };
     };
     position_of(explanation, listener, places);
     if let Some(by_name) = by_name
-        && head.host() != name.as_bytes()
+        && head.host() != explanation.request.server_name.as_bytes()
         && !Arc::ptr_eq(by_name, listener)
     {
         let summary = format!(
@@ -98,8 +109,7 @@ fn decide(explanation: &mut Explanation, config: &Config, places: Places<'_>) ->
         let summary = "CONNECT and OPTIONS * belong to no route".to_owned();
         return Verdict { outcome: "refused", status: None, summary };
     }
-    let (table, _) = RouteTable::compile(&listener.routes);
-    let found = table.find(&head);
+    let found = RouteTable::compile(&listener.routes).0.find(&head);
     tell_matches(explanation, &listener.routes, found, &head, places);
     let Some(found) = found else {
         let summary = match listener.routes.len() {

@@ -316,18 +316,20 @@ fn attach(
     route: &Translated,
     index: &Index<'_>,
 ) -> Result<(), Fault> {
-    let (kind, name) = (group.owner.kind(), group.owner.name());
-    if let Some(fault) = group.fault {
-        let message = format!("{kind} {name} is not accepted: {}", fault.message);
-        return Err(Fault::new("NoMatchingParent", message));
+    let Group { owner, fault, listeners } = group;
+    let (kind, name) = (owner.kind(), owner.name());
+    if let Some(fault) = fault {
+        return Err(Fault::new(
+            "NoMatchingParent",
+            format!("{kind} {name} is not accepted: {}", fault.message),
+        ));
     }
     let (mut denial, mut is_allowed, mut is_kept_out, mut is_attached) = (None, false, false, false);
-    for listener in group.listeners {
-        let is_meant = parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
-            && parent.port.is_none_or(|port| port == listener.spec.port);
-        if !is_meant {
-            continue;
-        }
+    let is_meant = |listener: &&mut ListenerNode<'_>| {
+        parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
+            && parent.port.is_none_or(|port| port == listener.spec.port)
+    };
+    for listener in listeners.iter_mut().filter(is_meant) {
         if let Some(message) = listener.denial(route_kind.name, namespace, index) {
             denial.get_or_insert(message);
             continue;
