@@ -140,7 +140,8 @@ async fn shake_hands(
     let core = &client.core;
     let Hello { accepted, mut read, seen } = hello;
     wait_for_place(client, timer, deadline).await?;
-    let connection = match accepted.into_connection(plan.config.clone()) {
+    let config = plan.config(accepted.client_hello().cipher_suites());
+    let connection = match accepted.into_connection(config) {
         Ok(connection) => connection,
         Err((error, mut alert)) => {
             let mut words = Vec::new();

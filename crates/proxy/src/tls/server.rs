@@ -6,8 +6,8 @@ use super::provider::provider;
 use irongate_config::{
     ClientValidation, Listener, ListenerKey, ListenerProtocol, ListenerTls, Problem, Severity,
 };
-use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{CipherSuite, ServerConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,12 +16,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Its tickets can be read by itself alone: a session that was begun under other certificates, or another validation of
 /// clients, is not resumed here. All cores share it, and reloads keep it as long as the configuration is the same.
 pub(crate) struct ServerPlan {
-    pub(crate) config: Arc<ServerConfig>,
+    config: Arc<ServerConfig>,
+    /// The same for clients without instructions for AES, who put ChaCha20 first.
+    for_chacha20: Arc<ServerConfig>,
     /// What was asked of the clients that it let in.
     pub(crate) clients: Option<Arc<ClientValidation>>,
     protocol: ListenerProtocol,
     /// What of its configuration cannot be used.
     problems: Vec<Problem>,
+}
+
+impl ServerPlan {
+    /// The configuration for a client with these cipher suites.
+    pub(super) fn config(&self, offered: &[CipherSuite]) -> Arc<ServerConfig> {
+        // Clients may begin with one that means nothing (RFC 8701), which rustls does not know.
+        let first = offered.iter().find(|suite| suite.as_str().is_some());
+        if first == Some(&CipherSuite::TLS13_CHACHA20_POLY1305_SHA256) {
+            self.for_chacha20.clone()
+        } else {
+            self.config.clone()
+        }
+    }
 }
 
 /// The plans by listener, beside the snapshots.
@@ -106,7 +121,15 @@ fn build(listener: &Listener, tls: &ListenerTls) -> Result<ServerPlan, String> {
     if protocol == ListenerProtocol::Https {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     }
-    Ok(ServerPlan { config: Arc::new(config), clients: tls.clients.clone(), protocol, problems })
+    let for_chacha20 = Arc::new(config.clone());
+    config.ignore_client_order = true;
+    Ok(ServerPlan {
+        config: Arc::new(config),
+        for_chacha20,
+        clients: tls.clients.clone(),
+        protocol,
+        problems,
+    })
 }
 
 fn unusable(listener: &ListenerKey, what: &str) -> Problem {

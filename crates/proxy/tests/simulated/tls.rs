@@ -4,7 +4,7 @@ use crate::certificates::{Authority, connection, shown};
 use crate::world::{End, Setup, World, serve};
 use irongate_config::{ClientValidation, HostPattern, ListenerTls};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use rustls::{ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion};
+use rustls::{CipherSuite, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion};
 use std::sync::Arc;
 
 fn host(text: &str) -> HostPattern {
@@ -42,6 +42,8 @@ fn a_request_goes_through() {
         client.agreed(|tls| {
             assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
             assert_eq!(tls.alpn_protocol(), Some(&b"http/1.1"[..]));
+            let suite = tls.negotiated_cipher_suite().map(|suite| suite.suite());
+            assert_eq!(suite, Some(CipherSuite::TLS13_AES_128_GCM_SHA256));
             let group = tls.negotiated_key_exchange_group().map(|group| group.name());
             assert_eq!(group, Some(NamedGroup::X25519MLKEM768));
         });
