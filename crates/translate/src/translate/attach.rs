@@ -3,6 +3,7 @@
 use super::backend_tls::Users;
 use super::backends::Backends;
 use super::gateways::{Fault, Gateways, Group, Parent};
+use super::hosts::Hosts;
 use super::index::Index;
 use super::listeners::ListenerNode;
 use super::rules::{self, Outcome};
@@ -16,8 +17,7 @@ use crate::resources::{Object, Resources};
 use crate::status::{Condition, ParentRefStatus, RouteParentStatus, RouteStatus, Statuses};
 use crate::yaml::path::At;
 use irongate_config::{
-    AttachedRoute, AttachedStreamRoute, HostPattern, ObjectName, Route, RouteKey, RouteKind, Severity,
-    StreamRoute,
+    AttachedRoute, AttachedStreamRoute, HostPattern, ObjectName, Route, RouteKey, Severity, StreamRoute,
 };
 use std::sync::Arc;
 
@@ -242,45 +242,6 @@ fn parent_kind(parent: &ParentReference) -> Option<&'static str> {
     [Gateway::KIND, ListenerSet::KIND].into_iter().find(|known| is_ours && *known == kind)
 }
 
-/// The hosts that a route is for.
-enum Hosts {
-    /// The kind has none.
-    None,
-    /// Those of the listener.
-    Inherited,
-    These(Vec<HostPattern>),
-}
-
-impl Hosts {
-    fn of<K: RouteObject>(route: &K) -> Self {
-        if matches!(K::ROUTE_KIND, RouteKind::Tcp | RouteKind::Udp) {
-            return Self::None;
-        }
-        let hostnames = route.hostnames();
-        if hostnames.is_empty() {
-            return Self::Inherited;
-        }
-        // They were checked on reading.
-        Self::These(hostnames.iter().filter_map(|hostname| HostPattern::parse(hostname).ok()).collect())
-    }
-
-    /// Those that a listener has, too.
-    fn shared(&self, listener: &HostPattern) -> Vec<HostPattern> {
-        let hostnames = match self {
-            Self::None => return vec![HostPattern::Any],
-            Self::Inherited => return vec![listener.clone()],
-            Self::These(hostnames) => hostnames,
-        };
-        let mut shared: Vec<HostPattern> = Vec::new();
-        for hostname in hostnames.iter().filter_map(|hostname| hostname.intersect(listener)) {
-            if !shared.contains(&hostname) {
-                shared.push(hostname);
-            }
-        }
-        shared
-    }
-}
-
 /// The kind of a route.
 #[derive(Clone, Copy)]
 struct Kinds {
@@ -307,6 +268,11 @@ impl Kinds {
     }
 }
 
+/// Why nothing can attach, as the rest of a sentence.
+fn not_accepted(fault: &Fault) -> String {
+    format!("is not accepted: {}", fault.message)
+}
+
 /// Attaches a route to the listeners that a parentRef means.
 fn attach(
     group: Group<'_, '_>,
@@ -319,10 +285,7 @@ fn attach(
     let Group { owner, fault, listeners } = group;
     let (kind, name) = (owner.kind(), owner.name());
     if let Some(fault) = fault {
-        return Err(Fault::new(
-            "NoMatchingParent",
-            format!("{kind} {name} is not accepted: {}", fault.message),
-        ));
+        return Err(Fault::new("NoMatchingParent", format!("{kind} {name} {}", not_accepted(fault))));
     }
     let (mut denial, mut is_allowed, mut is_kept_out, mut is_attached) = (None, false, false, false);
     let is_meant = |listener: &&mut ListenerNode<'_>| {

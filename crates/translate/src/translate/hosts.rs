@@ -1,7 +1,47 @@
-//! Sets of host patterns, and whether one of them shares hosts with another pattern.
+//! The hosts that a route is for, and sets of host patterns.
 
-use irongate_config::HostPattern;
+use crate::kinds::RouteObject;
+use irongate_config::{HostPattern, RouteKind};
 use std::collections::HashSet;
+
+/// The hosts that a route is for.
+pub(super) enum Hosts {
+    /// The kind has none.
+    None,
+    /// Those of the listener.
+    Inherited,
+    These(Vec<HostPattern>),
+}
+
+impl Hosts {
+    pub(super) fn of<K: RouteObject>(route: &K) -> Self {
+        if matches!(K::ROUTE_KIND, RouteKind::Tcp | RouteKind::Udp) {
+            return Self::None;
+        }
+        let hostnames = route.hostnames();
+        if hostnames.is_empty() {
+            return Self::Inherited;
+        }
+        // They were checked on reading.
+        Self::These(hostnames.iter().filter_map(|hostname| HostPattern::parse(hostname).ok()).collect())
+    }
+
+    /// Those that a listener has, too.
+    pub(super) fn shared(&self, listener: &HostPattern) -> Vec<HostPattern> {
+        let hostnames = match self {
+            Self::None => return vec![HostPattern::Any],
+            Self::Inherited => return vec![listener.clone()],
+            Self::These(hostnames) => hostnames,
+        };
+        let mut shared: Vec<HostPattern> = Vec::new();
+        for hostname in hostnames.iter().filter_map(|hostname| hostname.intersect(listener)) {
+            if !shared.contains(&hostname) {
+                shared.push(hostname);
+            }
+        }
+        shared
+    }
+}
 
 /// Host patterns.
 #[derive(Default)]
