@@ -73,7 +73,9 @@ class Http2:
             self.headers = {name.decode(): value.decode() for name, value in event.headers}
         elif isinstance(event, h2.events.DataReceived):
             self.http.acknowledge_received_data(event.flow_controlled_length, 1)
-            self.frames.receive_data(event.data)
+            # The stream may end by an empty frame of its own, after the WebSocket was closed.
+            if event.data:
+                self.frames.receive_data(event.data)
             for frame in self.frames.events():
                 if isinstance(frame, frames.Message):
                     self.parts.append(frame.data)
