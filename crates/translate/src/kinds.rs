@@ -39,7 +39,7 @@ pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, Bac
 pub use backend_policy::{
     AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
 };
-pub use backend_reference::{BackendObjectReference, LocalObjectReference};
+pub use backend_reference::{BackendObjectReference, BackendRef, LocalObjectReference};
 pub use backend_tls_policy::{
     BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, SubjectAltName, SubjectAltNameType,
 };

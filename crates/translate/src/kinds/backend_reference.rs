@@ -25,12 +25,55 @@ impl BackendObjectReference {
     /// Group and kind, with what stands for them where they are not written.
     #[must_use]
     pub fn group_kind(&self) -> (&str, &str) {
-        (self.group.as_deref().unwrap_or(CORE_GROUP), self.kind.as_deref().unwrap_or("Service"))
+        group_kind(self.group.as_ref(), self.kind.as_ref())
     }
 
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
         check_port(self.group_kind(), self.port, at, checks);
     }
+}
+
+/// `backendRefs[]` of a rule of requests, with filters of the route's own kind.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "F: Deserialize<'de>"))]
+#[schemars(rename = "BackendRefWith{F}")]
+pub struct BackendRef<F> {
+    /// The group of what is named; the core one where none is written.
+    pub group: Option<Text>,
+    /// Its kind; `Service` where none is written.
+    pub kind: Option<Text>,
+    /// Its namespace; the route's where none is written.
+    pub namespace: Option<Text>,
+    /// Its name.
+    pub name: Text,
+    /// Its port; required for a Service.
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// Its share is this over the sum.
+    #[serde(default = "default_weight")]
+    #[schemars(range(max = 1_000_000))]
+    pub weight: u32,
+    /// What is done only to what this one gets.
+    #[serde(default)]
+    pub filters: Vec<F>,
+}
+
+impl<F> BackendRef<F> {
+    /// Group and kind, with what stands for them where they are not written.
+    #[must_use]
+    pub fn group_kind(&self) -> (&str, &str) {
+        group_kind(self.group.as_ref(), self.kind.as_ref())
+    }
+}
+
+/// What a reference to a backend means where it does not say so: a Service.
+pub(super) fn group_kind<'r>(group: Option<&'r Text>, kind: Option<&'r Text>) -> (&'r str, &'r str) {
+    (group.map_or(CORE_GROUP, |group| group), kind.map_or("Service", |kind| kind))
+}
+
+/// The weight of a backend for which none is written.
+pub(super) fn default_weight() -> u32 {
+    1
 }
 
 /// The port of a backend reference.

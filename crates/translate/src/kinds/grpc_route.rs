@@ -1,11 +1,10 @@
 //! `GRPCRoute`: which call of gRPC goes where, and what is done to it on the way.
 
-use super::backend_reference::{LocalObjectReference, check_port};
+use super::backend_reference::{BackendRef, LocalObjectReference, check_port};
 use super::http_route_filter::{self, FilterType, HeaderModifier, HttpRouteFilter, RequestMirror};
 use super::route_parts::{MOST_HTTP_HOSTNAMES, RouteObject, check_hostnames, check_parents};
 use super::{
-    CORE_GROUP, GATEWAY_GROUP, HeaderMatch, IgnoredAny, Kind, ParentReference, SessionPersistence, Text,
-    ValueMatchType,
+    GATEWAY_GROUP, HeaderMatch, IgnoredAny, Kind, ParentReference, SessionPersistence, Text, ValueMatchType,
 };
 use crate::checks::{Checks, header_name, section_name};
 use crate::resources::{Object, Resources};
@@ -152,39 +151,7 @@ impl From<GrpcFilterFields> for GrpcRouteFilter {
 }
 
 /// One of a rule's backends.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct GrpcBackendRef {
-    /// The group of what is named; the core one where none is written.
-    pub group: Option<Text>,
-    /// Its kind; `Service` where none is written.
-    pub kind: Option<Text>,
-    /// Its namespace; the route's where none is written.
-    pub namespace: Option<Text>,
-    /// Its name.
-    pub name: Text,
-    /// Its port; required for a Service.
-    #[schemars(range(min = 1))]
-    pub port: Option<u16>,
-    /// Its share is this over the sum.
-    #[serde(default = "default_weight")]
-    #[schemars(range(max = 1_000_000))]
-    pub weight: u32,
-    /// What is done only to what this one gets.
-    #[serde(default)]
-    pub filters: Vec<GrpcRouteFilter>,
-}
-
-fn default_weight() -> u32 {
-    1
-}
-
-impl GrpcBackendRef {
-    /// Group and kind, with what stands for them where they are not written.
-    #[must_use]
-    pub fn group_kind(&self) -> (&str, &str) {
-        (self.group.as_deref().unwrap_or(CORE_GROUP), self.kind.as_deref().unwrap_or("Service"))
-    }
-}
+pub type GrpcBackendRef = BackendRef<GrpcRouteFilter>;
 
 impl Kind for GrpcRoute {
     const KIND: &'static str = "GRPCRoute";

@@ -5,7 +5,7 @@ mod check;
 use super::http_route_filter::HttpRouteFilter;
 use super::route_parts::RouteObject;
 use super::{
-    CORE_GROUP, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, SessionPersistence, Text,
+    BackendRef, GATEWAY_GROUP, GatewayDuration, IgnoredAny, Kind, ParentReference, SessionPersistence, Text,
 };
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
@@ -171,39 +171,7 @@ impl HttpMethod {
 }
 
 /// One of a rule's backends.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct HttpBackendRef {
-    /// The group of what is named; the core one where none is written.
-    pub group: Option<Text>,
-    /// Its kind; `Service` where none is written.
-    pub kind: Option<Text>,
-    /// Its namespace; the route's where none is written.
-    pub namespace: Option<Text>,
-    /// Its name.
-    pub name: Text,
-    /// Its port; required for a Service.
-    #[schemars(range(min = 1))]
-    pub port: Option<u16>,
-    /// Its share is this over the sum.
-    #[serde(default = "default_weight")]
-    #[schemars(range(max = 1_000_000))]
-    pub weight: u32,
-    /// What is done only to what this one gets.
-    #[serde(default)]
-    pub filters: Vec<HttpRouteFilter>,
-}
-
-fn default_weight() -> u32 {
-    1
-}
-
-impl HttpBackendRef {
-    /// Group and kind, with what stands for them where they are not written.
-    #[must_use]
-    pub fn group_kind(&self) -> (&str, &str) {
-        (self.group.as_deref().unwrap_or(CORE_GROUP), self.kind.as_deref().unwrap_or("Service"))
-    }
-}
+pub type HttpBackendRef = BackendRef<HttpRouteFilter>;
 
 /// A rule's timeouts; zero switches one off.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -1,8 +1,8 @@
 //! `TLSRoute`, `TCPRoute` and `UDPRoute`: which connection or datagram goes where.
 
-use super::backend_reference::check_port;
+use super::backend_reference::{check_port, default_weight, group_kind};
 use super::route_parts::{RouteObject, check_hostnames, check_parents};
-use super::{CORE_GROUP, GATEWAY_GROUP, IgnoredAny, Kind, ParentReference, Text};
+use super::{GATEWAY_GROUP, IgnoredAny, Kind, ParentReference, Text};
 use crate::checks::{Checks, section_name};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -89,15 +89,11 @@ pub struct StreamBackendRef {
     pub weight: u32,
 }
 
-fn default_weight() -> u32 {
-    1
-}
-
 impl StreamBackendRef {
     /// Group and kind, with what stands for them where they are not written.
     #[must_use]
     pub fn group_kind(&self) -> (&str, &str) {
-        (self.group.as_deref().unwrap_or(CORE_GROUP), self.kind.as_deref().unwrap_or("Service"))
+        group_kind(self.group.as_ref(), self.kind.as_ref())
     }
 }
 

@@ -4,8 +4,8 @@ use super::backends::{Backends, Place, Purpose};
 use super::gateways::Fault;
 use super::index::Index;
 use crate::kinds::{
-    Backend, BackendObjectReference, CORE_GROUP, GATEWAY_GROUP, GrpcBackendRef, HttpBackendRef,
-    IRONGATE_GROUP, Kind, RouteObject, Service, StreamBackendRef,
+    Backend, BackendObjectReference, BackendRef, CORE_GROUP, GATEWAY_GROUP, IRONGATE_GROUP, Kind,
+    RouteObject, Service, StreamBackendRef,
 };
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Origin};
@@ -135,12 +135,7 @@ pub(super) struct Reference<'r> {
 }
 
 impl<'r> Reference<'r> {
-    pub(super) fn of_backend(backend: &'r HttpBackendRef) -> Self {
-        let group_kind = backend.group_kind();
-        Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
-    }
-
-    pub(super) fn of_grpc(backend: &'r GrpcBackendRef) -> Self {
+    pub(super) fn of_backend<F>(backend: &'r BackendRef<F>) -> Self {
         let group_kind = backend.group_kind();
         Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
     }

@@ -96,7 +96,7 @@ pub(super) fn of_grpc<'r>(
     translator.outcome(&object.body.spec.rules, |translator, rule, at| {
         let matches = matches::of_grpc(translator, &rule.matches, &at.field("matches"));
         let backends = rule.backend_refs.iter().map(|backend| BackendParts {
-            reference: Reference::of_grpc(backend),
+            reference: Reference::of_backend(backend),
             weight: backend.weight,
             filters: backend.filters.iter().map(|GrpcRouteFilter(filter)| filter).collect(),
         });

@@ -209,7 +209,7 @@ const PIECE: [u8; 16 << 10] = [b'l'; 16 << 10];
 /// As many as the gateway allows on one connection unless told.
 const STREAMS: u32 = 100;
 /// Connections whose cost is measured together: the allocator takes memory from the system by MiBs.
-const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 8;
 
 /// Asks for as many large answers as there may be on a connection, of which none is read: by clients that open no
 /// window beyond the first, and by such that open all and take nothing from their sockets. Each of the
