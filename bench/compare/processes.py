@@ -53,12 +53,19 @@ def is_free(port):
         return True
 
 
+def pinned(command, core):
+    """A command that runs on a core. Those that share the core of the load do not interrupt each other when they are woken: each
+    works through all that waits for it. Else they would spend most of that core on taking turns, and the proxy would wait."""
+    policy = ["chrt", "--batch", "0"] if core == LOAD_CORE else []
+    return [*policy, "taskset", "-c", core, *map(str, command)]
+
+
 @contextlib.contextmanager
 def running(command, core, log, environment=None):
     """A program on a core, until the end of the block."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", core, *map(str, command)],
+            pinned(command, core),
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
     try:
         yield process

@@ -25,13 +25,13 @@ def proxy(options, name, origins, core=processes.PROXY_CORE, **setup):
 
 def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=None, scheme="http"):
     """Load by wrk: requests answered, 99th percentile, and complaints."""
-    command = ["taskset", "-c", core, "wrk", "--threads", "1", "--connections", str(connections),
-               "--duration", f"{seconds}s", "--latency"]
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--latency"]
     for field in fields:
         command += ["--header", field]
     if script:
         command += ["--script", str(script)]
-    output = subprocess.run([*command, f"{scheme}://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    command.append(f"{scheme}://127.0.0.1:{port}/")
+    output = subprocess.run(processes.pinned(command, core), capture_output=True, text=True).stdout
     requests = re.search(r"(\d+) requests in", output)
     p99 = re.search(r"\n\s+99%\s+(\S+)", output)
     complaints = re.findall(r"(Non-2xx.*|Socket errors.*)", output)
@@ -40,9 +40,9 @@ def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=
 
 def h2load(port, connections, streams, seconds, core=processes.LOAD_CORE):
     """Load over HTTP/2 by h2load: requests answered, 99th percentile (not told), and complaints."""
-    command = ["taskset", "-c", core, "h2load", "--threads", "1", "--clients", str(connections), "--max-concurrent-streams",
-               str(streams), "--duration", str(seconds)]
-    output = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    command = ["h2load", "--threads", "1", "--clients", str(connections), "--max-concurrent-streams", str(streams),
+               "--duration", str(seconds), f"http://127.0.0.1:{port}/"]
+    output = subprocess.run(processes.pinned(command, core), capture_output=True, text=True).stdout
     statuses = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", output)
     good, *bad = map(int, statuses.groups()) if statuses else (0,)
     return good, "-", f"{sum(bad)} were no 2xx" if sum(bad) else ""
@@ -148,9 +148,8 @@ def s_time(port, connections, seconds, fields=()):
 
     What it calls reusing is none in TLS 1.3.
     """
-    command = ["taskset", "-c", processes.LOAD_CORE, "openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-reuse",
-               "-tls1_2", "-www", "/", "-time", str(seconds)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-reuse", "-tls1_2", "-www", "/", "-time", str(seconds)]
+    running = [subprocess.Popen(processes.pinned(command, processes.LOAD_CORE), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                for _ in range(connections)]
     outputs = [process.communicate()[0] for process in running]
     made = [re.findall(r"(\d+) connections in \d+ real seconds", output) for output in outputs]
