@@ -69,24 +69,29 @@ pub(crate) enum Command {
 /// # Errors
 /// What the system says; nothing stays open then.
 pub(crate) fn bind(address: SocketAddr, cores: usize, is_ours: bool) -> io::Result<Vec<TcpListener>> {
-    // Without SO_REUSEPORT first: with it we would share the port with another process of the same user. Only bound:
-    // a client that came to a socket that is closed again would be reset.
-    let address = match bound(address, is_ours) {
-        Err(error) if error.raw_os_error() == Some(NO_IPV6) && address.ip().is_unspecified() => {
-            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            bound(address, is_ours)?;
-            address
-        }
-        opened => {
-            opened?;
-            address
-        }
-    };
+    let address = claim(address, |address| bound(address, is_ours))?;
     (0..cores).map(|_| open(address)).collect()
 }
 
-/// EAFNOSUPPORT: the kernel has no IPv6. All interfaces are then those of IPv4.
-pub(crate) const NO_IPV6: i32 = 97;
+/// Makes sure that an address can be had, by a socket that is closed again; `bound` shares the address only if it is
+/// ours already. With `SO_REUSEPORT` at once we would share it with another process of the same user. Only bound: a
+/// client that came to a socket that is closed again would be reset. Gives the address that is to be taken: where the
+/// kernel has no IPv6, all interfaces are those of IPv4.
+pub(crate) fn claim(
+    address: SocketAddr,
+    bound: impl Fn(SocketAddr) -> io::Result<Socket>,
+) -> io::Result<SocketAddr> {
+    match bound(address) {
+        Err(error) if error.raw_os_error() == Some(NO_IPV6) && address.ip().is_unspecified() => {
+            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            bound(address).map(|_| address)
+        }
+        opened => opened.map(|_| address),
+    }
+}
+
+/// EAFNOSUPPORT: the kernel has no IPv6.
+const NO_IPV6: i32 = 97;
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, true)?;

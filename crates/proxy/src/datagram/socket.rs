@@ -1,6 +1,6 @@
 //! Listening sockets for datagrams. An answer leaves from the address that its client spoke to.
 
-use crate::listener::NO_IPV6;
+use crate::listener::claim;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
@@ -22,18 +22,7 @@ pub(super) const LONGEST: usize = 64 << 10;
 /// # Errors
 /// What the system says; nothing stays open then.
 pub(crate) fn bind(address: SocketAddr, cores: usize, is_ours: bool) -> io::Result<Vec<UdpSocket>> {
-    // Without SO_REUSEPORT first: with it we would share the port with another process of the same user.
-    let address = match bound(address, is_ours) {
-        Err(error) if error.raw_os_error() == Some(NO_IPV6) && address.ip().is_unspecified() => {
-            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            bound(address, is_ours)?;
-            address
-        }
-        opened => {
-            opened?;
-            address
-        }
-    };
+    let address = claim(address, |address| bound(address, is_ours))?;
     (0..cores).map(|_| Ok(bound(address, true)?.into())).collect()
 }
 
