@@ -2,8 +2,9 @@
 after a first one that says that it waits for orders.
 
 `listen` opens the port: a process that waits for it takes another one's place at once. Then `good` (4 to 8 ms), `slow S`
-(so many seconds more), `fail P` (503 at once, with this probability), `hang` (accepts, never answers) and `reset`
-(breaks the connection when a request has come).
+(so many seconds more), `fail P` (503 at once, with this probability), `hang` (accepts, never answers), `reset`
+(breaks the connection when a request has come) and `vanish` (nothing more comes from it: open connections are silent, and
+new ones are not accepted, nor refused).
 """
 
 import asyncio
@@ -26,13 +27,29 @@ class Origin:
         self.behaviour = ("good",)
         self.good = GOOD % (port, len(BODY), BODY)
         self.bad = BAD % port
+        self.fillers = []
 
     async def obey(self, line):
         if line == "listen":
             loop = asyncio.get_running_loop()
-            await loop.create_server(lambda: Connection(self), "127.0.0.1", self.port, backlog=4096)
+            self.socket = socket.create_server(("127.0.0.1", self.port), backlog=4096)
+            self.socket.setblocking(False)
+            await loop.create_server(lambda: Connection(self), sock=self.socket, backlog=4096)
         else:
             self.behaviour = tuple(line.split())
+        if line == "vanish":
+            self.vanish()
+
+    def vanish(self):
+        """Nobody accepts any more, and the queue of the socket is short and full: the kernel drops what else comes to connect."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.socket.fileno())
+        self.socket.listen(0)
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.port))
+            self.fillers.append(filler)
 
 
 class Connection(asyncio.Protocol):
@@ -54,7 +71,7 @@ class Connection(asyncio.Protocol):
             os.write(1, b"%d\n" % time.monotonic_ns())
         kind, *values = self.origin.behaviour
         wait = random.uniform(0.004, 0.008)
-        if kind == "hang":
+        if kind in ("hang", "vanish"):
             return
         if kind == "reset":
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
