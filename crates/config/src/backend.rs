@@ -1,5 +1,15 @@
 //! Backends: the instances of a service, and how they are treated.
 
+mod ejection;
+mod health_checks;
+mod limits;
+mod retry;
+
+pub use ejection::{Ejection, LatencyOutlier, SuccessRate};
+pub use health_checks::{BeforeFirstCheck, HealthCheck, HealthChecks, HttpCheck};
+pub use limits::BackendLimits;
+pub use retry::{Hedging, RetryConditions, RetryPolicy};
+
 use crate::{BackendTls, ObjectName};
 use std::fmt;
 use std::net::SocketAddr;
@@ -140,8 +150,16 @@ pub struct BackendOptions {
     pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// Idle connections.
     pub pool: Pool,
+    /// How they are checked; `None`: not at all.
+    pub health_checks: Option<HealthChecks>,
     /// When one that answers badly is left out for a while.
     pub ejection: Ejection,
+    /// How much they are given at once.
+    pub limits: BackendLimits,
+    /// What is tried again where a route does not say it; `None`: what is tried again for every route.
+    pub retry: Option<RetryPolicy>,
+    /// When a second try begins before the first has failed; `None`: never.
+    pub hedging: Option<Hedging>,
     /// How many retries there may be.
     pub retry_budget: RetryBudget,
 }
@@ -158,30 +176,6 @@ pub struct Pool {
 impl Default for Pool {
     fn default() -> Self {
         Self { idle_timeout: Duration::from_secs(4), max_idle: 256 }
-    }
-}
-
-/// When an endpoint that answers badly is left out (ejected) for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ejection {
-    /// How many failures in a row; 0 switches ejection off. Default 5.
-    pub consecutive_failures: u32,
-    /// The first time out; doubles each time up to `max_time`. Default 1 s.
-    pub base_time: Duration,
-    /// The longest time out. Default 60 s.
-    pub max_time: Duration,
-    /// At most this share of a backend is out at once, in per cent. Default 50.
-    pub max_percent: u8,
-}
-
-impl Default for Ejection {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: 5,
-            base_time: Duration::from_secs(1),
-            max_time: Duration::from_secs(60),
-            max_percent: 50,
-        }
     }
 }
 

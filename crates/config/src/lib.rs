@@ -18,8 +18,9 @@ mod secret;
 mod tls;
 
 pub use backend::{
-    Algorithm, Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, Ejection, Endpoint,
-    Endpoints, Pool, ProxyProtocolVersion, RetryBudget,
+    Algorithm, Backend, BackendKey, BackendKind, BackendLimits, BackendOptions, BackendProtocol,
+    BeforeFirstCheck, Ejection, Endpoint, Endpoints, HealthCheck, HealthChecks, Hedging, HttpCheck,
+    LatencyOutlier, Pool, ProxyProtocolVersion, RetryBudget, RetryConditions, RetryPolicy, SuccessRate,
 };
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use host::{HostPattern, HostPatternError};
@@ -29,8 +30,8 @@ pub use options::{Limits, ProxyOptions, Timeouts};
 pub use problem::{Position, Problem, Severity};
 pub use route::{
     BackendRef, BackendTarget, FieldMatch, Filter, HeaderEdits, InvalidBackend, Mirror, PathMatch,
-    PathRewrite, Redirect, RequestMatch, RetryPolicy, Rewrite, Route, RouteKey, RouteKind, RouteRule,
-    RouteTimeouts, Scheme, StreamRoute, ValueMatch,
+    PathRewrite, Redirect, RequestMatch, Rewrite, Route, RouteKey, RouteKind, RouteRule, RouteTimeouts,
+    Scheme, StreamRoute, ValueMatch,
 };
 pub use secret::SecretBytes;
 pub use tls::{Authorities, BackendTls, Certificate, ClientValidation, ListenerTls, SubjectName};

@@ -1,6 +1,6 @@
 //! Routes: which request goes where, and what is done to it on the way.
 
-use crate::{BackendKey, Cors, ObjectName};
+use crate::{BackendKey, Cors, ObjectName, RetryPolicy};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -295,15 +295,4 @@ pub struct RouteTimeouts {
     pub request: Option<Duration>,
     /// One attempt, from its first byte sent to the head of its answer.
     pub backend_request: Option<Duration>,
-}
-
-/// `retry` of a rule (GEP-1731).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// How many more tries after the first.
-    pub attempts: u32,
-    /// Statuses that are tried again, 400 to 599.
-    pub codes: Vec<u16>,
-    /// The least wait before another try; `None`: none.
-    pub backoff: Option<Duration>,
 }

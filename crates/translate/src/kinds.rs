@@ -37,7 +37,10 @@ mod stream_routes;
 
 pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
 pub use backend_policy::{
-    AlgorithmName, BackendPolicy, BackendPolicySpec, EjectionFields, PoolFields, RetryBudgetFields,
+    AlgorithmName, BackendLimitFields, BackendPolicy, BackendPolicySpec, BeforeFirstName, EjectionFields,
+    GrpcCheckFields, GrpcStatusName, HealthCheckFields, HedgingFields, HttpCheckFields, LatencyOutlierFields,
+    PoolFields, RetryBudgetFields, RetryConditionName, RetryFields, StatusRange, SuccessRateFields,
+    TcpCheckFields,
 };
 pub use backend_reference::{BackendObjectReference, BackendRef, LocalObjectReference};
 pub use backend_tls_policy::{

@@ -203,7 +203,12 @@ enum Fails {
 
 /// A route that waits 10 s before it tries again, for a request that has 5 s (or as long as it likes).
 fn late(name: &str, limit: Option<Duration>, fails: Fails, expected: &str) {
-    let retry = RetryPolicy { attempts: 3, codes: vec![503], backoff: Some(Duration::from_secs(10)) };
+    let retry = RetryPolicy {
+        attempts: 3,
+        codes: vec![503],
+        backoff: Some(Duration::from_secs(10)),
+        ..RetryPolicy::default()
+    };
     let timeouts = RouteTimeouts { request: limit, backend_request: None };
     Setup { retry: Some(retry), timeouts, ..Setup::default() }.run(async |world| {
         // Both on new connections: an idle one that ends has a reason of its own.

@@ -71,7 +71,7 @@ fn nothing_is_tried_that_cannot_be() {
 
 #[test]
 fn a_route_says_what_else_is_tried() {
-    let policy = RetryPolicy { attempts: 3, codes: vec![500, 429], backoff: None };
+    let policy = RetryPolicy { attempts: 3, codes: vec![500, 429], ..RetryPolicy::default() };
     let check = |failure, facts: RequestFacts, again: bool| {
         let decision = decide(failure, &facts, Some(&policy), 0);
         assert_eq!(again, decision != Decision::GiveUp, "{failure:?} {facts:?}");
@@ -95,7 +95,7 @@ fn a_route_says_what_else_is_tried() {
 fn backoff_is_a_lower_bound_that_grows() {
     let check = |tries: u32, random: u64, expected: u64| {
         let backoff = Some(Duration::from_millis(100));
-        let policy = RetryPolicy { attempts: 99, codes: vec![503], backoff };
+        let policy = RetryPolicy { attempts: 99, codes: vec![503], backoff, ..RetryPolicy::default() };
         let facts = RequestFacts { tries, ..GET };
         match decide(AttemptFailure::Status(503), &facts, Some(&policy), random) {
             Decision::Again { wait, .. } => assert_eq!(expected, wait.as_millis() as u64),

@@ -1,5 +1,17 @@
 //! Our `BackendPolicy`: how a backend's instances are chosen and treated.
 
+mod health_checks;
+mod limits;
+mod outliers;
+mod retry;
+
+pub use health_checks::{
+    BeforeFirstName, GrpcCheckFields, HealthCheckFields, HttpCheckFields, StatusRange, TcpCheckFields,
+};
+pub use limits::BackendLimitFields;
+pub use outliers::{LatencyOutlierFields, SuccessRateFields};
+pub use retry::{GrpcStatusName, HedgingFields, RetryConditionName, RetryFields};
+
 use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
@@ -34,9 +46,18 @@ pub struct BackendPolicySpec {
     /// Idle connections.
     #[serde(default)]
     pub pool: PoolFields,
+    /// How the instances are checked, whether requests go there or not.
+    pub health_checks: Option<HealthCheckFields>,
     /// When an instance that answers badly is left out for a while.
     #[serde(default)]
     pub ejection: EjectionFields,
+    /// How much the instances are given at once.
+    #[serde(default)]
+    pub limits: BackendLimitFields,
+    /// What is tried again, where a route does not say it.
+    pub retry: Option<RetryFields>,
+    /// When a second try begins before the first has failed.
+    pub hedging: Option<HedgingFields>,
     /// How many retries there may be.
     #[serde(default)]
     pub retry_budget: RetryBudgetFields,
@@ -103,6 +124,10 @@ pub struct EjectionFields {
     /// How many failures in a row; 0 switches ejection off.
     #[schemars(extend("default" = 5))]
     pub consecutive_failures: Option<u32>,
+    /// When too many of its requests fail, in a row or not. Not written: not looked at.
+    pub success_rate: Option<SuccessRateFields>,
+    /// When it is much slower than the others. Not written: not looked at.
+    pub latency: Option<LatencyOutlierFields>,
     /// The first time out; doubles each time up to `maxTime`.
     #[schemars(extend("default" = "1s"))]
     pub base_time: Option<GatewayDuration>,
@@ -164,6 +189,7 @@ impl Kind for BackendPolicy {
                 );
             }
         }
+        spec.check_parts(&at, checks);
         if let (Some(base), Some(longest)) = (spec.ejection.base_time, spec.ejection.max_time)
             && base > longest
         {
@@ -186,5 +212,26 @@ impl Kind for BackendPolicy {
         };
         percent(spec.ejection.max_percent, &at.field("ejection").field("maxPercent"), checks);
         percent(spec.retry_budget.percent, &at.field("retryBudget").field("percent"), checks);
+    }
+}
+
+impl BackendPolicySpec {
+    /// Checks the fields that have a type of their own.
+    fn check_parts(&self, at: &At<'_>, checks: &mut Checks) {
+        if let Some(health) = &self.health_checks {
+            health.check(&at.field("healthChecks"), checks);
+        }
+        if let Some(rate) = &self.ejection.success_rate {
+            rate.check(&at.field("ejection").field("successRate"), checks);
+        }
+        if let Some(latency) = &self.ejection.latency {
+            latency.check(&at.field("ejection").field("latency"), checks);
+        }
+        if let Some(retry) = &self.retry {
+            retry.check(&at.field("retry"), checks);
+        }
+        if let Some(hedging) = &self.hedging {
+            hedging.check(&at.field("hedging"), checks);
+        }
     }
 }

@@ -124,6 +124,7 @@ fn retry(rule: &HttpRouteRule) -> Option<RetryPolicy> {
         attempts: retry.attempts.unwrap_or(1),
         codes: retry.codes.clone(),
         backoff: retry.backoff.map(|duration| duration.0),
+        ..RetryPolicy::default()
     })
 }
 

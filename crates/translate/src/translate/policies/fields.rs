@@ -40,8 +40,28 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field { name: "pool.maxIdle", set: |from, to| set(&mut to.pool.max_idle, from.pool.max_idle) },
     Field {
+        name: "healthChecks",
+        set: |from, to| {
+            set(&mut to.health_checks, from.health_checks.as_ref().and_then(|it| it.meant()).map(Some))
+        },
+    },
+    Field {
         name: "ejection.consecutiveFailures",
         set: |from, to| set(&mut to.ejection.consecutive_failures, from.ejection.consecutive_failures),
+    },
+    Field {
+        name: "ejection.successRate",
+        set: |from, to| {
+            let rate = from.ejection.success_rate.as_ref();
+            set(&mut to.ejection.success_rate, rate.map(|rate| Some(rate.meant())))
+        },
+    },
+    Field {
+        name: "ejection.latency",
+        set: |from, to| {
+            let latency = from.ejection.latency.as_ref();
+            set(&mut to.ejection.latency, latency.map(|latency| Some(latency.meant())))
+        },
     },
     Field {
         name: "ejection.baseTime",
@@ -54,6 +74,30 @@ pub(super) const FIELDS: &[Field] = &[
     Field {
         name: "ejection.maxPercent",
         set: |from, to| set(&mut to.ejection.max_percent, from.ejection.max_percent),
+    },
+    Field {
+        name: "limits.maxConnections",
+        set: |from, to| set(&mut to.limits.connections, from.limits.max_connections.map(Some)),
+    },
+    Field {
+        name: "limits.maxPending",
+        set: |from, to| set(&mut to.limits.pending, from.limits.max_pending.map(Some)),
+    },
+    Field {
+        name: "limits.maxRequests",
+        set: |from, to| set(&mut to.limits.requests, from.limits.max_requests.map(Some)),
+    },
+    Field {
+        name: "limits.maxRetries",
+        set: |from, to| set(&mut to.limits.retries, from.limits.max_retries.map(Some)),
+    },
+    Field {
+        name: "retry",
+        set: |from, to| set(&mut to.retry, from.retry.as_ref().map(|it| Some(it.meant()))),
+    },
+    Field {
+        name: "hedging",
+        set: |from, to| set(&mut to.hedging, from.hedging.as_ref().and_then(|it| it.meant()).map(Some)),
     },
     Field {
         name: "retryBudget.percent",
