@@ -98,6 +98,11 @@ impl MemoryGateway {
         self.core.close_idle();
     }
 
+    /// Looks after what is idle, silent or old; a running gateway does so every second.
+    pub fn tidy(&self) {
+        self.core.tidy();
+    }
+
     /// Requests under way to endpoints, as the balancers count them.
     #[must_use]
     pub fn pending(&self) -> u32 {

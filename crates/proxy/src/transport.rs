@@ -15,7 +15,9 @@ use crate::tls::TlsStream;
 use rustix::net::Shutdown;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
+#[cfg(feature = "memory")]
+use std::task::{Waker, ready};
 use tcp::Tcp;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;

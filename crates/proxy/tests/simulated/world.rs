@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) capacity: usize,
     /// The listeners that the port has, each with how TLS ends there; none: one, in cleartext.
     pub(crate) secure: Vec<(HostPattern, ListenerTls)>,
+    /// The origin speaks HTTP/2, in cleartext.
+    pub(crate) http2: bool,
     /// How TLS is begun with the origin, and what is spoken inside.
     pub(crate) to_origin: Option<(BackendTls, BackendProtocol)>,
 }
@@ -63,11 +65,12 @@ impl Setup {
 
     fn config(&self) -> Config {
         let name = |text| ObjectName::new("default", text).expect("a valid name");
+        let in_cleartext = if self.http2 { BackendProtocol::Http2 } else { BackendProtocol::Http1 };
         let key = BackendKey {
             kind: BackendKind::Service,
             name: name("origin"),
             port: 80,
-            protocol: self.to_origin.as_ref().map_or(BackendProtocol::Http1, |(_, protocol)| *protocol),
+            protocol: self.to_origin.as_ref().map_or(in_cleartext, |(_, protocol)| *protocol),
             identity: None,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 9000));
@@ -248,7 +251,7 @@ impl Message {
 }
 
 impl Peer {
-    fn new(stream: MemoryStream) -> Self {
+    pub(crate) fn new(stream: MemoryStream) -> Self {
         Self { stream, received: RefCell::default(), tls: None }
     }
 

@@ -6,12 +6,13 @@ use crate::buffer::Size;
 use crate::exchange::{Downstream, HeadFailure, websocket};
 use crate::failure::Failure;
 use crate::http1::upstream::Http1Upstream;
-use crate::http2::client::{Http2Upstream, Sender, Taken, TakenWindow};
+use crate::http2::client::{Connections, Http2Upstream, Opener, Sender, Taken, TakenWindow};
 use crate::proxy_header;
 use crate::transport::Transport;
 use crate::upstream;
 use irongate_message::HeadError;
-use irongate_traffic::{AttemptFailure, Outcome as LoadOutcome, Time, connect_timeout};
+use irongate_telemetry::Panicked;
+use irongate_traffic::{AttemptFailure, EndpointIndex, Outcome as LoadOutcome, Time, connect_timeout};
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -105,18 +106,18 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let share = self.client.share.as_ref();
         let window = share.map_or_else(TakenWindow::alone, |share| share.windows.take());
         loop {
-            match connections.take(&window) {
-                Taken::Sender(sender) => return Ok(sender.with_window(window)),
+            match connections.take(&window, now) {
+                Taken::Sender(sender, next) => {
+                    next.into_iter().for_each(|next| self.open_next(load.index, connections.clone(), next));
+                    return Ok(sender.with_window(window));
+                }
                 Taken::Open(opener) => match self.connect(load, now).await {
                     Ok((transport, held)) => {
                         let Some(address) = backend.address(load.index) else { return Err(gone()) };
-                        let limits = &self.facts.options.limits;
-                        let metrics = &backend.metrics;
+                        let head_bytes = self.facts.options.limits.head_bytes;
+                        let (core, metrics) = (&self.client.core, &backend.metrics);
                         held.give_back();
-                        if !connections
-                            .open(&self.client.core, address, metrics, limits, &window, transport)
-                            .await
-                        {
+                        if !connections.open(core, address, metrics, head_bytes, &opener, transport).await {
                             let end =
                                 End::Failed(AttemptFailure::Reset { sent: false }, Failure::UpstreamClosed);
                             return Err((end, LoadOutcome::Failed));
@@ -148,6 +149,30 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                 }
             }
         }
+    }
+
+    /// Opens a connection to the endpoint before those that are there are full. If that fails, the request that needs it will
+    /// find out, and hold the endpoint to it.
+    fn open_next(&self, index: EndpointIndex, connections: Rc<Connections>, opener: Opener) {
+        let (core, backend) = (self.client.core.clone(), self.work.backend.clone());
+        let header = proxy_header::header(backend.options().proxy_protocol, self.client, self.facts.address);
+        let head_bytes = self.facts.options.limits.head_bytes;
+        let patience = connect_timeout(backend.options().connect_timeout, true);
+        tokio::task::spawn_local(Box::pin(async move {
+            let _watch = core.watch(Panicked::Task);
+            let Some(address) = backend.address(index) else { return };
+            let timer = core.timers.timer();
+            let mut connecting = pin!(upstream::open(&core, &backend, index, address, &header));
+            let opened = timer.within(core.now().after(patience), |cx| connecting.as_mut().poll(cx)).await;
+            let Ok(Ok(transport)) = opened else {
+                backend.metrics.connect_failed();
+                connections.pause(core.now());
+                return;
+            };
+            backend.metrics.opened();
+            let metrics = &backend.metrics;
+            connections.open(&core, address, metrics, head_bytes, &opener, Rc::new(transport)).await;
+        }));
     }
 
     /// Until when a connection may take to open.

@@ -2,12 +2,13 @@
 
 use super::super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::super::stream::Stream;
+use super::lifetime::Lifetime;
+use super::pulse::{Pulse, Sign};
 use super::window::{Taken, Window};
 use crate::core::Core;
 use crate::transport::Transport;
 use h2::client::{Builder, SendRequest};
 use h2::{Ping, PingPong};
-use irongate_config::Limits;
 use irongate_telemetry::BackendMetrics;
 use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
@@ -17,23 +18,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 use tokio::task::AbortHandle;
 
 /// Streams on one connection at once, should the origin allow more.
 const STREAMS: usize = 256;
-/// A connection without a request for so long is closed. Long, since the origin can end it without loss (GOAWAY).
-const IDLE: Duration = Duration::from_secs(300);
-/// A connection takes requests for so long, and up to a quarter longer, so that load comes to lie where instances are: not
-/// all of those that were opened together end together.
-const AGE: Duration = Duration::from_secs(600);
-/// And so many of them: far fewer than there are numbers for streams.
-const REQUESTS: u64 = 1 << 24;
-/// An origin that owes an answer and has said nothing for so long is asked for a sign of life.
-const SILENT: Duration = Duration::from_secs(30);
-/// And after so long without one it is taken for dead.
-const DEAD: Duration = Duration::from_secs(60);
-
 /// A connection, as those see it who look for room.
 pub(super) struct Connection {
     requests: SendRequest<Piece>,
@@ -42,12 +30,18 @@ pub(super) struct Connection {
     task: AbortHandle,
     stream: Stream,
     pings: Option<PingPong>,
-    pinged: bool,
-    /// What had been received, and how many requests had been begun, when something last changed.
-    seen: (u64, u64),
-    changed: Time,
-    /// When it takes no more requests.
-    until: Time,
+    pulse: Pulse,
+    /// It may be dead: requests had better go elsewhere.
+    doubtful: bool,
+    lifetime: Lifetime,
+}
+
+/// How much of its room a connection gives.
+#[derive(Clone, Copy)]
+pub(super) enum Share {
+    /// All but a quarter: while this is taken, the next connection is opened.
+    Ahead,
+    All,
 }
 
 /// A connection takes no more requests.
@@ -78,7 +72,7 @@ impl Connection {
         core: &Rc<Core>,
         address: SocketAddr,
         metrics: Arc<BackendMetrics>,
-        limits: &Limits,
+        head_bytes: usize,
         window: Window,
         transport: Rc<Transport>,
     ) -> Option<Self> {
@@ -96,7 +90,7 @@ impl Connection {
         let settling = state.clone();
         let stream = Stream::new(core.clone(), transport, Vec::new(), None);
         let (requests, mut connection) =
-            builder(limits, window).handshake::<_, Piece>(stream.clone()).await.ok()?;
+            builder(head_bytes, window).handshake::<_, Piece>(stream.clone()).await.ok()?;
         let pings = connection.ping_pong();
         let writes = stream.clone();
         let task = tokio::task::spawn_local(async move {
@@ -118,10 +112,10 @@ impl Connection {
             })
             .await;
         });
-        let (task, changed) = (task.abort_handle(), core.now());
-        let until = changed.after(AGE + Duration::from_millis(core.random() % (AGE.as_millis() as u64 / 4)));
-        let seen = (0, 0);
-        Some(Self { requests, state, window, task, stream, pings, pinged: false, seen, changed, until })
+        let (task, now) = (task.abort_handle(), core.now());
+        let lifetime = Lifetime::new(now, [core.random(), core.random()]);
+        let pulse = Pulse::new(now);
+        Some(Self { requests, state, window, task, stream, pings, pulse, doubtful: false, lifetime })
     }
 
     /// What each of its answers may be ahead.
@@ -129,20 +123,23 @@ impl Connection {
         self.window
     }
 
-    /// Room for one request, if there is.
+    /// Room for one request, if there is within this share of all.
     ///
     /// # Errors
-    /// If it takes no more requests: it has ended, or the origin said that it is to.
-    pub(super) fn sender(&self) -> Result<Option<Sender>, Over> {
+    /// If it takes no more requests: it has ended, or has had as many as it takes, or the origin said that it is to end.
+    pub(super) fn sender(&self, share: Share) -> Result<Option<Sender>, Over> {
         let state = &self.state;
-        if state.over.get() {
+        if state.over.get() || self.lifetime.is_used_up(state.begun.get()) {
             return Err(Over);
+        }
+        if self.doubtful {
+            return Ok(None);
         }
         // A fresh handle, since one whose last stream waits to be opened is not ready.
         let mut requests = self.requests.clone();
         match requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Err(_)) => return Err(Over),
-            Poll::Ready(Ok(())) if state.active.get() < requests.current_max_send_streams().min(STREAMS) => {}
+            Poll::Ready(Ok(())) if state.active.get() < share.of(requests.current_max_send_streams()) => {}
             _ => return Ok(None),
         }
         state.active.set(state.active.get() + 1);
@@ -153,35 +150,49 @@ impl Connection {
     /// Looks after the connection; called every second or so. False: no request may use it any more. It ends by
     /// itself when those that do have ended.
     pub(super) fn tidy(&mut self, now: Time) -> bool {
-        let seen = (self.stream.received(), self.state.begun.get());
-        if seen != self.seen {
-            (self.seen, self.changed, self.pinged) = (seen, now, false);
-        }
-        let silent = now.saturating_since(self.changed);
-        if self.state.active.get() == 0 {
-            self.stream.release();
-            return silent < IDLE && self.takes_more(now);
-        }
-        if silent >= DEAD && self.pinged {
-            // Requests under way fail with the connection.
-            self.task.abort();
-            return false;
-        }
-        if silent >= SILENT
-            && !self.pinged
-            && let Some(pings) = &mut self.pings
-        {
-            self.pinged = pings.send_ping(Ping::opaque()).is_ok();
+        let state = &self.state;
+        let active = state.active.get();
+        let sign = self.pulse.look(now, self.stream.received(), state.begun.get(), active);
+        self.doubtful = sign == Sign::Doubtful;
+        match sign {
+            Sign::Well if active == 0 => self.stream.release(),
+            Sign::Well | Sign::Asked | Sign::Doubtful => {}
+            Sign::Silent => self.ask(),
+            Sign::Dead => {
+                // Requests under way fail with the connection.
+                self.task.abort();
+                return false;
+            }
+            Sign::Idle => return false,
         }
         self.takes_more(now)
     }
 
+    fn ask(&mut self) {
+        let Some(pings) = &mut self.pings else { return };
+        // The answer to an earlier one is taken first: the crate has one at a time.
+        let _ = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
+        // Failing means that the connection is over, or that the earlier one was not answered.
+        let _ = pings.send_ping(Ping::opaque());
+    }
+
     fn takes_more(&self, now: Time) -> bool {
-        !self.state.over.get() && now < self.until && self.state.begun.get() < REQUESTS
+        !self.state.over.get() && !self.lifetime.is_over(now)
     }
 }
 
-fn builder(limits: &Limits, window: Window) -> Builder {
+impl Share {
+    /// How many streams at once, where the origin allows so many.
+    fn of(self, allowed: usize) -> usize {
+        let all = allowed.min(STREAMS);
+        match self {
+            Self::Ahead => all - all / 4,
+            Self::All => all,
+        }
+    }
+}
+
+fn builder(head_bytes: usize, window: Window) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -190,7 +201,7 @@ fn builder(limits: &Limits, window: Window) -> Builder {
         .initial_connection_window_size(window.size() * STREAMS as u32)
         // Until the origin has said how many it takes.
         .initial_max_send_streams(100)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
         .max_send_buffer_size(MOST_OF_STREAM)
         // Answers that we gave up, remembered for frames that were under way.
         .max_concurrent_reset_streams(STREAMS);
@@ -275,3 +286,6 @@ impl Drop for Slot {
         self.state.active.set(self.state.active.get() - 1);
     }
 }
+
+#[cfg(test)]
+mod tests;
