@@ -66,7 +66,8 @@ impl Report {
         });
         let routes = statuses.routes().flat_map(|(_, routes)| routes.values());
         let routes = routes.flat_map(|route| &route.parents).map(|one| &one.conditions);
-        let policies = statuses.backend_tls_policies.values().flat_map(|policy| &policy.ancestors);
+        let policies = statuses.backend_tls_policies.values().chain(statuses.traffic_policies.values());
+        let policies = policies.flat_map(|policy| &policy.ancestors);
         let policies = policies.map(|one| &one.conditions);
         let mut all = classes.chain(gateways).chain(sets).chain(routes).chain(policies);
         all.any(|conditions| view::refusal(conditions).is_some())

@@ -37,8 +37,8 @@ pub(crate) fn command(options: &ExplainOptions) -> anyhow::Result<ExitCode> {
     let sources = crate::files::read(&options.paths)?;
     let (resources, problems) = irongate_translate::read(&sources);
     let translation = irongate_translate::translate(&resources);
-    let mut explanation =
-        explain(request, &translation.config, &Places::of(&resources, &translation.policies));
+    let places = Places::of(&resources, &translation.policies, &translation.traffic_policies);
+    let mut explanation = explain(request, &translation.config, &places);
     if let Some(address) = options.admin {
         live::add(&mut explanation, &live::ask(address)?);
     }

@@ -4,15 +4,17 @@ use crate::explain::{self, Places, Question as Asked, Request};
 use crate::view;
 use irongate_admin::{Knowledge, Question};
 use irongate_config::{BackendKey, Config, Problem};
-use irongate_translate::{PolicyField, Resources, Statuses};
+use irongate_translate::{PolicyField, Resources, RulePlace, Statuses};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What was read and what became of it, apart from the configuration itself.
 pub(crate) struct Known {
     pub(crate) resources: Resources,
     pub(crate) statuses: Statuses,
     pub(crate) policies: BTreeMap<BackendKey, Vec<PolicyField>>,
+    pub(crate) traffic_policies: BTreeMap<RulePlace, Arc<Vec<PolicyField>>>,
 }
 
 impl Knowledge for Known {
@@ -27,7 +29,8 @@ impl Knowledge for Known {
     fn explain(&self, question: &Question, config: &Config) -> Result<Value, String> {
         let Question { method, url, headers } = question.clone();
         let request = Request::new(&Asked { method, url, headers }).map_err(|error| format!("{error:#}"))?;
-        let explanation = explain::explain(request, config, &Places::of(&self.resources, &self.policies));
+        let places = Places::of(&self.resources, &self.policies, &self.traffic_policies);
+        let explanation = explain::explain(request, config, &places);
         serde_json::to_value(explanation).map_err(|error| error.to_string())
     }
 }

@@ -93,13 +93,13 @@ impl Gateway {
     /// Tells the admin API what was applied last, and what was found wrong with it.
     pub(crate) fn publish(&self, resources: Resources, translation: Translation, problems: Vec<Problem>) {
         let Some(current) = &self.current else { return };
-        let Translation { config, statuses, policies, problems: _ } = translation;
+        let Translation { config, statuses, policies, traffic_policies, problems: _ } = translation;
         current.set_applied(Applied {
             version: self.version,
             at: SystemTime::now(),
             config: Arc::new(config),
             problems,
-            knowledge: Box::new(Known { resources, statuses, policies }),
+            knowledge: Box::new(Known { resources, statuses, policies, traffic_policies }),
         });
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn statuses(statuses: &Statuses) -> Value {
         "tcpRoutes": statuses.tcp_routes.iter().map(named).collect::<Vec<_>>(),
         "udpRoutes": statuses.udp_routes.iter().map(named).collect::<Vec<_>>(),
         "backendTlsPolicies": statuses.backend_tls_policies.iter().map(named).collect::<Vec<_>>(),
+        "trafficPolicies": statuses.traffic_policies.iter().map(named).collect::<Vec<_>>(),
     })
 }
 

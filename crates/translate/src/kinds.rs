@@ -34,6 +34,7 @@ mod selector;
 mod service;
 mod session_persistence;
 mod stream_routes;
+mod traffic_policy;
 
 pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
 pub use backend_policy::{
@@ -94,6 +95,7 @@ pub(crate) use stream_routes::StreamRouteObject;
 pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
+pub use traffic_policy::{RetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts};
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};

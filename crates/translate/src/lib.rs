@@ -29,4 +29,4 @@ pub use status::{
     Condition, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ListenerStatus, ParentRefStatus,
     PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, Statuses,
 };
-pub use translate::{FieldOrigin, PolicyField, Said, Translation, Translator, translate};
+pub use translate::{FieldOrigin, PolicyField, RulePlace, Said, Translation, Translator, translate};

@@ -3,7 +3,7 @@
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
     GatewayParameters, GrpcRoute, HttpRoute, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
-    TcpRoute, Text, Timestamp, TlsRoute, UdpRoute,
+    TcpRoute, Text, Timestamp, TlsRoute, TrafficPolicy, UdpRoute,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -53,6 +53,8 @@ pub struct Resources {
     pub backends: Vec<Object<Backend>>,
     /// Our `BackendPolicy`s.
     pub backend_policies: Vec<Object<BackendPolicy>>,
+    /// Our `TrafficPolicy`s.
+    pub traffic_policies: Vec<Object<TrafficPolicy>>,
     /// Our `GatewayParameters`.
     pub gateway_parameters: Vec<Object<GatewayParameters>>,
     /// The documents that the objects came from.

@@ -11,7 +11,7 @@ mod tests;
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass,
     GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret,
-    Service, TcpRoute, TlsRoute, UdpRoute,
+    Service, TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -51,6 +51,7 @@ pub fn kinds() -> Vec<KindSchema> {
         schema_of::<ReferenceGrant>(),
         schema_of::<Backend>(),
         schema_of::<BackendPolicy>(),
+        schema_of::<TrafficPolicy>(),
         schema_of::<GatewayParameters>(),
         schema_of::<Service>(),
         schema_of::<EndpointSlice>(),

@@ -29,6 +29,8 @@ pub struct Statuses {
     pub udp_routes: BTreeMap<ObjectName, RouteStatus>,
     /// Of each `BackendTLSPolicy` for whose targets requests come through such a Gateway.
     pub backend_tls_policies: BTreeMap<ObjectName, PolicyStatus>,
+    /// Of each `TrafficPolicy` for whose targets requests come through such a Gateway.
+    pub traffic_policies: BTreeMap<ObjectName, PolicyStatus>,
 }
 
 impl Statuses {

@@ -19,6 +19,7 @@ mod listeners;
 mod matches;
 mod parameters;
 mod policies;
+mod precedence;
 mod provenance;
 mod references;
 mod regex;
@@ -27,6 +28,7 @@ mod served;
 mod shadowed;
 mod statuses;
 mod streams;
+mod traffic;
 mod translator;
 
 use crate::kinds::Protocol;
@@ -41,10 +43,12 @@ use gateways::{GatewayNode, Gateways};
 use index::Index;
 use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
 use policies::Policies;
-pub use policies::PolicyField;
+pub use precedence::PolicyField;
 pub use provenance::{FieldOrigin, Said};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use traffic::RulePlace;
+use traffic::TrafficPolicies;
 pub use translator::Translator;
 
 /// What resources mean, in three readings.
@@ -56,6 +60,8 @@ pub struct Translation {
     pub statuses: Statuses,
     /// For each backend that a policy says something of, the fields and the policies, in the order of the kind.
     pub policies: BTreeMap<BackendKey, Vec<PolicyField>>,
+    /// For each rule that a `TrafficPolicy` says something of, the fields and the policies, in the order of the kind.
+    pub traffic_policies: BTreeMap<RulePlace, Arc<Vec<PolicyField>>>,
     /// What is wrong between objects; what is wrong within one was told by [`read`](crate::read()).
     pub problems: Vec<Problem>,
 }
@@ -83,6 +89,7 @@ pub fn translate(resources: &Resources) -> Translation {
 
     let (backends, mut policies) = backends.into_built();
     let identities = gateways.identities();
+    let traffic = TrafficPolicies::new(resources, &mut problems);
     let mut config = Config { listeners: Vec::new(), backends };
     for node in gateways.nodes {
         statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
@@ -92,8 +99,10 @@ pub fn translate(resources: &Resources) -> Translation {
         config.listeners.extend(listeners(node));
     }
     identities::give(&mut config, &mut policies, &identities);
+    let traffic_policies = traffic.give(&mut config, &mut statuses);
     shadowed::check(&config.listeners, resources, &mut problems);
-    Translation { config, statuses, policies, problems: problems.place(&resources.documents) }
+    let problems = problems.place(&resources.documents);
+    Translation { config, statuses, policies, traffic_policies, problems }
 }
 
 /// The listeners of a Gateway and its sets that are served.

@@ -1,7 +1,7 @@
 //! Golden tests: each file of `tests/golden/` is a case, with its input and everything that it comes to.
 //!
 //! A file begins with what the case shows, then has sections, each begun by a line `=== name`: one `input FILE` or
-//! several, then `config`, `policies` (if there are any), `statuses` and `problems`. Run with `UPDATE_GOLDEN=1` to write what was found into the
+//! several, then `config`, `policies` and `traffic policies` (if there are any), `statuses` and `problems`. Run with `UPDATE_GOLDEN=1` to write what was found into the
 //! files; then read the difference.
 //!
 //! `tests/golden/conformance/` holds a case a test of Gateway API's conformance suite, named after it. Their inputs
@@ -33,6 +33,9 @@ fn found(case: &Case) -> String {
     section("config", &render::config(&translation.config));
     if !translation.policies.is_empty() {
         section("policies", &render::policies(&translation.policies));
+    }
+    if !translation.traffic_policies.is_empty() {
+        section("traffic policies", &render::traffic_policies(&translation.traffic_policies));
     }
     section("statuses", &render::statuses(&translation.statuses));
     section("problems", &problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());

@@ -38,6 +38,7 @@ pub(crate) fn explain(request: Request, config: &Config, places: &Places<'_>) ->
         timeouts: Vec::new(),
         retry: None,
         retry_position: None,
+        policy: Vec::new(),
         backends: Vec::new(),
         parameters: Vec::new(),
     };
@@ -148,6 +149,7 @@ fn serve(
     places: Places<'_>,
 ) -> Verdict {
     let &Chosen { listener, route, rule } = chosen;
+    explanation.policy = places.traffic_policy(&listener.key, &route.key, rule.place);
     let is_tls = listener.protocol == ListenerProtocol::Https;
     let scheme = if is_tls { Scheme::Https } else { Scheme::Http };
     let context = FilterContext { scheme, listener_port: address.port() };
@@ -174,8 +176,8 @@ fn serve(
         let prefix = Filters::compile(&rule.filters).prefix_left(matched_prefix);
         filters::apply(&backend.filters, &name, &mut head, prefix, &context, &mut explanation.filters);
     }
-    explanation.timeouts = timeouts(chosen, &explanation.parameters, places);
-    if let Some(retry) = retry(chosen, places) {
+    explanation.timeouts = timeouts(chosen, explanation, places);
+    if let Some(retry) = retry(chosen, &explanation.policy, places) {
         explanation.retry = Some(retry.value);
         explanation.retry_position = retry.position;
     }
@@ -183,8 +185,9 @@ fn serve(
     backends::verdict(&explanation.backends)
 }
 
-/// The timeouts, each with who says it: the rule, or for the last one `GatewayParameters`.
-fn timeouts(chosen: &Chosen<'_>, parameters: &[Setting], places: Places<'_>) -> Vec<Setting> {
+/// The timeouts, each with who says it: the rule or a `TrafficPolicy`, or for the last one `GatewayParameters`.
+fn timeouts(chosen: &Chosen<'_>, explanation: &Explanation, places: Places<'_>) -> Vec<Setting> {
+    let Explanation { parameters, policy, .. } = explanation;
     let of_rule = |name: &str, timeout: Option<Duration>| {
         let value = match timeout {
             None => "not set".to_owned(),
@@ -193,6 +196,9 @@ fn timeouts(chosen: &Chosen<'_>, parameters: &[Setting], places: Places<'_>) -> 
         };
         let field = format!("timeouts.{name}");
         let setting = Setting { field: name.to_owned(), value, ..Setting::default() };
+        if let Some(said) = policy.iter().find(|said| said.field == field) {
+            return Setting { from: said.from.clone(), position: said.position.clone(), ..setting };
+        }
         if timeout.is_some() { said_by_rule(setting, chosen, &field, places) } else { setting }
     };
     let RouteTimeouts { request, backend_request } = chosen.rule.timeouts;
@@ -207,12 +213,15 @@ fn timeouts(chosen: &Chosen<'_>, parameters: &[Setting], places: Places<'_>) -> 
     vec![of_rule("request", request), of_rule("backendRequest", backend_request), response]
 }
 
-fn retry(chosen: &Chosen<'_>, places: Places<'_>) -> Option<Setting> {
+fn retry(chosen: &Chosen<'_>, policy: &[Setting], places: Places<'_>) -> Option<Setting> {
     let retry = chosen.rule.retry.as_ref()?;
     let codes: Vec<String> = retry.codes.iter().map(ToString::to_string).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" on {}", codes.join(", ")) };
     let value = format!("{} more{codes}", retry.attempts);
     let setting = Setting { field: "retry".to_owned(), value, ..Setting::default() };
+    if let Some(said) = policy.iter().find(|said| said.field.starts_with("retry.")) {
+        return Some(Setting { from: said.from.clone(), position: said.position.clone(), ..setting });
+    }
     Some(said_by_rule(setting, chosen, "retry", places))
 }
 

@@ -2,22 +2,27 @@
 
 use super::view::Setting;
 use irongate_config::{BackendKey, ListenerKey, Position, RouteKey};
-use irongate_translate::{FieldOrigin, PolicyField, Resources};
+use irongate_translate::{FieldOrigin, PolicyField, Resources, RulePlace};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What policies say of which backend.
 type Policies = BTreeMap<BackendKey, Vec<PolicyField>>;
+
+/// What policies say of which rule.
+type TrafficPolicies = BTreeMap<RulePlace, Arc<Vec<PolicyField>>>;
 
 /// Finds lines and the origins of settings. A running gateway that has dropped its resources knows of none.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Places<'r> {
     resources: Option<(&'r Resources, &'r Policies)>,
+    traffic: Option<&'r TrafficPolicies>,
 }
 
 impl<'r> Places<'r> {
     /// The places of these resources.
-    pub(crate) fn of(resources: &'r Resources, policies: &'r Policies) -> Self {
-        Self { resources: Some((resources, policies)) }
+    pub(crate) fn of(resources: &'r Resources, policies: &'r Policies, traffic: &'r TrafficPolicies) -> Self {
+        Self { resources: Some((resources, policies)), traffic: Some(traffic) }
     }
 
     /// A match of a rule, by their indices as written.
@@ -45,6 +50,18 @@ impl<'r> Places<'r> {
             policies.get(backend).map(|fields| resources.policy_settings(fields))
         });
         settings(fields)
+    }
+
+    /// What `TrafficPolicy`s say of a rule, on one listener.
+    pub(super) fn traffic_policy(
+        self,
+        listener: &ListenerKey,
+        route: &RouteKey,
+        rule: usize,
+    ) -> Vec<Setting> {
+        let place = RulePlace { listener: listener.clone(), route: route.clone(), rule };
+        let fields = self.traffic.and_then(|policies| policies.get(&place)).zip(self.resources);
+        settings(fields.map(|(fields, (resources, _))| resources.traffic_settings(fields)))
     }
 
     /// What `GatewayParameters` say of a listener.

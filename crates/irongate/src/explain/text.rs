@@ -38,6 +38,10 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
     if let Some(retry) = &explanation.retry {
         line!(text, "  tries: {retry}{}", in_brackets(explanation.retry_position.as_ref()));
     }
+    if !explanation.policy.is_empty() {
+        heading(&mut text, "TrafficPolicy", style);
+        settings(&mut text, &explanation.policy, style);
+    }
     let is_stream = explanation.forwarded.is_none();
     for backend in &explanation.backends {
         one_backend(&mut text, backend, is_stream, style);

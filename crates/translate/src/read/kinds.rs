@@ -4,7 +4,7 @@ use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
     GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
-    TcpRoute, TlsRoute, UdpRoute,
+    TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
 };
 
 /// How objects of one kind are read.
@@ -34,6 +34,7 @@ pub(crate) const KINDS: &[ReadKind] = &[
     kind::<ConfigMap>(),
     kind::<Backend>(),
     kind::<BackendPolicy>(),
+    kind::<TrafficPolicy>(),
     kind::<GatewayParameters>(),
 ];
 

@@ -4,7 +4,8 @@ pub(super) mod slices;
 
 use super::backend_tls::{NotValid, TlsPolicies, Wanted};
 use super::index::Index;
-use super::policies::{Chosen, Policies, PolicyField};
+use super::policies::{Chosen, Policies};
+use super::precedence::PolicyField;
 use crate::kinds::{Backend as BackendObject, BackendProtocolName, PortProtocol, Service};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;

@@ -3,7 +3,7 @@
 //! A route may be attached to several Gateways of which only some have one. So what is spoken to over TLS through such a
 //! Gateway is a backend of its own there: its connections show who opened them, and are no use to another Gateway.
 
-use super::policies::PolicyField;
+use super::precedence::PolicyField;
 use irongate_config::{
     Backend, BackendKey, BackendRef, BackendTarget, BackendTls, Certificate, Config, Filter, Listener,
     ObjectName, Route, RouteRule, StreamRoute,

@@ -7,13 +7,14 @@ mod fields;
 
 use super::backends::{Backends, Purpose};
 use super::index::Index;
+use super::precedence::{self, Field, FieldPolicy, PolicyField};
 use crate::kinds::{
-    Backend, BackendPolicy, CORE_GROUP, IRONGATE_GROUP, Kind, PolicyTargetReference, Service,
+    Backend, BackendPolicy, BackendPolicySpec, CORE_GROUP, IRONGATE_GROUP, Kind, PolicyTargetReference,
+    Service,
 };
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use fields::FIELDS;
 use irongate_config::{BackendKind, BackendOptions, ObjectName, Severity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,15 +35,14 @@ pub(super) struct Chosen {
     pub(super) fields: Vec<PolicyField>,
 }
 
-/// A field of a backend's options that a policy says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyField {
-    /// Its path in the `spec` of a `BackendPolicy`, such as `pool.idleTimeout`.
-    pub field: &'static str,
-    /// The `BackendPolicy` that counts.
-    pub policy: ObjectName,
-    /// The others that say it, too, and do not count, the one that would count next first.
-    pub overridden: Vec<ObjectName>,
+impl FieldPolicy for BackendPolicy {
+    type Spec = BackendPolicySpec;
+    type Options = BackendOptions;
+    const FIELDS: &'static [Field<BackendPolicySpec, BackendOptions>] = fields::FIELDS;
+
+    fn spec(&self) -> &BackendPolicySpec {
+        &self.spec
+    }
 }
 
 impl<'r> Policies<'r> {
@@ -64,7 +64,9 @@ impl<'r> Policies<'r> {
             }
         }
         for (target, list) in &by_target {
-            tell_losers(target, list, problems);
+            let (_, _, name, port) = target;
+            let target = port.map_or_else(|| (*name).to_owned(), |port| format!("port `{port}` of {name}"));
+            precedence::tell_losers(&target, list, problems);
         }
         let policies = Self { by_target, defaults: Arc::default() };
         for (kind, namespace, name, port) in policies.by_target.keys() {
@@ -93,19 +95,7 @@ impl<'r> Policies<'r> {
         if order.is_empty() {
             return Chosen { options: self.defaults.clone(), fields: Vec::new() };
         }
-        let mut options = BackendOptions::default();
-        let mut chosen = Vec::new();
-        for field in FIELDS {
-            let mut said = order.iter().skip_while(|policy| !(field.set)(&policy.body.spec, &mut options));
-            let Some(winner) = said.next() else { continue };
-            let mut scratch = BackendOptions::default();
-            let losers = said.filter(|policy| (field.set)(&policy.body.spec, &mut scratch));
-            chosen.push(PolicyField {
-                field: field.name,
-                policy: winner.name.clone(),
-                overridden: losers.map(|policy| policy.name.clone()).collect(),
-            });
-        }
+        let (mut options, chosen) = precedence::choose(&order);
         // A first time out that is longer than the longest was told of.
         options.ejection.base_time = options.ejection.base_time.min(options.ejection.max_time);
         Chosen { options: Arc::new(options), fields: chosen }
@@ -184,25 +174,6 @@ fn target<'r>(
             let message = format!("policies for a {kind} of the group `{group}` mean nothing");
             let advice = "Name a Service (with no group), or a Backend of irongate.dev.".into();
             Err(("InvalidKind", (message, advice)))
-        }
-    }
-}
-
-/// Tells of each field that an older policy for the same target says, too.
-fn tell_losers(target: &Target<'_>, list: &[&Object<BackendPolicy>], problems: &mut UnplacedProblems) {
-    let (_, _, name, port) = target;
-    let target = port.map_or_else(|| (*name).to_owned(), |port| format!("port `{port}` of {name}"));
-    let mut scratch = BackendOptions::default();
-    for field in FIELDS {
-        let mut said = list.iter().filter(|policy| (field.set)(&policy.body.spec, &mut scratch));
-        let Some(winner) = said.next() else { continue };
-        for loser in said {
-            let message =
-                format!("BackendPolicy {} says it for {target}, and comes before this one", winner.name);
-            let text = (message, "The older counts, and of one age the first by name.");
-            field.at(|at| {
-                problems.push(Severity::Warning, (BackendPolicy::KIND, loser), at, "Conflicted", text);
-            });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where things came from: the lines of rules and listeners, and which object said which setting.
 
-use super::policies::PolicyField;
+use super::precedence::{FieldPolicy, PolicyField};
 use crate::kinds::{
     GatewayParameters, IRONGATE_GROUP, Kind, Listener, ParametersReference, StreamRouteRule, Text,
 };
@@ -125,8 +125,22 @@ impl Resources {
     /// What policies say of a backend: `fields` is its entry in [`Translation::policies`](crate::Translation).
     #[must_use]
     pub fn policy_settings(&self, fields: &[PolicyField]) -> Vec<FieldOrigin> {
+        self.settings_of(&self.backend_policies, fields)
+    }
+
+    /// The same of a rule, and of [`Translation::traffic_policies`](crate::Translation).
+    #[must_use]
+    pub fn traffic_settings(&self, fields: &[PolicyField]) -> Vec<FieldOrigin> {
+        self.settings_of(&self.traffic_policies, fields)
+    }
+
+    fn settings_of<P: FieldPolicy>(
+        &self,
+        policies: &[Object<P>],
+        fields: &[PolicyField],
+    ) -> Vec<FieldOrigin> {
         let said = |policy: &ObjectName, field: &str| {
-            let object = self.backend_policies.iter().find(|object| object.name == *policy)?;
+            let object = policies.iter().find(|object| object.name == *policy)?;
             self.said(object).into_iter().find(|(name, _)| name == field).map(|(_, said)| said)
         };
         let origin = |field: &PolicyField| {

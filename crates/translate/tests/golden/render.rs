@@ -6,9 +6,10 @@ use irongate_config::{
     ListenerProtocol, ListenerTls, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule,
     StreamRoute, ValueMatch,
 };
-use irongate_translate::{Condition, ListenerStatus, PolicyField, Statuses};
+use irongate_translate::{Condition, ListenerStatus, PolicyField, RulePlace, Statuses};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Writes a line; a `String` takes everything.
 macro_rules! line {
@@ -239,13 +240,27 @@ pub(crate) fn policies(policies: &BTreeMap<BackendKey, Vec<PolicyField>>) -> Str
     let mut out = String::new();
     for (backend, fields) in policies {
         line!(out, "{backend}");
-        for PolicyField { field, policy, overridden } in fields {
-            let names: Vec<String> = overridden.iter().map(ToString::to_string).collect();
-            let over = if names.is_empty() { String::new() } else { format!(", over {}", names.join(", ")) };
-            line!(out, "  {field}: {policy}{over}");
-        }
+        policy_fields(fields, &mut out);
     }
     out
+}
+
+/// Who says which field of which rule.
+pub(crate) fn traffic_policies(policies: &BTreeMap<RulePlace, Arc<Vec<PolicyField>>>) -> String {
+    let mut out = String::new();
+    for (place, fields) in policies {
+        line!(out, "{} rules[{}] on {}", place.route, place.rule, place.listener);
+        policy_fields(fields, &mut out);
+    }
+    out
+}
+
+fn policy_fields(fields: &[PolicyField], out: &mut String) {
+    for PolicyField { field, policy, overridden } in fields {
+        let names: Vec<String> = overridden.iter().map(ToString::to_string).collect();
+        let over = if names.is_empty() { String::new() } else { format!(", over {}", names.join(", ")) };
+        line!(out, "  {field}: {policy}{over}");
+    }
 }
 
 pub(crate) fn statuses(statuses: &Statuses) -> String {
@@ -288,8 +303,10 @@ pub(crate) fn statuses(statuses: &Statuses) -> String {
             conditions(&parent.conditions, "    ", &mut out);
         }
     }
-    for (name, status) in &statuses.backend_tls_policies {
-        line!(out, "BackendTLSPolicy {name}");
+    let tls = statuses.backend_tls_policies.iter().map(|one| ("BackendTLSPolicy", one));
+    let traffic = statuses.traffic_policies.iter().map(|one| ("TrafficPolicy", one));
+    for (kind, (name, status)) in tls.chain(traffic) {
+        line!(out, "{kind} {name}");
         for ancestor in &status.ancestors {
             let gateway = &ancestor.ancestor_ref;
             let namespace = gateway.namespace.as_deref().unwrap_or_default();

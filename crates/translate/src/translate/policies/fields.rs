@@ -1,30 +1,11 @@
 //! The fields of a `BackendPolicy`, each by itself.
 
+use super::super::precedence::{Field, set};
 use crate::kinds::BackendPolicySpec;
-use crate::yaml::path::At;
 use irongate_config::BackendOptions;
 
-/// One field.
-pub(super) struct Field {
-    /// Its path in `spec`.
-    pub(super) name: &'static str,
-    /// Puts what a policy says into the options; `false` if it says nothing.
-    pub(super) set: fn(&BackendPolicySpec, &mut BackendOptions) -> bool,
-}
-
-impl Field {
-    /// Calls with the field's place in the object.
-    pub(super) fn at(&self, call: impl FnOnce(&At<'_>)) {
-        let spec = At::Root.field("spec");
-        match self.name.split_once('.') {
-            Some((group, name)) => call(&spec.field(group).field(name)),
-            None => call(&spec.field(self.name)),
-        }
-    }
-}
-
 /// All fields, in the order of the kind.
-pub(super) const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[Field<BackendPolicySpec, BackendOptions>] = &[
     Field { name: "algorithm", set: |from, to| set(&mut to.algorithm, from.algorithm.map(Into::into)) },
     Field {
         name: "connectTimeout",
@@ -112,7 +93,3 @@ pub(super) const FIELDS: &[Field] = &[
         set: |from, to| set(&mut to.retry_budget.min_per_second, from.retry_budget.min_per_second),
     },
 ];
-
-fn set<T>(to: &mut T, from: Option<T>) -> bool {
-    from.map(|value| *to = value).is_some()
-}

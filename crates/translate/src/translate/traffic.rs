@@ -1,0 +1,352 @@
+//! `TrafficPolicy`s: what is asked of the requests of a rule.
+//!
+//! Field by field, the first policy that says a field counts: one for a rule before one for its route, that before one
+//! for the listener, and that before one for the Gateway; then the older before the younger, then by name. A rule's own
+//! timeouts and retries come before all of them.
+
+mod fields;
+
+use super::precedence::{self, Field, FieldPolicy, PolicyField};
+use crate::kinds::{
+    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, GrpcRoute, HttpRoute, Kind, PolicyTargetReference, Text,
+    TrafficPolicy, TrafficPolicySpec,
+};
+use crate::problems::UnplacedProblems;
+use crate::resources::{Object, Resources};
+use crate::status::{Condition, ParentRefStatus, PolicyAncestorStatus, PolicyStatus, Statuses};
+use crate::yaml::path::At;
+use irongate_config::{
+    Config, Listener, ListenerKey, ObjectName, RetryPolicy, Route, RouteKey, RouteKind, RouteRule,
+    RouteTimeouts, Severity,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A rule as it is served on one listener.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RulePlace {
+    /// Where requests come in.
+    pub listener: ListenerKey,
+    /// Whose rule it is.
+    pub route: RouteKey,
+    /// Its index in the route as it was written.
+    pub rule: usize,
+}
+
+/// What a policy can be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum TargetKind {
+    Gateway,
+    Http,
+    Grpc,
+}
+
+impl TargetKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => Gateway::KIND,
+            Self::Http => HttpRoute::KIND,
+            Self::Grpc => GrpcRoute::KIND,
+        }
+    }
+}
+
+/// What a policy is for: kind, namespace, name, and the name of a listener or a rule.
+type Target<'r> = (TargetKind, &'r str, &'r str, Option<&'r str>);
+
+/// The policies by what they are for, each list with the older first.
+pub(super) struct TrafficPolicies<'r> {
+    by_target: BTreeMap<Target<'r>, Vec<&'r Object<TrafficPolicy>>>,
+    /// Those of which every field is said by an older one for the same target, wherever they are for.
+    conflicted: BTreeSet<&'r ObjectName>,
+}
+
+/// What policies come to, for one rule.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    timeouts: RouteTimeouts,
+    retry: Option<RetryPolicy>,
+}
+
+impl Wanted {
+    fn retry(&mut self) -> &mut RetryPolicy {
+        // As a rule that names codes alone: once.
+        self.retry.get_or_insert(RetryPolicy { attempts: 1, codes: Vec::new(), backoff: None })
+    }
+}
+
+impl FieldPolicy for TrafficPolicy {
+    type Spec = TrafficPolicySpec;
+    type Options = Wanted;
+    const FIELDS: &'static [Field<TrafficPolicySpec, Wanted>] = fields::FIELDS;
+
+    fn spec(&self) -> &TrafficPolicySpec {
+        &self.spec
+    }
+}
+
+impl<'r> TrafficPolicies<'r> {
+    pub(super) fn new(resources: &'r Resources, problems: &mut UnplacedProblems) -> Self {
+        let mut policies = Self { by_target: BTreeMap::new(), conflicted: BTreeSet::new() };
+        let mut objects: Vec<_> = resources.traffic_policies.iter().collect();
+        if objects.is_empty() {
+            return policies;
+        }
+        objects.sort_by(|a, b| a.age().cmp(&b.age()));
+        let targets = Targets::new(resources);
+        let at = At::Root.field("spec");
+        let at = at.field("targetRefs");
+        for object in objects {
+            for (place, reference) in object.body.spec.target_refs.iter().enumerate() {
+                match targets.find(reference, object.name.namespace()) {
+                    Ok(target) => policies.by_target.entry(target).or_default().push(object),
+                    Err((reason, text)) => {
+                        let about = (TrafficPolicy::KIND, object);
+                        problems.push(Severity::Error, about, &at.index(place), reason, text);
+                    }
+                }
+            }
+        }
+        let mut counting = BTreeSet::new();
+        for ((kind, namespace, name, section), list) in &policies.by_target {
+            let section = section.map(|section| format!(", section `{section}`")).unwrap_or_default();
+            let target = format!("{} {namespace}/{name}{section}", kind.as_str());
+            precedence::tell_losers(&target, list, problems);
+            for (place, policy) in list.iter().enumerate() {
+                if precedence::says_nothing_new(place, list) {
+                    policies.conflicted.insert(&policy.name);
+                } else {
+                    counting.insert(&policy.name);
+                }
+            }
+        }
+        policies.conflicted.retain(|name| !counting.contains(name));
+        policies
+    }
+
+    /// Gives rules what policies ask for, and policies their statuses. Who says what, by rule.
+    pub(super) fn give(
+        &self,
+        config: &mut Config,
+        statuses: &mut Statuses,
+    ) -> BTreeMap<RulePlace, Arc<Vec<PolicyField>>> {
+        let mut giving = Giving { policies: self, rules: BTreeMap::new(), routes: HashMap::new() };
+        if self.by_target.is_empty() {
+            return giving.rules;
+        }
+        let mut ancestors: BTreeMap<&ObjectName, (Option<i64>, BTreeSet<ObjectName>)> = BTreeMap::new();
+        for listener in &mut config.listeners {
+            for policy in giving.listener(listener) {
+                let entry = ancestors.entry(&policy.name).or_insert((policy.generation, BTreeSet::new()));
+                entry.1.insert(listener.key.gateway.clone());
+            }
+        }
+        for (name, (generation, gateways)) in ancestors {
+            // The API has room for so many.
+            let gateways = gateways.into_iter().take(16);
+            let conflicted = self.conflicted.contains(name);
+            let ancestors = gateways.map(|gateway| ancestor(&gateway, conflicted, generation)).collect();
+            statuses.traffic_policies.insert(name.clone(), PolicyStatus { ancestors });
+        }
+        giving.rules
+    }
+
+    fn of(&self, target: Target<'_>) -> Order<'r> {
+        self.by_target.get(&target).cloned().unwrap_or_default()
+    }
+}
+
+/// Policies in the order of precedence.
+type Order<'r> = Vec<&'r Object<TrafficPolicy>>;
+
+/// Rules while they are given what policies ask for.
+struct Giving<'p, 'r> {
+    policies: &'p TrafficPolicies<'r>,
+    rules: BTreeMap<RulePlace, Arc<Vec<PolicyField>>>,
+    /// What became of routes, by pointer and by the policies of the listener: one may be attached to several listeners.
+    routes: HashMap<(*const Route, Vec<*const TrafficPolicy>), Arc<Route>>,
+}
+
+impl<'r> Giving<'_, 'r> {
+    /// One listener; gives the policies that are for its requests.
+    fn listener(&mut self, listener: &mut Arc<Listener>) -> Order<'r> {
+        let key = &listener.key;
+        let (namespace, name) = (key.gateway.namespace(), key.gateway.name());
+        let section = Some(&*key.section).filter(|_| key.set.is_none());
+        let of = |section| self.policies.of((TargetKind::Gateway, namespace, name, section));
+        let mut outer = section.map(|section| of(Some(section))).unwrap_or_default();
+        outer.extend(of(None));
+        let mut used = if listener.routes.is_empty() { Vec::new() } else { outer.clone() };
+        let mut own: Option<Listener> = None;
+        for (place, attached) in listener.routes.iter().enumerate() {
+            let route = &attached.route;
+            let kind = if route.key.kind == RouteKind::Grpc { TargetKind::Grpc } else { TargetKind::Http };
+            let orders = self.orders(kind, route, &outer);
+            if orders.iter().all(Vec::is_empty) {
+                continue;
+            }
+            used.extend(orders.iter().flatten().copied());
+            let route = self.route(&listener.key, route, &outer, &orders);
+            own.get_or_insert_with(|| (**listener).clone()).routes[place].route = route;
+        }
+        if let Some(own) = own {
+            *listener = Arc::new(own);
+        }
+        used
+    }
+
+    /// For each rule of a route, the policies that are for it.
+    fn orders(&self, kind: TargetKind, route: &Route, outer: &[&'r Object<TrafficPolicy>]) -> Vec<Order<'r>> {
+        let name = &route.key.name;
+        let whole = self.policies.of((kind, name.namespace(), name.name(), None));
+        let order = |rule: &Arc<RouteRule>| {
+            let section = rule
+                .name
+                .as_deref()
+                .map(|section| self.policies.of((kind, name.namespace(), name.name(), Some(section))));
+            [section.unwrap_or_default().as_slice(), &whole, outer].concat()
+        };
+        route.rules.iter().map(order).collect()
+    }
+
+    fn route(
+        &mut self,
+        listener: &ListenerKey,
+        route: &Arc<Route>,
+        outer: &[&'r Object<TrafficPolicy>],
+        orders: &[Order<'r>],
+    ) -> Arc<Route> {
+        let mut rules = Vec::with_capacity(route.rules.len());
+        let mut last: Option<(&Order<'r>, Wanted, Arc<Vec<PolicyField>>)> = None;
+        for (rule, order) in route.rules.iter().zip(orders) {
+            if order.is_empty() {
+                rules.push(rule.clone());
+                continue;
+            }
+            let is_last = |(one, _, _): &&(&Order<'r>, Wanted, Arc<Vec<PolicyField>>)| is_same(one, order);
+            if last.as_ref().filter(is_last).is_none() {
+                let (wanted, fields) = precedence::choose(order);
+                last = Some((order, wanted, Arc::new(fields)));
+            }
+            let Some((_, wanted, fields)) = &last else { continue };
+            let place = RulePlace { listener: listener.clone(), route: route.key.clone(), rule: rule.place };
+            self.rules.insert(place, counting(fields, rule));
+            rules.push(Arc::new(wanted.fill(rule)));
+        }
+        let outer = outer.iter().map(|policy| std::ptr::from_ref(&policy.body)).collect();
+        let new = || Arc::new(Route { key: route.key.clone(), age: route.age, rules });
+        self.routes.entry((Arc::as_ptr(route), outer)).or_insert_with(new).clone()
+    }
+}
+
+fn is_same(one: &Order<'_>, other: &Order<'_>) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| std::ptr::eq(*one, *other))
+}
+
+/// The fields that the rule does not say itself.
+fn counting(fields: &Arc<Vec<PolicyField>>, rule: &RouteRule) -> Arc<Vec<PolicyField>> {
+    let is_said = |field: &PolicyField| match field.field {
+        "timeouts.request" => rule.timeouts.request.is_some(),
+        "timeouts.backendRequest" => rule.timeouts.backend_request.is_some(),
+        name => name.starts_with("retry.") && rule.retry.is_some(),
+    };
+    if fields.iter().any(is_said) {
+        return Arc::new(fields.iter().filter(|field| !is_said(field)).cloned().collect());
+    }
+    fields.clone()
+}
+
+impl Wanted {
+    /// The rule, with what it does not say itself.
+    fn fill(&self, rule: &RouteRule) -> RouteRule {
+        let timeouts = RouteTimeouts {
+            request: rule.timeouts.request.or(self.timeouts.request),
+            backend_request: rule.timeouts.backend_request.or(self.timeouts.backend_request),
+        };
+        let retry = rule.retry.clone().or_else(|| self.retry.clone());
+        RouteRule { timeouts, retry, ..rule.clone() }
+    }
+}
+
+fn ancestor(gateway: &ObjectName, conflicted: bool, generation: Option<i64>) -> PolicyAncestorStatus {
+    let accepted = if conflicted {
+        let message = "Older policies for the same targets say all that this one says.".to_owned();
+        Condition::not_accepted("Conflicted", message, generation)
+    } else {
+        Condition::accepted(generation)
+    };
+    PolicyAncestorStatus {
+        ancestor_ref: ParentRefStatus {
+            group: GATEWAY_GROUP,
+            kind: Gateway::KIND,
+            namespace: Some(gateway.namespace().into()),
+            name: gateway.name().into(),
+            section_name: None,
+            port: None,
+        },
+        controller_name: CONTROLLER_NAME,
+        conditions: vec![accepted],
+    }
+}
+
+/// What there is that policies can be for: the names of its listeners or rules.
+struct Targets<'r> {
+    known: HashMap<(TargetKind, &'r str, &'r str), Vec<&'r str>>,
+}
+
+impl<'r> Targets<'r> {
+    fn new(resources: &'r Resources) -> Self {
+        fn names<'n>(rules: impl Iterator<Item = &'n Option<Text>>) -> Vec<&'n str> {
+            rules.filter_map(|name| name.as_deref()).collect()
+        }
+        let mut known = HashMap::new();
+        for object in &resources.gateways {
+            let names = object.body.spec.listeners.iter().map(|listener| &*listener.name).collect();
+            known.insert((TargetKind::Gateway, object.name.namespace(), object.name.name()), names);
+        }
+        for object in &resources.http_routes {
+            let rules = names(object.body.spec.rules.iter().map(|rule| &rule.name));
+            known.insert((TargetKind::Http, object.name.namespace(), object.name.name()), rules);
+        }
+        for object in &resources.grpc_routes {
+            let rules = names(object.body.spec.rules.iter().map(|rule| &rule.name));
+            known.insert((TargetKind::Grpc, object.name.namespace(), object.name.name()), rules);
+        }
+        Self { known }
+    }
+
+    /// What a reference of a policy names.
+    fn find(
+        &self,
+        reference: &'r PolicyTargetReference,
+        namespace: &'r str,
+    ) -> Result<Target<'r>, (&'static str, (String, String))> {
+        let kinds = [TargetKind::Gateway, TargetKind::Http, TargetKind::Grpc];
+        let is_meant = |kind: &TargetKind| *reference.kind == *kind.as_str();
+        let Some(kind) = kinds.into_iter().find(is_meant).filter(|_| *reference.group == *GATEWAY_GROUP)
+        else {
+            let message = format!(
+                "a {} of the group `{}` cannot be the target of a TrafficPolicy",
+                reference.kind, reference.group
+            );
+            let advice =
+                format!("Name a Gateway, an HTTPRoute or a GRPCRoute, each of the group {GATEWAY_GROUP}.");
+            return Err(("InvalidKind", (message, advice)));
+        };
+        let name = &*reference.name;
+        let Some(sections) = self.known.get(&(kind, namespace, name)) else {
+            let message = format!("there is no {} {namespace}/{name}", kind.as_str());
+            return Err((
+                "TargetNotFound",
+                (message, "A policy is for targets in its own namespace.".into()),
+            ));
+        };
+        let section = reference.section_name.as_deref().filter(|section| !section.is_empty());
+        if let Some(section) = section.filter(|section| !sections.contains(section)) {
+            let part = if kind == TargetKind::Gateway { "listener" } else { "rule" };
+            let message = format!("{} {namespace}/{name} has no {part} named `{section}`", kind.as_str());
+            return Err(("TargetNotFound", (message, crate::nearest::advice(section, sections))));
+        }
+        Ok((kind, namespace, name, section))
+    }
+}
