@@ -95,7 +95,7 @@ pub(crate) use stream_routes::StreamRouteObject;
 pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
-pub use traffic_policy::{RetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts};
+pub use traffic_policy::{RuleRetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts};
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};

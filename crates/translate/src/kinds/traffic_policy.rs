@@ -28,7 +28,7 @@ pub struct TrafficPolicySpec {
     pub timeouts: TrafficTimeouts,
     /// What is tried again, where the rule has no `retry` of its own.
     #[serde(default)]
-    pub retry: RetryFields,
+    pub retry: RuleRetryFields,
 }
 
 /// Timeouts of rules; zero switches one off.
@@ -44,7 +44,7 @@ pub struct TrafficTimeouts {
 /// What is tried again. Writing any of them asks for retries.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct RetryFields {
+pub struct RuleRetryFields {
     /// How many more tries.
     #[schemars(extend("default" = 1))]
     pub attempts: Option<u32>,

@@ -71,7 +71,7 @@ pub(super) struct Wanted {
 impl Wanted {
     fn retry(&mut self) -> &mut RetryPolicy {
         // As a rule that names codes alone: once.
-        self.retry.get_or_insert(RetryPolicy { attempts: 1, codes: Vec::new(), backoff: None })
+        self.retry.get_or_insert(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
     }
 }
 
