@@ -112,12 +112,12 @@ fn config(routes: usize) -> Config {
     let address = SocketAddr::from(([127, 0, 0, 1], 9000));
     let backend = Backend {
         key: key.clone(),
-        endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
+        endpoints: Endpoints::Static(vec![Endpoint::new(address, 1)]),
         tls: None,
         options: Arc::default(),
     };
     let target = BackendTarget::Backend(key.clone());
-    let backends = vec![BackendRef { weight: 1, target, filters: Vec::new() }];
+    let backends = vec![BackendRef { weight: 1, target, filters: Vec::new(), session: None }];
     let listener = Listener {
         key: ListenerKey { gateway: name("gateway"), set: None, section: "http".into() },
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], PORT))],

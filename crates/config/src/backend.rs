@@ -1,10 +1,12 @@
 //! Backends: the instances of a service, and how they are treated.
 
+mod affinity;
 mod ejection;
 mod health_checks;
 mod limits;
 mod retry;
 
+pub use affinity::{HashKey, Hashing, Locality, SessionCarrier, SessionPersistence};
 pub use ejection::{Ejection, LatencyOutlier, SuccessRate};
 pub use health_checks::{BeforeFirstCheck, HealthCheck, HealthChecks, HttpCheck};
 pub use limits::BackendLimits;
@@ -98,6 +100,18 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share relative to the others'; at least 1.
     pub weight: u32,
+    /// The zones whose requests it is for: its own, or those that its hints name. Empty: not known.
+    pub zones: Box<[Arc<str>]>,
+    /// It is used when those of a lower number are not to be had (RFC 2782). Usually 0.
+    pub priority: u16,
+}
+
+impl Endpoint {
+    /// An instance of no known zone.
+    #[must_use]
+    pub fn new(address: SocketAddr, weight: u32) -> Self {
+        Self { address, weight, zones: Box::default(), priority: 0 }
+    }
 }
 
 /// What is spoken to a backend.
@@ -136,6 +150,18 @@ pub enum Algorithm {
     RoundRobin,
     /// By chance.
     Random,
+    /// By a key of the request, on a ring of hashes.
+    RingHash,
+    /// By a key of the request, in a table (Eisenbud et al., Maglev, 2016).
+    Maglev,
+}
+
+impl Algorithm {
+    /// Whether it goes by a key of the request.
+    #[must_use]
+    pub fn is_hashed(self) -> bool {
+        matches!(self, Self::RingHash | Self::Maglev)
+    }
 }
 
 /// How a backend's instances are treated (`BackendPolicy`).
@@ -143,6 +169,10 @@ pub enum Algorithm {
 pub struct BackendOptions {
     /// How one is chosen.
     pub algorithm: Algorithm,
+    /// What requests are told apart by, where the algorithm goes by a key.
+    pub hashing: Hashing,
+    /// Which are preferred by their zone.
+    pub locality: Locality,
     /// How long connecting may take. `None`: 1 s while another endpoint is left to try, else 5 s.
     pub connect_timeout: Option<Duration>,
     /// Whether connections begin with a PROXY header that tells the client's address, and of which version. Datagrams have

@@ -19,8 +19,9 @@ mod tls;
 
 pub use backend::{
     Algorithm, Backend, BackendKey, BackendKind, BackendLimits, BackendOptions, BackendProtocol,
-    BeforeFirstCheck, Ejection, Endpoint, Endpoints, HealthCheck, HealthChecks, Hedging, HttpCheck,
-    LatencyOutlier, Pool, ProxyProtocolVersion, RetryBudget, RetryConditions, RetryPolicy, SuccessRate,
+    BeforeFirstCheck, Ejection, Endpoint, Endpoints, HashKey, Hashing, HealthCheck, HealthChecks, Hedging,
+    HttpCheck, LatencyOutlier, Locality, Pool, ProxyProtocolVersion, RetryBudget, RetryConditions,
+    RetryPolicy, SessionCarrier, SessionPersistence, SuccessRate,
 };
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use host::{HostPattern, HostPatternError};

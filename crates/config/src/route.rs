@@ -1,6 +1,6 @@
 //! Routes: which request goes where, and what is done to it on the way.
 
-use crate::{BackendKey, Cors, ObjectName, RetryPolicy};
+use crate::{BackendKey, Cors, ObjectName, RetryPolicy, SessionPersistence};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +84,8 @@ pub struct RouteRule {
     pub timeouts: RouteTimeouts,
     /// What is tried again; `None`: only what is tried again for every route.
     pub retry: Option<RetryPolicy>,
+    /// How requests of one session get to one backend and instance.
+    pub session: Option<Arc<SessionPersistence>>,
 }
 
 /// Conditions on a request; all of them must hold.
@@ -248,6 +250,8 @@ pub struct BackendRef {
     pub target: BackendTarget,
     /// What is done only to what this one gets.
     pub filters: Vec<Filter>,
+    /// How requests of one session get to one of its instances, where the rule does not say it.
+    pub session: Option<Arc<SessionPersistence>>,
 }
 
 /// What a backend reference came to.

@@ -51,6 +51,9 @@ pub(crate) struct RunOptions {
     /// Threads that carry traffic; default: the cores that the process may use
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// The zone that the gateway is in: instances there are preferred; default: $IRONGATE_ZONE
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) zone: Option<String>,
     /// What is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: String,

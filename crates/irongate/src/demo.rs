@@ -44,7 +44,7 @@ async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let origins = origins::start().await.context("the demo's origins cannot be started")?;
-    let mut gateway = Gateway::start(THREADS, options.admin.0).await?;
+    let mut gateway = Gateway::start(THREADS, options.admin.0, None).await?;
     let (resources, mut problems) =
         irongate_translate::read(&[Source::new("demo.yaml", manifest(&origins, options.port))]);
     let translation = irongate_translate::translate(&resources);

@@ -53,7 +53,11 @@ impl Gateway {
     ///
     /// # Errors
     /// The system gives no threads, or the admin address cannot be opened.
-    pub(crate) async fn start(threads: usize, admin: Option<SocketAddr>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        threads: usize,
+        admin: Option<SocketAddr>,
+        zone: Option<Arc<str>>,
+    ) -> anyhow::Result<Self> {
         let descriptors = limits::raise_descriptors();
         let metrics = Registry::new(threads);
         let readiness = Arc::new(Readiness::default());
@@ -71,7 +75,7 @@ impl Gateway {
             tokio::spawn(irongate_admin::serve(listener, admin, std::future::pending()));
             tracing::info!("admin endpoints at http://{address}");
         }
-        let start = StartOptions { threads, most_connections: (descriptors / 2).max(1) };
+        let start = StartOptions { threads, most_connections: (descriptors / 2).max(1), zone };
         let proxy = Proxy::start(&start, &metrics).context("the data plane cannot be started")?;
         metrics.set_backend_health(proxy.health_source());
         if let Some(current) = &current {
@@ -104,13 +108,19 @@ impl Gateway {
     }
 }
 
+/// The zone that the gateway is in: as typed, else as the environment says.
+fn zone(options: &RunOptions) -> Option<Arc<str>> {
+    let zone = options.zone.clone().or_else(|| std::env::var("IRONGATE_ZONE").ok());
+    zone.filter(|zone| !zone.is_empty()).map(Into::into)
+}
+
 async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let threads = options.threads.map_or_else(available_threads, usize::from);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut configuration = Configuration::new(&options.paths)?;
-    let mut gateway = Gateway::start(threads, options.admin.0).await?;
+    let mut gateway = Gateway::start(threads, options.admin.0, zone(options)).await?;
     configuration.load(&mut gateway).await;
     gateway.readiness.set(Phase::Ready);
     // This thread does nothing but reload and end.

@@ -63,8 +63,8 @@ struct Idle {
 
 impl CoreBackend {
     pub(crate) fn new(live: &Arc<LiveBackend>, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
-        let Settings { version, options, endpoints, tls } = Settings::clone(&live.settings());
-        let balancer = Balancer::new(options.algorithm, live.state.clone(), endpoints, now);
+        let Settings { version, options, plan, tls } = Settings::clone(&live.settings());
+        let balancer = Balancer::new(live.state.clone(), &plan, metrics.index(), now);
         Rc::new(Self {
             protocol: live.key.protocol,
             options: RefCell::new(options),
@@ -92,9 +92,9 @@ impl CoreBackend {
 
     #[cold]
     fn take_settings(&self, now: Time) {
-        let Settings { version, options, endpoints, tls } = Settings::clone(&self.live.settings());
+        let Settings { version, options, plan, tls } = Settings::clone(&self.live.settings());
         self.seen.set(version);
-        self.balancer.borrow_mut().update(options.algorithm, endpoints, now);
+        self.balancer.borrow_mut().update(&plan, now);
         *self.options.borrow_mut() = options;
         // What was verified in a way that is no longer configured carries no more requests than those under way.
         let is_verified = is_same(self.tls.borrow().as_ref(), tls.as_ref());

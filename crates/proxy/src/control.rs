@@ -39,6 +39,8 @@ pub struct StartOptions {
     pub threads: usize,
     /// Client connections at once.
     pub most_connections: usize,
+    /// The zone that the gateway is in, where that is known: endpoints there are preferred.
+    pub zone: Option<Arc<str>>,
 }
 
 /// How a proxy ends.
@@ -89,6 +91,9 @@ impl Proxy {
         })?;
         let shared =
             Shared::new(metrics.clone(), probe_sender, options.most_connections.max(1), discard_sender);
+        if let Some(zone) = &options.zone {
+            shared.registry.set_zone(zone.clone());
+        }
         let (handles, receivers): (Vec<_>, Vec<_>) = (0..threads)
             .map(|_| {
                 let (commands, receiver) = unbounded_channel();

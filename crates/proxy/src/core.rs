@@ -257,7 +257,7 @@ mod tests {
             protocol: irongate_config::BackendProtocol::Http1,
             identity: None,
         };
-        let endpoint = Endpoint { address: ([127, 0, 0, 1], 1).into(), weight: 1 };
+        let endpoint = Endpoint::new(([127, 0, 0, 1], 1).into(), 1);
         let backend = Backend {
             key: key.clone(),
             endpoints: Endpoints::Static(vec![endpoint]),
@@ -295,7 +295,7 @@ mod tests {
             publish(&shared, &config(), 1);
             let core = Core::new(0, shared.clone());
             let view = core.view();
-            let request = PickRequest { random: 0, tried: &[], replayable: true };
+            let request = PickRequest { random: 0, tried: &[], replayable: true, affinity: None };
             let backend = core.backend(view.snapshot.backends[0].as_ref().expect("a backend"));
             let picked = backend.pick(core.now(), &request).expect("an endpoint");
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");

@@ -9,7 +9,7 @@ use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
-use irongate_traffic::{BackendState, Change, EndpointIndex, EndpointState, Time};
+use irongate_traffic::{BackendState, BalancePlan, Change, EndpointIndex, EndpointState, Member, Time};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,6 +51,7 @@ impl Shared {
                 metrics,
                 probes,
                 clock,
+                zone: OnceLock::new(),
                 backends: Mutex::default(),
                 servers: ServerPlans::default(),
             },
@@ -116,6 +117,8 @@ pub(crate) struct Registry {
     pub(crate) metrics: Arc<Metrics>,
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
+    /// The zone that the gateway is in, if that is known.
+    zone: OnceLock<Arc<str>>,
     backends: Mutex<Backends>,
     /// How TLS ends at the listeners.
     pub(crate) servers: ServerPlans,
@@ -163,21 +166,36 @@ pub(crate) struct LiveBackend {
     tls_failure: Mutex<Option<Failure>>,
     probes: UnboundedSender<ProbeRequest>,
     clock: Clock,
+    zone: Option<Arc<str>>,
+    cores: usize,
 }
 
 /// What is configured of a backend, or was looked up.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// Counts up with each change.
     pub(crate) version: u64,
     pub(crate) options: Arc<BackendOptions>,
-    /// With their weights.
-    pub(crate) endpoints: Vec<(Arc<EndpointState>, u32)>,
+    /// The endpoints, and how one of them is chosen.
+    pub(crate) plan: Arc<BalancePlan>,
     /// How TLS is begun with them; `None`: they are spoken to in cleartext.
     pub(crate) tls: Option<Arc<ClientPlan>>,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let options = Arc::default();
+        let plan = BalancePlan::new(&options, Vec::new(), 1);
+        Self { version: 0, options, plan, tls: None }
+    }
+}
+
 impl Registry {
+    /// Says in which zone the gateway is; to be called before the first backend is made.
+    pub(crate) fn set_zone(&self, zone: Arc<str>) {
+        let _ = self.zone.set(zone);
+    }
+
     /// The live backend for a configured one, with the endpoints and options that are configured now.
     pub(crate) fn backend(&self, backend: &Backend) -> Arc<LiveBackend> {
         let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,6 +218,8 @@ impl Registry {
                 tls_failure: Mutex::default(),
                 probes: self.probes.clone(),
                 clock: self.clock,
+                zone: self.zone.get().cloned(),
+                cores: self.metrics.cores(),
             });
             backends.slots[slot] = Arc::downgrade(&live);
             backends.by_key.insert(backend.key.clone(), slot);
@@ -231,28 +251,44 @@ impl LiveBackend {
     /// Replaces the endpoints; those that stay keep their state.
     pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) {
         self.change(|former| {
-            let is_same = |((state, weight), endpoint): (&(Arc<EndpointState>, u32), &Endpoint)| {
-                state.address() == endpoint.address && *weight == endpoint.weight
+            let wanted = || wanted.iter().map(|endpoint| (endpoint, self.is_near(endpoint)));
+            let members = former.plan.members();
+            let is_same = |(member, (endpoint, is_near)): (&Member, (&Endpoint, bool))| {
+                member.state.address() == endpoint.address
+                    && member.weight == endpoint.weight
+                    && member.priority == endpoint.priority
+                    && member.is_near == is_near
             };
-            if former.endpoints.len() == wanted.len() && former.endpoints.iter().zip(wanted).all(is_same) {
+            if members.len() == wanted().len() && members.iter().zip(wanted()).all(is_same) {
                 return None;
             }
             let known: HashMap<SocketAddr, &Arc<EndpointState>> =
-                former.endpoints.iter().map(|(state, _)| (state.address(), state)).collect();
+                members.iter().map(|member| (member.state.address(), &member.state)).collect();
             let now = self.clock.now();
-            let state = |endpoint: &Endpoint| match known.get(&endpoint.address) {
-                Some(state) => Arc::clone(state),
-                None => EndpointState::new(endpoint.address, &self.state, now),
+            let member = |(endpoint, is_near): (&Endpoint, bool)| {
+                let state = match known.get(&endpoint.address) {
+                    Some(state) => Arc::clone(state),
+                    None => EndpointState::new(endpoint.address, &self.state, now),
+                };
+                Member { state, weight: endpoint.weight, is_near, priority: endpoint.priority }
             };
-            let endpoints = wanted.iter().map(|endpoint| (state(endpoint), endpoint.weight)).collect();
-            Some(Settings { endpoints, ..former.clone() })
+            let plan = BalancePlan::new(&former.options, wanted().map(member).collect(), self.cores);
+            Some(Settings { plan, ..former.clone() })
         });
+    }
+
+    /// Whether an endpoint is for requests of the gateway's own zone.
+    fn is_near(&self, endpoint: &Endpoint) -> bool {
+        self.zone.as_ref().is_some_and(|zone| endpoint.zones.contains(zone))
     }
 
     fn set_options(&self, options: &Arc<BackendOptions>) {
         self.state.set_options(options);
         self.change(|former| {
-            (former.options != *options).then(|| Settings { options: options.clone(), ..former.clone() })
+            (former.options != *options).then(|| {
+                let plan = BalancePlan::new(options, former.plan.members().to_vec(), self.cores);
+                Settings { options: options.clone(), plan, ..former.clone() }
+            })
         });
     }
 

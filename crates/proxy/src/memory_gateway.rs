@@ -84,7 +84,8 @@ impl MemoryGateway {
     pub fn origin(&self) -> Option<MemoryStream> {
         let view = self.core.view();
         let backend = self.core.backend(view.snapshot.backends.iter().flatten().next()?);
-        let request = PickRequest { random: self.core.random(), tried: &[], replayable: true };
+        let request =
+            PickRequest { random: self.core.random(), tried: &[], replayable: true, affinity: None };
         let picked = backend.pick(self.core.now(), &request)?;
         let (origin, ours) = memory_pair(self.capacity.get());
         backend.metrics.opened();

@@ -243,6 +243,12 @@ pub struct CoreMetrics {
 }
 
 impl CoreMetrics {
+    /// Which core it is.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.core
+    }
+
     /// What this core counts of the requests of one listener, route and backend.
     #[must_use]
     pub fn requests(&self, labels: &RequestLabels) -> Arc<RequestMetrics> {

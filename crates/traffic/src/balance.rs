@@ -5,28 +5,38 @@
 //! [`sent`](Balancer::sent), [`answered`](Balancer::answered) at the head of the final answer, and
 //! [`end`](Balancer::end) when all of the answer has gone out: until then the request counts as load.
 
+mod affinity;
 mod draw;
 mod least_request;
+mod level;
 mod members;
 mod peak_ewma;
+mod plan;
 mod random;
 mod request;
 mod round_robin;
 mod slot;
+mod table;
+mod view;
 
+pub use affinity::Affinity;
+pub use plan::{BalancePlan, Member};
 pub use request::{Begin, EndpointIndex, EndpointLoad, Outcome, PickRequest, Picked, Ticket, Verdict};
 
 use crate::Time;
 use crate::health::{BackendState, Cause, Change, EndpointState};
 use crate::time::as_f32;
-use draw::{Candidates, Dice};
+use affinity::Sessions;
+use draw::Dice;
 use irongate_config::Algorithm;
 use irongate_message::GrpcCode;
+use level::Level;
 use members::Tier;
 use request::{Stage, is_failure};
 use slot::Slot;
 use std::sync::Arc;
 use std::time::Duration;
+use view::View;
 
 /// What an endpoint is taken to need when nobody has answered yet.
 const FIRST_ESTIMATE: f32 = 30_000.0;
@@ -46,17 +56,23 @@ const BATCH_MICROS: u64 = 100_000;
 #[derive(Debug)]
 pub struct Balancer {
     backend: Arc<BackendState>,
+    plan: Arc<BalancePlan>,
+    /// The plan's.
     algorithm: Algorithm,
+    /// Whose balancer it is.
+    core: u16,
     /// By the position of an [`EndpointIndex`]; a removed endpoint keeps its slot until its requests have ended.
     slots: Vec<Slot>,
     /// Beside `slots`; `None`: the slot is free.
     states: Vec<Option<Arc<EndpointState>>>,
     free: Vec<u32>,
-    /// The slots of the backend's endpoints.
+    /// The slots of the backend's endpoints, in the order of the plan.
     members: Vec<u32>,
-    /// Those of them that are picked from.
-    candidates: Candidates,
-    /// Which state of the backend's health `candidates` was made from.
+    /// Those of them that are picked from; of those that are preferred, if any are.
+    first: Level,
+    /// The others, each level preferred to the next. Nearly always there is none.
+    further: Vec<Level>,
+    /// Which state of the backend's health the levels were made from.
     version: u32,
     tier: Tier,
     /// When the next ejected endpoint takes a request as its trial: one that can be sent again, or any.
@@ -65,40 +81,41 @@ pub struct Balancer {
     typical: f32,
     /// The latest random number that was given.
     entropy: u64,
-    /// Round robin's place in its sequence.
-    turn: Option<u64>,
+    /// Requests under way to all of them.
+    under_way: u32,
+    /// Made when the first request of a session comes.
+    sessions: Option<Sessions>,
     /// Requests that the budget does not know of yet, and when it was told last.
     untold: u32,
     told: Time,
 }
 
 impl Balancer {
-    /// A balancer over these endpoints (each at most once) with their weights (0 counts as 1).
+    /// The balancer of a core over a plan's endpoints.
     #[must_use]
-    pub fn new(
-        algorithm: Algorithm,
-        backend: Arc<BackendState>,
-        endpoints: Vec<(Arc<EndpointState>, u32)>,
-        now: Time,
-    ) -> Self {
+    pub fn new(backend: Arc<BackendState>, plan: &Arc<BalancePlan>, core: usize, now: Time) -> Self {
         let mut balancer = Self {
             version: backend.version(),
             backend,
-            algorithm,
+            plan: plan.clone(),
+            algorithm: plan.algorithm,
+            core: u16::try_from(core).unwrap_or(0),
             slots: Vec::new(),
             states: Vec::new(),
             free: Vec::new(),
             members: Vec::new(),
-            candidates: Candidates::default(),
+            first: Level::default(),
+            further: Vec::new(),
             tier: Tier::Ready,
             due: [Time::NEVER; 2],
             typical: -1.0,
             entropy: 0,
-            turn: None,
+            under_way: 0,
+            sessions: None,
             untold: 0,
             told: now,
         };
-        balancer.update(algorithm, endpoints, now);
+        balancer.update(plan, now);
         balancer
     }
 
@@ -125,20 +142,27 @@ impl Balancer {
         }
         if request.tried.is_empty() {
             self.count_request(now);
-            if self.due[usize::from(!request.replayable)] <= now
-                && let Some(picked) = self.claim_trial(now, request)
-            {
-                return Some(picked);
-            }
+        }
+        if let Some(id) = request.affinity.and_then(|affinity| affinity.session)
+            && let Some(slot) = self.of_session(id, request.tried)
+        {
+            return Some(self.picked(slot));
+        }
+        if request.tried.is_empty()
+            && self.due[usize::from(!request.replayable)] <= now
+            && let Some(picked) = self.claim_trial(now, request)
+        {
+            return Some(picked);
         }
         let slot = self.choose(now, request)?;
-        Some(Picked { index: self.index(slot), trial: false, panic: self.tier != Tier::Ready })
+        Some(self.picked(slot))
     }
 
     /// Whether there is an endpoint to pick besides these.
     #[must_use]
     pub fn has_other(&self, tried: &[EndpointIndex]) -> bool {
-        self.candidates.list.iter().any(|&slot| !tried.contains(&self.index(slot)))
+        let is_other = |&slot: &u32| !tried.contains(&self.index(slot));
+        self.levels().any(|level| level.candidates.list.iter().any(is_other))
     }
 
     /// Takes a retry from the backend's budget, if it has one.
@@ -161,6 +185,7 @@ impl Balancer {
         let typical = self.typical();
         if let Some(slot) = self.slot(picked.index) {
             slot.begin(now, typical);
+            self.under_way += 1;
         }
         if begin == Begin::Whole {
             self.sent(&mut ticket, now);
@@ -255,19 +280,21 @@ impl Balancer {
         self.members.iter().filter_map(load).collect()
     }
 
-    fn choose(&mut self, now: Time, request: &PickRequest<'_>) -> Option<u32> {
-        let mut dice = Dice::new(request.random);
-        let view = View { balancer: self, now, tried: request.tried };
-        match self.algorithm {
-            Algorithm::PeakEwma => peak_ewma::choose(&view, &mut dice),
-            Algorithm::LeastRequest => least_request::choose(&view, &mut dice),
-            Algorithm::Random => random::choose(&view, &mut dice),
-            Algorithm::RoundRobin => {
-                let (chosen, turn) = round_robin::choose(&view, &mut dice, self.turn);
-                self.turn = Some(turn);
-                chosen
-            }
+    fn picked(&self, slot: u32) -> Picked {
+        Picked { index: self.index(slot), trial: false, panic: self.tier != Tier::Ready }
+    }
+
+    fn choose(&self, now: Time, request: &PickRequest<'_>) -> Option<u32> {
+        if let Some(key) = request.affinity.and_then(|affinity| affinity.key)
+            && let Some(slot) = self.of_key(key, request.tried)
+        {
+            return Some(slot);
         }
+        if !self.further.is_empty() {
+            return self.choose_by_level(now, request);
+        }
+        let candidates = &self.first.candidates;
+        View { balancer: self, candidates, now, tried: request.tried }.choose(&mut Dice::new(request.random))
     }
 
     /// What a request to this backend usually takes.
@@ -313,13 +340,16 @@ impl Balancer {
     }
 
     fn has_undoubted_other(&self, now: Time, index: EndpointIndex) -> bool {
-        let list = &self.candidates.list;
-        let start = Dice::new(self.entropy).below(list.len());
-        let others = list[start..].iter().chain(&list[..start]).take(LOOK_FOR_OTHER);
         let undoubted = |state: &Arc<EndpointState>| state.doubt(now) < DOUBTED;
-        others
-            .filter(|&&slot| slot != index.slot)
-            .any(|&slot| self.states[slot as usize].as_ref().is_some_and(undoubted))
+        let start = Dice::new(self.entropy);
+        self.levels().any(|level| {
+            let list = &level.candidates.list;
+            let start = start.clone().below(list.len());
+            let others = list[start..].iter().chain(&list[..start]).take(LOOK_FOR_OTHER);
+            others
+                .filter(|&&slot| slot != index.slot)
+                .any(|&slot| self.states[slot as usize].as_ref().is_some_and(undoubted))
+        })
     }
 
     fn count_request(&mut self, now: Time) {
@@ -335,31 +365,6 @@ impl Balancer {
         }
         self.untold = 0;
         self.told = now;
-    }
-}
-
-/// What the algorithms choose from.
-struct View<'a> {
-    balancer: &'a Balancer,
-    now: Time,
-    tried: &'a [EndpointIndex],
-}
-
-impl View<'_> {
-    /// The candidate's slot, unless the request was tried there.
-    fn untried(&self, position: usize) -> Option<u32> {
-        let slot = self.balancer.candidates.list[position];
-        (self.tried.is_empty() || !self.tried.contains(&self.balancer.index(slot))).then_some(slot)
-    }
-
-    fn load(&self, slot: u32) -> &Slot {
-        &self.balancer.slots[slot as usize]
-    }
-
-    /// What doubt multiplies a cost by.
-    fn doubt_factor(&self, slot: u32) -> f32 {
-        let state = self.balancer.states[slot as usize].as_ref();
-        state.map_or(1.0, |state| 1.0 + DOUBT_COST * state.doubt(self.now))
     }
 }
 

@@ -20,7 +20,7 @@ mod word;
 pub use backend::BackendState;
 pub use report::{Cause, Change, Health, HealthReport};
 
-use crate::Time;
+use crate::{Time, stable};
 use doubt::Doubt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ const TRIAL_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct EndpointState {
     address: SocketAddr,
+    /// See [`EndpointState::id`].
+    id: u64,
     backend: Arc<BackendState>,
     /// See [`Word`].
     word: AtomicU64,
@@ -71,6 +73,7 @@ impl EndpointState {
     pub fn new(address: SocketAddr, backend: &Arc<BackendState>, now: Time) -> Arc<Self> {
         Arc::new(Self {
             address,
+            id: stable::of_socket(address),
             backend: backend.clone(),
             word: AtomicU64::new(Word::READY.0),
             since: AtomicU64::new(now.0),
@@ -87,6 +90,12 @@ impl EndpointState {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A number for its address, the same everywhere and always.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Whose endpoint it is.

@@ -7,10 +7,12 @@ pub mod filter;
 pub mod health;
 pub mod retry;
 pub mod route;
+pub mod stable;
 mod time;
 
 pub use balance::{
-    Balancer, Begin, EndpointIndex, EndpointLoad, Outcome, PickRequest, Picked, Ticket, Verdict,
+    Affinity, BalancePlan, Balancer, Begin, EndpointIndex, EndpointLoad, Member, Outcome, PickRequest,
+    Picked, Ticket, Verdict,
 };
 pub use choice::WeightedChoice;
 pub use deadline::{Bound, Deadlines, connect_timeout};

@@ -52,6 +52,8 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
                 Algorithm::LeastRequest => "LeastRequest",
                 Algorithm::RoundRobin => "RoundRobin",
                 Algorithm::Random => "Random",
+                Algorithm::RingHash => "RingHash",
+                Algorithm::Maglev => "Maglev",
             },
             "connectTimeoutSeconds": options.connect_timeout.map(seconds),
             "proxyProtocol": options.proxy_protocol.map(|version| match version {
@@ -102,6 +104,8 @@ fn endpoint(
     json!({
         "address": report.address.to_string(),
         "weight": report.weight,
+        "local": report.is_near,
+        "priority": report.priority,
         "health": health.health.as_str(),
         "healthSeconds": seconds(report.since),
         "cause": health.cause.text(),

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
 pub(super) async fn resolve(shared: &Shared, config: &Config) -> Vec<Arc<LiveBackend>> {
     let named = config.backends.values().filter(|backend| matches!(backend.endpoints, Endpoints::Dns { .. }));
     let mut live: Vec<_> = named.map(|backend| shared.registry.backend(backend)).collect();
-    live.retain(|backend| backend.settings().endpoints.is_empty());
+    live.retain(|backend| backend.settings().plan.members().is_empty());
     let look_ups: Vec<_> =
         live.iter().cloned().map(|backend| tokio::spawn(async move { look_up(&backend).await })).collect();
     let all = async {
@@ -60,7 +60,7 @@ async fn look_up(backend: &LiveBackend) -> Option<io::Result<()>> {
         Ok(Err(error)) => return Some(Err(error)),
         Err(_) => return Some(Err(io::ErrorKind::TimedOut.into())),
     };
-    let mut endpoints: Vec<_> = addresses.take(MOST).map(|address| Endpoint { address, weight: 1 }).collect();
+    let mut endpoints: Vec<_> = addresses.take(MOST).map(|address| Endpoint::new(address, 1)).collect();
     endpoints.sort_by_key(|endpoint| endpoint.address);
     endpoints.dedup_by_key(|endpoint| endpoint.address);
     if !endpoints.is_empty() {

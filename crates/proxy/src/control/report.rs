@@ -4,7 +4,7 @@ use super::Proxy;
 use crate::listener::Command;
 use crate::live::{LiveBackend, Shared};
 use irongate_telemetry::BackendHealth;
-use irongate_traffic::{Health, HealthReport};
+use irongate_traffic::{Health, HealthReport, Member};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +27,10 @@ pub struct EndpointReport {
     pub address: SocketAddr,
     /// Its weight.
     pub weight: u32,
+    /// It is in the gateway's own zone.
+    pub is_near: bool,
+    /// It is used when those of a lower number are not to be had.
+    pub priority: u16,
     /// What it is expected to take to answer: the mean over the cores.
     pub estimate: Duration,
     /// Requests under way, on all cores.
@@ -53,11 +57,13 @@ impl Proxy {
         let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
         for live in self.shared.registry.all() {
             let endpoints = found.entry(live.label.clone()).or_default();
-            for (state, weight) in &live.settings().endpoints {
+            for Member { state, weight, is_near, priority } in live.settings().plan.members() {
                 let health = state.report(now);
                 let report = EndpointReport {
                     address: state.address(),
                     weight: *weight,
+                    is_near: *is_near,
+                    priority: *priority,
                     estimate: Duration::ZERO,
                     pending: 0,
                     health,
@@ -106,7 +112,7 @@ fn health_of(shared: &Shared) -> Vec<BackendHealth> {
     let now = shared.clock.now();
     let count = |live: Arc<LiveBackend>| {
         let mut health = BackendHealth { backend: live.label.clone(), ready: 0, ejected: 0, unreachable: 0 };
-        for (state, _) in &live.settings().endpoints {
+        for Member { state, .. } in live.settings().plan.members() {
             match state.report(now).health {
                 Health::Ready | Health::Failing => health.ready += 1,
                 Health::Ejected { .. } | Health::Trial => health.ejected += 1,

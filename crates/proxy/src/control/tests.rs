@@ -56,7 +56,7 @@ fn a_core_that_panics_is_started_again_with_its_sockets() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _entered = runtime.enter();
     let metrics = Metrics::new(2);
-    let options = StartOptions { threads: 2, most_connections: 1000 };
+    let options = StartOptions { threads: 2, most_connections: 1000, zone: None };
     let proxy = Proxy::start(&options, &metrics).expect("threads");
     let address = free_address();
     let problems = proxy.apply(&config(address));

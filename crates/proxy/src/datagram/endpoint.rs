@@ -27,7 +27,7 @@ pub(super) fn begin(
 ) -> Result<Session, Failure> {
     let mut tried: SmallVec<[EndpointIndex; TRIES]> = SmallVec::new();
     for _ in 0..TRIES {
-        let request = PickRequest { random: core.random(), tried: &tried, replayable: true };
+        let request = PickRequest { random: core.random(), tried: &tried, replayable: true, affinity: None };
         let picked = backend.pick(now, &request).ok_or(Failure::NoEndpoint)?;
         if picked.panic {
             backend.metrics.panicked();

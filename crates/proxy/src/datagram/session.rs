@@ -95,7 +95,7 @@ impl Session {
 
     /// Whether its endpoint is one of the backend's.
     pub(super) fn has_endpoint(&self) -> bool {
-        self.live().settings().endpoints.iter().any(|(state, _)| state.address() == self.address)
+        self.live().settings().plan.members().iter().any(|member| member.state.address() == self.address)
     }
 
     /// Passes on a client's datagram.

@@ -166,8 +166,12 @@ impl<D: Downstream> Attempts<'_, D> {
         let core = &self.client.core;
         let backend = &self.work.backend;
         let whole = matches!(self.scratch.request.body(), BodyLength::Empty | BodyLength::Length(0));
-        let request =
-            PickRequest { random: core.random(), tried: &self.tried, replayable: self.idempotent && whole };
+        let request = PickRequest {
+            random: core.random(),
+            tried: &self.tried,
+            replayable: self.idempotent && whole,
+            affinity: None,
+        };
         let Some(picked) = backend.pick(now, &request) else { return End::Final(backend.live.unreachable()) };
         if picked.panic {
             backend.metrics.panicked();

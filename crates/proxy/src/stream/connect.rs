@@ -28,7 +28,7 @@ pub(super) async fn connect<'b>(
     let mut tried: SmallVec<[EndpointIndex; 4]> = SmallVec::new();
     let mut now = core.now();
     for tries in 1.. {
-        let request = PickRequest { random: core.random(), tried: &tried, replayable: true };
+        let request = PickRequest { random: core.random(), tried: &tried, replayable: true, affinity: None };
         let picked = backend.pick(now, &request).ok_or(Failure::NoEndpoint)?;
         if picked.panic {
             backend.metrics.panicked();

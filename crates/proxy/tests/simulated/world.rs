@@ -76,7 +76,7 @@ impl Setup {
         let address = SocketAddr::from(([127, 0, 0, 1], 9000));
         let backend = Backend {
             key: key.clone(),
-            endpoints: Endpoints::Static(vec![Endpoint { address, weight: 1 }]),
+            endpoints: Endpoints::Static(vec![Endpoint::new(address, 1)]),
             tls: self.to_origin.as_ref().map(|(tls, _)| Arc::new(tls.clone())),
             options: Arc::default(),
         };
@@ -87,6 +87,7 @@ impl Setup {
                 weight: 1,
                 target: BackendTarget::Backend(key.clone()),
                 filters: Vec::new(),
+                session: None,
             }],
             filters: self.mirrored.then_some(Filter::Mirror(mirror)).into_iter().collect(),
             timeouts: self.timeouts,

@@ -1,11 +1,13 @@
 //! Drawing candidates by chance and weight.
 
 use super::View;
+use std::cell::Cell;
 
 /// How often a candidate is drawn anew before the list is gone through.
 const DRAWS: usize = 4;
 
 /// Random numbers from one: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+#[derive(Clone)]
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -44,6 +46,8 @@ pub(super) struct Candidates {
     places: Vec<(u32, u32)>,
     small: Vec<u32>,
     large: Vec<u32>,
+    /// Round robin's place in its sequence.
+    pub(super) turn: Cell<Option<u64>>,
 }
 
 impl Candidates {
@@ -90,7 +94,7 @@ impl View<'_> {
     /// A candidate by weight, and by its slow start; one that was not tried, if there is any. Its position and slot.
     #[inline]
     pub(super) fn draw(&self, dice: &mut Dice) -> Option<(usize, u32)> {
-        let candidates = &self.balancer.candidates;
+        let candidates = self.candidates;
         if candidates.list.is_empty() {
             return None;
         }
@@ -110,7 +114,7 @@ impl View<'_> {
     /// Another candidate than the one at this position, each with the same chance.
     #[inline]
     pub(super) fn draw_other(&self, position: usize, dice: &mut Dice) -> Option<u32> {
-        let count = self.balancer.candidates.list.len();
+        let count = self.candidates.list.len();
         if count < 2 {
             return None;
         }

@@ -1,10 +1,9 @@
 //! Which endpoints there are, and which of them are picked from.
 
 use super::slot::Slot;
-use super::{Balancer, EndpointIndex, PickRequest, Picked};
+use super::{BalancePlan, Balancer, EndpointIndex, Member, PickRequest, Picked};
 use crate::Time;
 use crate::health::{EndpointState, Kind};
-use irongate_config::Algorithm;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,10 +19,12 @@ pub(super) enum Tier {
 }
 
 impl Balancer {
-    /// Takes other endpoints, or the same with other weights. Those that stay (by identity) keep their load; requests
+    /// Takes another plan. Those of the endpoints that stay (by identity) keep their load; requests
     /// to those that go end as usual, and with the last of them the balancer lets go of the endpoint.
-    pub fn update(&mut self, algorithm: Algorithm, endpoints: Vec<(Arc<EndpointState>, u32)>, now: Time) {
-        self.algorithm = algorithm;
+    pub fn update(&mut self, plan: &Arc<BalancePlan>, now: Time) {
+        self.plan = plan.clone();
+        self.algorithm = plan.algorithm;
+        self.sessions = None;
         let had_members = !self.members.is_empty();
         let occupied =
             self.states.iter().enumerate().filter_map(|(slot, state)| Some((slot, state.as_ref()?)));
@@ -33,14 +34,14 @@ impl Balancer {
         for &slot in &before {
             self.slots[slot as usize].is_member = false;
         }
-        for (state, weight) in endpoints {
-            let slot = match known.get(&Arc::as_ptr(&state)) {
+        for Member { state, weight, .. } in plan.members() {
+            let slot = match known.get(&Arc::as_ptr(state)) {
                 Some(&slot) => slot,
-                None => self.add(state, had_members.then_some(now)),
+                None => self.add(state.clone(), had_members.then_some(now)),
             };
             let member = &mut self.slots[slot as usize];
             member.is_member = true;
-            member.weight = weight.max(1);
+            member.weight = (*weight).max(1);
             self.members.push(slot);
         }
         for &slot in &before {
@@ -65,13 +66,15 @@ impl Balancer {
         self.due = [Time::NEVER; 2];
         let panic = self.backend.is_panicking();
         let (mut ready, mut ejected) = (false, false);
-        for &slot in &self.members {
+        for (&slot, place) in self.members.iter().zip(&self.plan.places) {
             let Some(state) = &self.states[slot as usize] else { continue };
             let word = state.word();
             ready |= matches!(word.kind(), Kind::Ready | Kind::Failing);
             ejected |= matches!(word.kind(), Kind::Ejected | Kind::Trial);
-            self.due[0] = self.due[0].min(word.due(true));
-            self.due[1] = self.due[1].min(word.due(false));
+            if place.is_of(self.core) {
+                self.due[0] = self.due[0].min(word.due(true));
+                self.due[1] = self.due[1].min(word.due(false));
+            }
             let incarnation = state.incarnation();
             let slot = &mut self.slots[slot as usize];
             if slot.incarnation != incarnation {
@@ -85,16 +88,13 @@ impl Balancer {
             (false, true) => Tier::Reachable,
             (false, false) => Tier::Unreachable,
         };
-        let (tier, states, slots) = (self.tier, &self.states, &self.slots);
-        let is_candidate =
-            |slot: &u32| states[*slot as usize].as_ref().is_some_and(|state| tier.takes(state.word().kind()));
-        self.candidates.list.clear();
-        self.candidates.list.extend(self.members.iter().copied().filter(is_candidate));
-        if self.candidates.list.is_empty() {
+        self.fill_levels();
+        if self.levels().all(|level| level.candidates.list.is_empty()) {
             // Health changed between the two looks.
-            self.candidates.list.extend(&self.members);
+            let slots = &self.slots;
+            self.first.candidates.list.extend(&self.members);
+            self.first.candidates.weigh(|slot| slots[slot as usize].weight);
         }
-        self.candidates.weigh(|slot| slots[slot as usize].weight);
     }
 
     /// Claims the trial of an ejected endpoint whose time is over, if no other core was quicker.
@@ -104,7 +104,8 @@ impl Balancer {
                 .as_ref()
                 .is_some_and(|state| state.claim_trial(now, request.replayable, request.random))
         };
-        let slot = self.members.iter().copied().find(claims);
+        let mine = self.members.iter().zip(&self.plan.places).filter(|(_, place)| place.is_of(self.core));
+        let slot = mine.map(|(&slot, _)| slot).find(claims);
         self.look_again(now);
         Some(Picked { index: self.index(slot?), trial: true, panic: self.tier != Tier::Ready })
     }
@@ -113,7 +114,9 @@ impl Balancer {
     pub(super) fn release(&mut self, index: EndpointIndex) {
         let Some(slot) = self.slot(index) else { return };
         slot.pending = slot.pending.saturating_sub(1);
-        if slot.pending == 0 && !slot.is_member {
+        let is_last = slot.pending == 0 && !slot.is_member;
+        self.under_way = self.under_way.saturating_sub(1);
+        if is_last {
             self.vacate(index.slot);
         }
     }
@@ -154,7 +157,7 @@ impl Balancer {
 }
 
 impl Tier {
-    fn takes(self, kind: Kind) -> bool {
+    pub(super) fn takes(self, kind: Kind) -> bool {
         match kind {
             Kind::Ready | Kind::Failing => self != Self::Unreachable,
             Kind::Ejected | Kind::Trial => self == Self::Reachable,

@@ -18,8 +18,9 @@ pub(super) fn choose(view: &View<'_>, dice: &mut Dice) -> Option<u32> {
     Some(if ratio < 1.0 && dice.unit() >= ratio * ratio { second } else { first })
 }
 
+/// What it costs to ask an endpoint.
 #[inline]
-fn cost(view: &View<'_>, slot: u32) -> f32 {
+pub(super) fn cost(view: &View<'_>, slot: u32) -> f32 {
     let load = view.load(slot);
     let latency = load.latency(view.now, view.balancer.typical()) + DISTANCE;
     latency * load.load() * view.doubt_factor(slot)

@@ -1,5 +1,6 @@
 //! A request on its way through a balancer.
 
+use super::Affinity;
 use crate::health::{Change, EndpointState};
 use crate::{HealthReport, Time};
 use irongate_message::GrpcCode;
@@ -31,6 +32,8 @@ pub struct PickRequest<'a> {
     pub tried: &'a [EndpointIndex],
     /// The request is idempotent and can be sent again: it may be the trial of an ejected endpoint.
     pub replayable: bool,
+    /// What ties it to an endpoint, where sessions or an algorithm that goes by keys are wanted.
+    pub affinity: Option<&'a Affinity>,
 }
 
 /// An endpoint for a request.

@@ -9,11 +9,11 @@ use super::draw::Dice;
 
 const WHOLE: u64 = 65_535;
 
-/// The chosen slot and the turn that comes next. The first turn is drawn, so that cores don't walk in step.
-pub(super) fn choose(view: &View<'_>, dice: &mut Dice, turn: Option<u64>) -> (Option<u32>, u64) {
-    let candidates = &view.balancer.candidates;
+/// The first turn is drawn, so that cores don't walk in step.
+pub(super) fn choose(view: &View<'_>, dice: &mut Dice) -> Option<u32> {
+    let candidates = view.candidates;
     let count = candidates.list.len();
-    let mut turn = turn.unwrap_or_else(|| dice.next() >> 40);
+    let mut turn = candidates.turn.get().unwrap_or_else(|| dice.next() >> 40);
     // One with the largest weight is met within a round, unless it was tried or is starting.
     for _ in 0..count * 2 {
         let position = (turn % count as u64) as usize;
@@ -22,10 +22,12 @@ pub(super) fn choose(view: &View<'_>, dice: &mut Dice, turn: Option<u64>) -> (Op
         if is_its_turn(candidates.parts.get(position).copied(), position as u64, round)
             && let Some(slot) = view.accepted(position, dice)
         {
-            return (Some(slot), turn);
+            candidates.turn.set(Some(turn));
+            return Some(slot);
         }
     }
-    (view.draw(dice).map(|(_, slot)| slot), turn)
+    candidates.turn.set(Some(turn));
+    view.draw(dice).map(|(_, slot)| slot)
 }
 
 fn is_its_turn(part: Option<u16>, position: u64, round: u64) -> bool {

@@ -25,15 +25,21 @@ impl Fixture {
     }
 
     fn balancer(&self, algorithm: Algorithm, weights: &[u32]) -> Balancer {
-        Balancer::new(algorithm, self.backend.clone(), self.weighted(weights), Time::ZERO)
+        self.balancer_of(&plan(algorithm, self.weighted(weights)))
     }
 
-    fn weighted(&self, weights: &[u32]) -> Vec<(Arc<EndpointState>, u32)> {
-        self.endpoints.iter().cloned().zip(weights.iter().copied()).collect()
+    fn balancer_of(&self, plan: &Arc<BalancePlan>) -> Balancer {
+        Balancer::new(self.backend.clone(), plan, 0, Time::ZERO)
+    }
+
+    fn weighted(&self, weights: &[u32]) -> Vec<Member> {
+        let members = self.endpoints.iter().zip(weights);
+        members.map(|(state, &weight)| Member::new(state.clone(), weight)).collect()
     }
 
     fn pick(&mut self, balancer: &mut Balancer, now: Time, tried: &[EndpointIndex]) -> Option<Picked> {
-        balancer.pick(now, &PickRequest { random: self.dice.next(), tried, replayable: true })
+        let random = self.dice.next();
+        balancer.pick(now, &PickRequest { random, tried, replayable: true, affinity: None })
     }
 
     /// Which endpoint so many requests went to that are over at once.
@@ -45,6 +51,10 @@ impl Fixture {
         }
         counts
     }
+}
+
+fn plan(algorithm: Algorithm, members: Vec<Member>) -> Arc<BalancePlan> {
+    BalancePlan::new(&BackendOptions { algorithm, ..BackendOptions::default() }, members, 1)
 }
 
 fn port(balancer: &Balancer, index: EndpointIndex) -> usize {
@@ -67,8 +77,17 @@ fn estimate(balancer: &Balancer, slot: usize, now: Time) -> u128 {
     balancer.snapshot(now)[slot].estimate.as_millis()
 }
 
-const ALGORITHMS: [Algorithm; 4] =
-    [Algorithm::PeakEwma, Algorithm::LeastRequest, Algorithm::RoundRobin, Algorithm::Random];
+const ALGORITHMS: [Algorithm; 6] = [
+    Algorithm::PeakEwma,
+    Algorithm::LeastRequest,
+    Algorithm::RoundRobin,
+    Algorithm::Random,
+    Algorithm::RingHash,
+    Algorithm::Maglev,
+];
+
+mod affinity;
+mod levels;
 
 #[test]
 fn idle_endpoints_get_shares_by_weight() {
@@ -97,7 +116,7 @@ fn a_turn_takes_everybody() {
     let mut fixture = Fixture::new(5);
     let mut balancer = fixture.balancer(Algorithm::RoundRobin, &[1; 5]);
     assert_eq!(vec![7; 5], fixture.counts(&mut balancer, millis(1), 35));
-    balancer.update(Algorithm::RoundRobin, fixture.weighted(&[2, 1, 1, 2, 1]), millis(1));
+    balancer.update(&plan(Algorithm::RoundRobin, fixture.weighted(&[2, 1, 1, 2, 1])), millis(1));
     let counts = fixture.counts(&mut balancer, millis(1), 700);
     for (count, expected) in counts.iter().zip([200_usize, 100, 100, 200, 100]) {
         assert!(count.abs_diff(expected) <= 1, "{counts:?}");
@@ -310,8 +329,8 @@ fn a_new_endpoint_starts_slowly() {
         let mut fixture = Fixture::new(4);
         let mut first = fixture.weighted(&[1; 4]);
         let last = first.split_off(3);
-        let mut balancer = Balancer::new(algorithm, fixture.backend.clone(), first.clone(), Time::ZERO);
-        balancer.update(algorithm, [first, last].concat(), millis(1000));
+        let mut balancer = fixture.balancer_of(&plan(algorithm, first.clone()));
+        balancer.update(&plan(algorithm, [first, last].concat()), millis(1000));
         let mut share = |at: u64| fixture.counts(&mut balancer, millis(at), 4000)[3];
         assert!(share(1000) < 250, "{algorithm:?}");
         assert!((300..800).contains(&share(2500)), "{algorithm:?}");
@@ -328,14 +347,14 @@ fn requests_outlive_their_endpoint() {
     let mut first = balancer.begin(&picked(&balancer, 0), millis(1), Begin::Whole);
     let second = balancer.begin(&picked(&balancer, 0), millis(1), Begin::Body);
     fixture.endpoints.remove(0);
-    balancer.update(Algorithm::PeakEwma, fixture.weighted(&[1]), millis(2));
+    balancer.update(&plan(Algorithm::PeakEwma, fixture.weighted(&[1])), millis(2));
     assert_eq!(1, balancer.snapshot(millis(2)).len());
     let left = fixture.pick(&mut balancer, millis(2), &[]).unwrap();
     assert_eq!(1, port(&balancer, left.index));
     // A new one does not get the slot while requests are under way.
     let added = SocketAddr::from(([127, 0, 0, 1], 2));
     fixture.endpoints.push(EndpointState::new(added, &fixture.backend, millis(2)));
-    balancer.update(Algorithm::PeakEwma, fixture.weighted(&[1, 1]), millis(2));
+    balancer.update(&plan(Algorithm::PeakEwma, fixture.weighted(&[1, 1])), millis(2));
     assert_eq!(0, port(&balancer, index));
     balancer.answered(&mut first, millis(3), 200);
     balancer.end(first, millis(3), Outcome::Complete);
@@ -346,7 +365,7 @@ fn requests_outlive_their_endpoint() {
     // The next one gets the slot, and is not taken for the old one.
     let added = SocketAddr::from(([127, 0, 0, 1], 3));
     fixture.endpoints.push(EndpointState::new(added, &fixture.backend, millis(4)));
-    balancer.update(Algorithm::PeakEwma, fixture.weighted(&[1; 3]), millis(4));
+    balancer.update(&plan(Algorithm::PeakEwma, fixture.weighted(&[1; 3])), millis(4));
     assert_eq!((3, 3), (balancer.slots.len(), balancer.snapshot(millis(4)).len()));
     assert!(balancer.endpoint(index).is_none());
     assert_eq!(0, balancer.snapshot(millis(4))[2].pending);
@@ -357,9 +376,9 @@ fn an_endpoint_that_comes_back_in_time_keeps_its_load() {
     let fixture = Fixture::new(2);
     let mut balancer = fixture.balancer(Algorithm::PeakEwma, &[1, 1]);
     let ticket = balancer.begin(&picked(&balancer, 0), millis(1), Begin::Whole);
-    let only = vec![(fixture.endpoints[1].clone(), 1)];
-    balancer.update(Algorithm::PeakEwma, only, millis(2));
-    balancer.update(Algorithm::PeakEwma, fixture.weighted(&[1, 1]), millis(3));
+    let only = vec![Member::new(fixture.endpoints[1].clone(), 1)];
+    balancer.update(&plan(Algorithm::PeakEwma, only), millis(2));
+    balancer.update(&plan(Algorithm::PeakEwma, fixture.weighted(&[1, 1])), millis(3));
     assert_eq!((1, 2), (balancer.snapshot(millis(3))[0].pending, balancer.slots.len()));
     balancer.end(ticket, millis(4), Outcome::Complete);
     assert_eq!(0, balancer.snapshot(millis(4))[0].pending);
@@ -390,12 +409,12 @@ proptest::proptest! {
         let mut tickets = Vec::new();
         for (at, (step, random)) in steps.into_iter().enumerate() {
             let now = millis(at as u64 * 50);
-            let request = PickRequest { random, tried: &[], replayable: random % 3 > 0 };
+            let request = PickRequest { random, tried: &[], replayable: random % 3 > 0, affinity: None };
             match step {
                 0 => {
                     let some = fixture.weighted(&[5, 4, 3, 2, 1]).into_iter().enumerate();
                     let some = some.filter(|(bit, _)| random >> bit & 1 == 1).map(|(_, endpoint)| endpoint);
-                    balancer.update(Algorithm::PeakEwma, some.collect(), now);
+                    balancer.update(&plan(Algorithm::PeakEwma, some.collect()), now);
                 }
                 1..=4 => {
                     if let Some(picked) = balancer.pick(now, &request) {
@@ -417,7 +436,7 @@ proptest::proptest! {
             let pending: usize = balancer.slots.iter().map(|slot| slot.pending as usize).sum();
             proptest::prop_assert_eq!(tickets.len(), pending);
         }
-        balancer.update(Algorithm::PeakEwma, Vec::new(), millis(0));
+        balancer.update(&plan(Algorithm::PeakEwma, Vec::new()), millis(0));
         for ticket in tickets {
             balancer.end(ticket, millis(20_000), Outcome::Cancelled);
         }

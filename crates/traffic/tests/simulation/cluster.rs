@@ -2,8 +2,8 @@
 
 use irongate_config::{Algorithm, BackendOptions};
 use irongate_traffic::{
-    AttemptFailure, BackendState, Balancer, Begin, Change, Decision, EndpointIndex, EndpointState, Outcome,
-    PickRequest, RequestFacts, Ticket, Time, decide,
+    AttemptFailure, BackendState, BalancePlan, Balancer, Begin, Change, Decision, EndpointIndex,
+    EndpointState, Member, Outcome, PickRequest, RequestFacts, Ticket, Time, decide,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -163,10 +163,12 @@ impl<'a> Run<'a> {
         let origins = 0..cluster.behaviours.len();
         let endpoints: Vec<_> =
             origins.map(|origin| EndpointState::new(address(origin), &backend, Time::ZERO)).collect();
-        let weighted = || endpoints.iter().cloned().zip(cluster.weights.iter().copied()).collect();
-        let balancers = (0..cluster.cores)
-            .map(|_| Balancer::new(cluster.algorithm, backend.clone(), weighted(), Time::ZERO))
-            .collect();
+        let weighted = endpoints.iter().zip(&cluster.weights);
+        let members = weighted.map(|(state, &weight)| Member::new(state.clone(), weight)).collect();
+        let options = BackendOptions { algorithm: cluster.algorithm, ..options };
+        let plan = BalancePlan::new(&options, members, cluster.cores);
+        let balancers =
+            (0..cluster.cores).map(|core| Balancer::new(backend.clone(), &plan, core, Time::ZERO)).collect();
         Self {
             cluster,
             backend,
@@ -216,7 +218,7 @@ impl<'a> Run<'a> {
         let random = self.random();
         let Exchange { core, tried, .. } = &self.exchanges[exchange];
         let balancer = &mut self.balancers[*core];
-        let request = PickRequest { random, tried, replayable: self.cluster.idempotent };
+        let request = PickRequest { random, tried, replayable: self.cluster.idempotent, affinity: None };
         let picked = balancer.pick(now, &request).expect("there are endpoints");
         let ticket = balancer.begin(&picked, now, Begin::Whole);
         let address = balancer.endpoint(picked.index).expect("it was picked").address();

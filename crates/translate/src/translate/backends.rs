@@ -245,7 +245,7 @@ fn static_endpoints(object: &Object<BackendObject>) -> Vec<Endpoint> {
             *weight = weight.saturating_add(endpoint.weight);
         }
     }
-    weights.into_iter().map(|(address, weight)| Endpoint { address, weight }).collect()
+    weights.into_iter().map(|(address, weight)| Endpoint::new(address, weight)).collect()
 }
 
 /// How TLS is begun, if it is and one knows how.

@@ -210,7 +210,9 @@ impl<'r> Translator<'_, 'r> {
             let at = list.index(place);
             let target = self.target(&backend.reference, &at);
             match filters::translate(self, &backend.filters, &at.field("filters")) {
-                Ok(filters) => backends.push(BackendRef { weight: backend.weight, target, filters }),
+                Ok(filters) => {
+                    backends.push(BackendRef { weight: backend.weight, target, filters, session: None })
+                }
                 Err(other) => failing = Some(failing.map_or(other, |failing| failing.worse(other))),
             }
         }
@@ -221,6 +223,6 @@ impl<'r> Translator<'_, 'r> {
             return if failing == Failing::Unresolved { Rule::Whole(rule) } else { Rule::Failing(rule) };
         }
         let filters = filters.unwrap_or_default();
-        Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry })
+        Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry, session: None })
     }
 }

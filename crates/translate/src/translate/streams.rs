@@ -29,7 +29,12 @@ pub(super) fn translate<'r, K: StreamRouteObject>(
         let at = at.field("backendRefs");
         for (place, backend) in rule.backend_refs.iter().enumerate() {
             let target = resolver.target(&Reference::of_stream(backend), &at.index(place));
-            route.backends.push(BackendRef { weight: backend.weight, target, filters: Vec::new() });
+            route.backends.push(BackendRef {
+                weight: backend.weight,
+                target,
+                filters: Vec::new(),
+                session: None,
+            });
         }
     }
     let Resolver { unresolved, secured, .. } = resolver;

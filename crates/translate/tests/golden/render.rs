@@ -99,7 +99,7 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
     if rule.backends.is_empty() && !rule.filters.iter().any(|filter| matches!(filter, Filter::Redirect(_))) {
         line!(out, "      500");
     }
-    for BackendRef { weight, target, filters } in &rule.backends {
+    for BackendRef { weight, target, filters, .. } in &rule.backends {
         let target = match target {
             BackendTarget::Backend(key) => key.to_string(),
             BackendTarget::Invalid(reason) => format!("500 {}", reason.as_str()),

@@ -27,7 +27,7 @@ impl World {
     }
 
     fn set_endpoints(&mut self, ports: &[u16]) {
-        let endpoint = |port: &u16| Endpoint { address: ([127, 0, 0, 1], *port).into(), weight: 1 };
+        let endpoint = |port: &u16| Endpoint::new(([127, 0, 0, 1], *port).into(), 1);
         let backend = Backend {
             key: key(),
             endpoints: Endpoints::Static(ports.iter().map(endpoint).collect()),
@@ -68,7 +68,8 @@ fn key() -> BackendKey {
 
 fn rule(path: &str, weight: u32) -> RouteRule {
     let matched = RequestMatch { path: PathMatch::Prefix(path.into()), ..RequestMatch::default() };
-    let backend = BackendRef { weight, target: BackendTarget::Backend(key()), filters: vec![] };
+    let backend =
+        BackendRef { weight, target: BackendTarget::Backend(key()), filters: vec![], session: None };
     RouteRule { matches: vec![matched], backends: vec![backend], ..RouteRule::default() }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn endpoints(
     if addresses.is_empty() {
         warn_of_no_endpoints(service, port, slices.is_empty(), &found, problems);
     }
-    addresses.into_iter().map(|address| Endpoint { address, weight: 1 }).collect()
+    addresses.into_iter().map(|address| Endpoint::new(address, 1)).collect()
 }
 
 /// The instances' port: the slice's, else the Service's. `None`: it has only a name, and a container's ports are not
