@@ -5,7 +5,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use irongate_testkit::{Gateway, Manifest, Origin, PATIENCE, eventually};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, version};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -66,6 +66,31 @@ fn ask(stream: &mut Stream) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+#[test]
+fn handshakes_end_before_a_request_begins() {
+    let origin = Origin::answering(OK);
+    let pair = Pair::new();
+    // Longer than anybody waits: an end of the connection is no end of the handshake.
+    let gateway = gateway(&pair.manifest(&origin).parameters("timeouts: {head: 600s}"));
+    for version in [&version::TLS12, &version::TLS13] {
+        let mut roots = RootCertStore::empty();
+        roots.add(pair.certificate.der().clone()).expect("a good certificate");
+        let config = ClientConfig::builder_with_protocol_versions(&[version])
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let config = Arc::new(config);
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let mut stream = connect(&gateway, &config).expect("open");
+            while stream.conn.is_handshaking() {
+                stream.conn.complete_io(&mut stream.sock).expect("what the gateway says");
+            }
+            let answer = ask(&mut stream).expect("a whole answer");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            assert_eq!(stream.conn.handshake_kind(), Some(kind), "{version:?}");
+        }
+    }
 }
 
 #[test]

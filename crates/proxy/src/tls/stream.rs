@@ -13,7 +13,7 @@ use super::ClientPlan;
 use crate::buffer::{Buffer, BufferPool};
 use crate::transport::Transport;
 use below::{Nothing, Receiving, Sending};
-use rustls::Connection;
+use rustls::{Connection, ProtocolVersion};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, IoSlice, Read, Write};
@@ -87,7 +87,8 @@ impl TlsStream {
         self.plan.as_ref()
     }
 
-    /// Goes on with the handshake. What rustls says last is not sent before there is something to send with it.
+    /// Goes on with the handshake. What rustls says last is not sent before there is something to send with it, but where the
+    /// peer waits for it: with TLS 1.2 a server has the last word of a full handshake (RFC 5246 §7.3).
     ///
     /// # Errors
     /// What is wrong with what the peer sent; `None`: the connection ended.
@@ -104,6 +105,12 @@ impl TlsStream {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return Poll::Ready(Err(session.broken.clone())),
             }
+        }
+        if let Connection::Server(connection) = &session.connection
+            && connection.protocol_version() == Some(ProtocolVersion::TLSv1_2)
+            && ready!(session.poll_send(cx, &self.below)).is_err()
+        {
+            return Poll::Ready(Err(None));
         }
         Poll::Ready(Ok(()))
     }
