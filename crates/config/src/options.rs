@@ -13,6 +13,8 @@ pub struct ProxyOptions {
     /// Peers whose connections begin with a PROXY header (version 1 or 2), which then says who the client is. One of them
     /// that sends none is refused; of other peers none is taken.
     pub proxy_protocol_from: Vec<IpNet>,
+    /// HTTPS listeners speak HTTP/3 too, over UDP at the same port. Default no: it is experimental.
+    pub http3: bool,
     /// Bounds on what is taken from peers.
     pub limits: Limits,
     /// Bounds on waits.

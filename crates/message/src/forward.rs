@@ -65,6 +65,7 @@ impl RequestHead {
             Version::Http10 => fields.append_ours(b"Via: 1.0 ", Known::Via, forwarding.via),
             Version::Http11 => fields.append_ours(b"Via: 1.1 ", Known::Via, forwarding.via),
             Version::Http2 => fields.append_ours(b"Via: 2.0 ", Known::Via, forwarding.via),
+            Version::Http3 => fields.append_ours(b"Via: 3.0 ", Known::Via, forwarding.via),
         }
         Ok(())
     }

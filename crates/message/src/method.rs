@@ -65,4 +65,14 @@ pub enum Version {
     Http11,
     /// HTTP/2.
     Http2,
+    /// HTTP/3.
+    Http3,
+}
+
+impl Version {
+    /// Whether requests of this version are streams of their own, with trailers on both sides.
+    #[must_use]
+    pub fn has_streams(self) -> bool {
+        self >= Self::Http2
+    }
 }

@@ -73,30 +73,9 @@ pub(crate) fn spawn(core: &Rc<Core>, port: PortId, transport: Transport, peer: S
     let view = core.view();
     let Some(plan) = view.port(port) else { return };
     let facts = plan.facts.clone();
-    core.shared.spread().cores[core.index].connections.fetch_add(1, Ordering::Relaxed);
-    let metrics = core.metrics.listener(&plan.facts.label);
-    metrics.accepted();
-    let address = peer.ip().to_canonical();
-    let text = text_of(address);
-    let flow = Cell::default();
-    let is_wildcard = facts.address.ip().is_unspecified();
-    let destination =
-        if is_wildcard && view.snapshot.tells_clients { transport.local_address() } else { None };
-    let client = Client {
-        core: core.clone(),
-        port,
-        address,
-        source_port: peer.port(),
-        destination,
-        text,
-        flow,
-        share: None,
-        metrics,
-        tls: None,
-        is_counted: true,
-    };
+    let client = Client::accepted(core, &view, port, plan, peer, || transport.local_address());
     // Boxed: a future that is given to the runtime is moved about.
-    if facts.options.expects_proxy_header(address) || plan.plain().is_some() {
+    if facts.options.expects_proxy_header(client.address) || plan.plain().is_some() {
         tokio::task::spawn_local(Box::pin(arrival::serve(client, facts, transport)));
     } else if plan.names.is_some() {
         tokio::task::spawn_local(tls::serve(client, facts, transport));

@@ -12,6 +12,7 @@ pub use report::{BackendReport, EndpointReport};
 pub use threads::{available_threads, give_way};
 
 use crate::datagram;
+use crate::http3::QuicPort;
 use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
 use crate::live::{LiveBackend, Shared};
 use crate::place::{Place, PlaceKind};
@@ -235,6 +236,11 @@ impl Proxy {
             PlaceKind::Datagram => {
                 let sockets = datagram::bind(address, cores, is_ours)?.into_iter();
                 sockets.map(|socket| ListenSocket::Datagram(Arc::new(socket))).collect()
+            }
+            PlaceKind::Quic => {
+                let shared = QuicPort::new(cores);
+                let sockets = datagram::bind(address, cores, is_ours)?.into_iter();
+                sockets.map(|socket| ListenSocket::Quic(Arc::new(socket), shared.clone())).collect()
             }
         };
         for (core, socket) in self.spread.cores.iter().zip(sockets) {

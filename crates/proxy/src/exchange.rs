@@ -25,7 +25,7 @@ use crate::reply::{self, Reply};
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use admit::Admitted;
-use irongate_message::{GrpcCode, GrpcKind, RequestHead, ResponseHead, Version};
+use irongate_message::{GrpcCode, GrpcKind, RequestHead, ResponseHead};
 use irongate_telemetry::{RequestMetrics, RequestRecord};
 use irongate_traffic::Time;
 use std::sync::Arc;
@@ -162,7 +162,7 @@ pub(crate) async fn serve<D: Downstream>(
 ) -> Time {
     let core = &client.core;
     let begun = core.now();
-    scratch.grpc = if scratch.request.version() == Version::Http2 { scratch.request.grpc() } else { None };
+    scratch.grpc = if scratch.request.version().has_streams() { scratch.request.grpc() } else { None };
     let view = core.view();
     let Some(plan) = view.port(client.port) else {
         // The listener was closed since the connection was opened: it is told so, once.
@@ -256,6 +256,7 @@ async fn send<D: Downstream>(
     // Our own answers do not wait for the body: whoever sends a long one is told that the connection ends.
     downstream.end_after_long_body();
     head.complete_date(&client.core.date.get());
+    facts.announce(head);
     downstream.start(head);
     let mut outcome = Outcome { status: head.status(), ..Outcome::default() };
     let deadline = client.core.now().after(facts.options.timeouts.stalled_write);

@@ -17,10 +17,10 @@
 mod body;
 pub(crate) mod client;
 mod downstream;
-mod head;
+pub(crate) mod head;
 mod heads;
 mod queue;
-mod resets;
+pub(crate) mod resets;
 mod server;
 mod stream;
 mod watch;

@@ -17,6 +17,7 @@ mod exchange;
 mod failure;
 mod http1;
 mod http2;
+mod http3;
 mod listener;
 mod live;
 #[cfg(feature = "memory")]

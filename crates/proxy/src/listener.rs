@@ -3,6 +3,7 @@
 use crate::connection;
 use crate::core::{Core, supervised};
 use crate::datagram;
+use crate::http3::{self, QuicPort};
 use crate::live::LiveBackend;
 use crate::snapshot::PortId;
 use irongate_traffic::EndpointLoad;
@@ -40,6 +41,8 @@ pub(crate) enum ListenSocket {
     Stream(Arc<TcpListener>),
     /// UDP.
     Datagram(Arc<UdpSocket>),
+    /// UDP, for QUIC; with what its cores share.
+    Quic(Arc<UdpSocket>, Arc<QuicPort>),
 }
 
 /// What a core is told by others.
@@ -207,6 +210,14 @@ impl Listeners {
                 tokio::task::spawn_local(async move {
                     let serving = |core| datagram::serve(core, port, socket.try_clone(), closing.clone());
                     supervised(core, "a port of datagrams", serving).await;
+                });
+                return;
+            }
+            ListenSocket::Quic(socket, quic) => {
+                tokio::task::spawn_local(async move {
+                    let serving =
+                        |core| http3::serve(core, port, socket.try_clone(), quic.clone(), closing.clone());
+                    supervised(core, "a port of HTTP/3", serving).await;
                 });
                 return;
             }

@@ -18,6 +18,8 @@ pub(crate) enum PlaceKind {
     Stream,
     /// UDP.
     Datagram,
+    /// UDP, for QUIC.
+    Quic,
 }
 
 impl Place {
@@ -30,8 +32,15 @@ impl Place {
             | ListenerProtocol::Tls
             | ListenerProtocol::Tcp => PlaceKind::Stream,
         };
-        listener.addresses.iter().map(move |&address| Self { address, kind })
+        let quic = speaks_http3(listener).then_some(PlaceKind::Quic);
+        let kinds = [Some(kind), quic].into_iter().flatten();
+        kinds.flat_map(|kind| listener.addresses.iter().map(move |&address| Self { address, kind }))
     }
+}
+
+/// Whether a listener speaks HTTP/3, beside what it speaks over TCP.
+pub(crate) fn speaks_http3(listener: &Listener) -> bool {
+    listener.protocol == ListenerProtocol::Https && listener.options.http3
 }
 
 impl fmt::Display for Place {
@@ -39,6 +48,7 @@ impl fmt::Display for Place {
         match self.kind {
             PlaceKind::Stream => write!(f, "{}", self.address),
             PlaceKind::Datagram => write!(f, "{} (UDP)", self.address),
+            PlaceKind::Quic => write!(f, "{} (UDP, HTTP/3)", self.address),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::live::LiveBackend;
 use crate::tls::{ServerNames, ServerPlan, TlsUse};
 use irongate_config::{InvalidBackend, Listener, ListenerProtocol, Problem, ProxyOptions, RouteTimeouts};
-use irongate_message::{HeadLimits, RequestHead};
+use irongate_message::{FieldName, HeadLimits, RequestHead, ResponseHead};
 use irongate_telemetry::{RequestLabels, RequestMetrics};
 use irongate_traffic::filter::Filters;
 use irongate_traffic::{CompileError, CorsPolicy, HostTable, RouteTable, WeightedChoice};
@@ -63,6 +63,17 @@ pub(crate) struct PortFacts {
     pub(crate) port_text: String,
     /// The label of the oldest listener, for what concerns a connection.
     pub(crate) label: Arc<str>,
+    /// Where else the same is served, for answers to say (`Alt-Svc`).
+    pub(crate) alternative: Option<(FieldName, Box<[u8]>)>,
+}
+
+impl PortFacts {
+    /// Says in an answer where else the same is served, if it is: an origin knows nothing of that.
+    pub(crate) fn announce(&self, head: &mut ResponseHead) {
+        if let Some((name, value)) = &self.alternative {
+            head.fields.set(name, value);
+        }
+    }
 }
 
 /// One listener: its routes, ready to be matched.

@@ -14,6 +14,7 @@ mod handshakes;
 mod hello;
 mod names;
 mod provider;
+mod quic;
 mod server;
 mod stream;
 
@@ -21,5 +22,6 @@ pub(crate) use accept::{ClientTls, serve};
 pub(crate) use client::{ClientPlan, EndpointTls, reason as backend_reason};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use names::{ServerNames, TlsUse};
+pub(crate) use quic::{QuicCrypto, QuicHandshake, reason as quic_reason};
 pub(crate) use server::{ServerPlan, ServerPlans};
 pub(crate) use stream::TlsStream;

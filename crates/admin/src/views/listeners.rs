@@ -42,10 +42,11 @@ fn tls(tls: &ListenerTls) -> Value {
 }
 
 fn options(options: &ProxyOptions) -> Value {
-    let ProxyOptions { trusted_proxies, proxy_protocol_from, limits, timeouts } = options;
+    let ProxyOptions { trusted_proxies, proxy_protocol_from, http3, limits, timeouts } = options;
     json!({
         "trustedProxies": trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "proxyProtocolFrom": proxy_protocol_from.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "http3": http3,
         "limits": {
             "headBytes": limits.head_bytes,
             "headFields": limits.head_fields,

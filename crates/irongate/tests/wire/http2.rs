@@ -142,7 +142,7 @@ fn a_reset_of_the_client_ends_the_request_upstream() {
 }
 
 /// As `eventually`, without holding up the runtime's other tasks.
-async fn wait(condition: impl Fn() -> bool) {
+pub(super) async fn wait(condition: impl Fn() -> bool) {
     let deadline = irongate_testkit::Deadline::usual();
     while !condition() {
         assert!(deadline.left().is_some(), "waited in vain");

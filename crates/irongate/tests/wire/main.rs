@@ -17,6 +17,7 @@ mod forwarding;
 mod framing;
 mod http1_0;
 mod http2;
+mod http3;
 mod interrupted;
 mod layer4;
 mod mirrors;

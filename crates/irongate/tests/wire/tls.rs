@@ -12,29 +12,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A certificate that signs itself, with its key, both PEM.
-struct Pair {
-    certificate: rcgen::Certificate,
+pub(crate) struct Pair {
+    pub(crate) certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::of("test")
+    }
+
+    pub(crate) fn of(name: &str) -> Self {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["test".to_owned()]).expect("a valid name");
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
         Self { certificate: params.self_signed(&key).expect("a certificate"), key }
     }
 
     fn secret(&self) -> String {
+        self.secret_named("pair")
+    }
+
+    pub(crate) fn secret_named(&self, name: &str) -> String {
         let encode = |text: String| BASE64_STANDARD.encode(text);
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pair}}\ntype: kubernetes.io/tls\n\
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\n\
              data: {{tls.crt: {}, tls.key: {}}}\n",
             encode(self.certificate.pem()),
             encode(self.key.serialize_pem())
         )
     }
 
-    fn manifest(&self, origin: &Origin) -> Manifest {
+    pub(crate) fn manifest(&self, origin: &Origin) -> Manifest {
         Manifest::to_origins(&[origin.address()]).https("[{name: pair}]").document(&self.secret())
     }
 }
@@ -66,6 +74,17 @@ fn ask(stream: &mut Stream) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// A request over HTTP/1.1 on a connection of its own, and the whole answer.
+#[track_caller]
+pub(crate) fn get(gateway: &Gateway, pair: &Pair, method: &str, target: &str) -> String {
+    let mut stream = connect(gateway, &trusting(&[pair])).expect("open");
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("open");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("a whole answer");
+    answer
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests that come over HTTP/2, brought into the same shape and held to the same rules.
+//! Requests that come over HTTP/2 and HTTP/3, brought into the same shape and held to the same rules.
 
 use super::RequestHead;
 use crate::body::BodyLength;
@@ -37,6 +37,12 @@ impl RequestHead {
             self.clear();
         }
         filled
+    }
+
+    /// The request, which was filled by [`from_parts`](Self::from_parts), came over HTTP/3: its rules are the same
+    /// (RFC 9114 4.2, 4.3).
+    pub fn set_http3(&mut self) {
+        self.version = Version::Http3;
     }
 
     fn fill_pseudo_fields(

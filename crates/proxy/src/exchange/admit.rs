@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::reply::{self, Reply};
 use crate::snapshot::{BackendUse, Lane, ListenerPlan, PortPlan, RulePlan};
 use irongate_config::{BackendProtocol, Scheme};
-use irongate_message::{Forwarding, Version};
+use irongate_message::Forwarding;
 use irongate_traffic::filter::FilterContext;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ fn shape<'p>(
         extras.take_copies(own, client, request);
     }
     let backend = client.core.backend(live);
-    if backend.protocol == BackendProtocol::Http2 && request.version() != Version::Http2 {
+    if backend.protocol == BackendProtocol::Http2 && !request.version().has_streams() {
         *grpc = request.grpc().filter(|kind| kind.is_web());
     }
     Ok((lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))

@@ -327,6 +327,7 @@ impl<D: Downstream> Attempts<'_, D> {
         if let Some(extras) = &self.scratch.extras {
             extras.answer(response);
         }
+        self.facts.announce(response);
         if response.status() == 101 {
             self.downstream.start_tunnel(response);
             upstream.begin_tunnel();

@@ -11,12 +11,12 @@ use irongate_message::{
 };
 
 /// Fields as name and value.
-pub(super) fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     map.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
 }
 
 /// Fills a request's head from what came on a stream.
-pub(super) fn read_request(
+pub(crate) fn read_request(
     from: &http::request::Parts,
     end_of_stream: bool,
     limits: &HeadLimits,
@@ -43,14 +43,14 @@ pub(super) fn read_request(
 
 /// Whether a request's head breaks the protocol, so that its stream is reset (RFC 9113 §8.1.1); otherwise it is only
 /// one that we do not serve, and is told so.
-pub(super) fn is_malformed(error: HeadError) -> bool {
+pub(crate) fn is_malformed(error: HeadError) -> bool {
     let served_to_no_one = matches!(error, HeadError::Path(_) | HeadError::HostMissing);
     error.status() == 400 && !served_to_no_one
 }
 
 /// The request as it goes to an origin; `host` names it where the client did not. `None` for a target that this
 /// protocol's library cannot carry.
-pub(super) fn write_request(head: &RequestHead, host: &str, is_secure: bool) -> Option<Request<()>> {
+pub(crate) fn write_request(head: &RequestHead, host: &str, is_secure: bool) -> Option<Request<()>> {
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(head.method_text()).ok()?;
     *request.version_mut() = HttpVersion::HTTP_2;
@@ -74,7 +74,7 @@ pub(super) fn write_request(head: &RequestHead, host: &str, is_secure: bool) -> 
 }
 
 /// Fills an answer's head from what came on a stream.
-pub(super) fn read_response<T>(
+pub(crate) fn read_response<T>(
     from: &Response<T>,
     end_of_stream: bool,
     request_method: irongate_message::Method,
@@ -85,7 +85,7 @@ pub(super) fn read_response<T>(
 }
 
 /// The answer as it goes to a client. `None` if it cannot be said in HTTP/2.
-pub(super) fn write_response(head: &ResponseHead) -> Option<Response<()>> {
+pub(crate) fn write_response(head: &ResponseHead) -> Option<Response<()>> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(head.status()).ok()?;
     *response.version_mut() = HttpVersion::HTTP_2;
@@ -100,7 +100,7 @@ pub(super) fn write_response(head: &ResponseHead) -> Option<Response<()>> {
 }
 
 /// The answer that makes a tunnel of a stream: 101 in HTTP/1.1, and 200 here (RFC 8441 §5).
-pub(super) fn write_consent(head: &ResponseHead) -> Option<Response<()>> {
+pub(crate) fn write_consent(head: &ResponseHead) -> Option<Response<()>> {
     let mut response = Response::new(());
     let keep = |name: &HeaderName| *name != header::TE && *name != header::SEC_WEBSOCKET_ACCEPT;
     *response.headers_mut() = write_fields(&head.fields, None, keep)?;
@@ -108,14 +108,14 @@ pub(super) fn write_consent(head: &ResponseHead) -> Option<Response<()>> {
 }
 
 /// Makes the request an extended `CONNECT` (RFC 8441 §4).
-pub(super) fn make_websocket(request: &mut Request<()>) {
+pub(crate) fn make_websocket(request: &mut Request<()>) {
     *request.method_mut() = Method::CONNECT;
     request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
     request.extensions_mut().insert(Protocol::from_static("websocket"));
 }
 
 /// The trailers as they go out, if there are any.
-pub(super) fn trailers(fields: &Fields) -> Option<HeaderMap> {
+pub(crate) fn trailers(fields: &Fields) -> Option<HeaderMap> {
     write_fields(fields, None, |name| *name != header::TE).filter(|fields| !fields.is_empty())
 }
 

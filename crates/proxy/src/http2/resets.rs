@@ -9,18 +9,18 @@ const A_SECOND: u64 = 33;
 
 /// Counts the streams that a client resets, or makes us reset (CVE-2023-44487 and its kin): each costs us the work
 /// of a request and the client nothing. A bucket of [`BURST`] that fills up by [`A_SECOND`].
-pub(super) struct Resets {
+pub(crate) struct Resets {
     /// Thousandths of resets that were not forgiven yet.
     level: u64,
     at: Time,
 }
 
 impl Resets {
-    pub(super) fn new(now: Time) -> Self {
+    pub(crate) fn new(now: Time) -> Self {
         Self { level: 0, at: now }
     }
 
-    pub(super) fn note(&mut self, now: Time) {
+    pub(crate) fn note(&mut self, now: Time) {
         // Milliseconds by resets a second are thousandths of a reset.
         let elapsed = now.saturating_since(self.at).as_millis();
         let forgiven = u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_mul(A_SECOND);
@@ -32,7 +32,7 @@ impl Resets {
     }
 
     /// Whether the client has gone too far.
-    pub(super) fn are_too_many(&self) -> bool {
+    pub(crate) fn are_too_many(&self) -> bool {
         self.level > BURST * 1000
     }
 }

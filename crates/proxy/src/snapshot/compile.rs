@@ -5,18 +5,17 @@ use super::{
     Snapshot,
 };
 use crate::live::{LiveBackend, Registry};
-use crate::place::Place;
+use crate::place::{Place, PlaceKind, speaks_http3};
 use crate::tls::ServerNames;
 use irongate_config::{
     AttachedRoute, BackendKey, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerKey, Problem,
     RouteRule, Severity,
 };
-use irongate_message::HeadLimits;
+use irongate_message::{FieldName, HeadLimits};
 use irongate_telemetry::RequestLabels;
 use irongate_traffic::filter::Filters;
 use irongate_traffic::{CorsPolicy, HostTable, RouteTable, WeightedChoice};
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Compiles a configuration. `former` is what runs now: a listener that is the same by pointer keeps its plan, and of
@@ -46,18 +45,14 @@ pub(crate) fn compile(
     let mut ports = HashMap::default();
     for (place, listeners) in by_address {
         let id = port_id(place);
-        ports.insert(id, port(place.address, listeners, former.ports.get(&id)));
+        ports.insert(id, port(place, listeners, former.ports.get(&id)));
     }
     let tells_clients = config.backends.values().any(|backend| backend.options.proxy_protocol.is_some());
     (Snapshot { version, ports, backends: compiler.backends, tells_clients, listeners }, problems)
 }
 
 /// One address; `listeners` is never empty.
-fn port(
-    address: SocketAddr,
-    listeners: Vec<Arc<ListenerPlan>>,
-    former: Option<&Arc<PortPlan>>,
-) -> Arc<PortPlan> {
+fn port(place: Place, listeners: Vec<Arc<ListenerPlan>>, former: Option<&Arc<PortPlan>>) -> Arc<PortPlan> {
     let is_same = |former: &&Arc<PortPlan>| {
         former.listeners.len() == listeners.len()
             && former.listeners.iter().zip(&listeners).all(|(one, other)| Arc::ptr_eq(one, other))
@@ -69,8 +64,12 @@ fn port(
     let limits = &first.options.limits;
     let head_limits =
         HeadLimits { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes };
+    let address = place.address;
+    // As with the other options, the oldest listener's. Over HTTP/3 itself clients know.
+    let announces = place.kind == PlaceKind::Stream && speaks_http3(first);
     let facts = PortFacts {
         address,
+        alternative: announces.then(|| alternative(address.port())),
         options: first.options.clone(),
         head_limits,
         port_text: address.port().to_string(),
@@ -85,6 +84,12 @@ fn port(
     let spoken: Vec<_> = listeners.iter().map(|plan| (plan.protocol, plan.source.hostname.clone())).collect();
     let names = ServerNames::new(&spoken);
     Arc::new(PortPlan { facts, hosts, listeners, names })
+}
+
+/// What tells clients of HTTP/3 at the same port (RFC 7838 §3), for an hour.
+fn alternative(port: u16) -> (FieldName, Box<[u8]>) {
+    let name = FieldName::new("alt-svc").expect("a token");
+    (name, format!("h3=\":{port}\"; ma=3600").into_bytes().into())
 }
 
 /// The rules of a listener that are compiled, by the address of what they were made from.

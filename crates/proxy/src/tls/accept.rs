@@ -100,8 +100,7 @@ async fn accept(
         TlsUse::Http(plan) => {
             let stream = shake_hands(client, timer, deadline, transport, hello, &plan).await?;
             let is_http2 = stream.with_connection(|connection| connection.alpn_protocol() == Some(b"h2"));
-            let tls =
-                ClientTls { name, is_http2, clients: plan.clients.clone(), looked: Cell::new((0, true)) };
+            let tls = ClientTls::new(name, is_http2, plan.clients.clone());
             Ok(Accepted::Http(stream.into(), tls))
         }
     }
@@ -214,6 +213,14 @@ fn reason(error: Option<&Error>) -> &'static str {
 }
 
 impl ClientTls {
+    pub(super) fn new(
+        name: Option<Box<str>>,
+        is_http2: bool,
+        clients: Option<Arc<ClientValidation>>,
+    ) -> Self {
+        Self { name, is_http2, clients, looked: Cell::new((0, true)) }
+    }
+
     /// Whether a request may be served by this listener, which its host has chosen: the client's name has to choose the
     /// same (RFC 9110 §15.5.20).
     pub(crate) fn allows(&self, plan: &PortPlan, host: &[u8], listener: &ListenerPlan) -> bool {

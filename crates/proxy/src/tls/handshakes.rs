@@ -26,7 +26,7 @@ impl Default for Handshakes {
 
 impl Handshakes {
     /// Waits for a place among the handshakes of a turn.
-    pub(super) async fn place(self: &Rc<Self>) {
+    pub(crate) async fn place(self: &Rc<Self>) {
         // The semaphore is never closed.
         let Ok(place) = self.places.acquire().await else { return };
         place.forget();

@@ -3,9 +3,12 @@
 use super::certificates::{Certificates, certified_key};
 use super::clients::ClientVerifier;
 use super::provider::provider;
+use super::quic;
+use crate::place::speaks_http3;
 use irongate_config::{
     ClientValidation, Listener, ListenerKey, ListenerProtocol, ListenerTls, Problem, Severity,
 };
+use quinn::crypto::rustls::QuicServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{CipherSuite, ServerConfig};
 use std::collections::HashMap;
@@ -22,6 +25,8 @@ pub(crate) struct ServerPlan {
     /// What was asked of the clients that it let in.
     pub(crate) clients: Option<Arc<ClientValidation>>,
     protocol: ListenerProtocol,
+    /// The same for QUIC, where HTTP/3 is on.
+    pub(super) quic: Option<Arc<QuicServerConfig>>,
     /// What of its configuration cannot be used.
     problems: Vec<Problem>,
 }
@@ -59,6 +64,7 @@ impl ServerPlans {
         if let Some((old, plan)) = known.get_mut(&listener.key)
             && (Arc::ptr_eq(old, tls) || old == tls)
             && plan.protocol == listener.protocol
+            && plan.quic.is_some() == speaks_http3(listener)
         {
             *old = tls.clone();
             problems.extend(plan.problems.iter().cloned());
@@ -123,11 +129,13 @@ fn build(listener: &Listener, tls: &ListenerTls) -> Result<ServerPlan, String> {
     }
     let for_chacha20 = Arc::new(config.clone());
     config.ignore_client_order = true;
+    let quic = speaks_http3(listener).then(|| quic::config(&config)).transpose().map_err(internal)?;
     Ok(ServerPlan {
         config: Arc::new(config),
         for_chacha20,
         clients: tls.clients.clone(),
         protocol,
+        quic,
         problems,
     })
 }

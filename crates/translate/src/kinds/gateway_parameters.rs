@@ -29,6 +29,10 @@ pub struct GatewayParametersSpec {
     /// Addresses and networks of peers whose connections begin with a PROXY header (version 1 or 2), which says who the
     /// client is. One of them that sends none is refused; of other peers none is taken.
     pub proxy_protocol_from: Option<Vec<Text>>,
+    /// Whether HTTPS listeners speak HTTP/3 too, over UDP at the same port, and tell their clients so (`Alt-Svc`). It is
+    /// experimental.
+    #[schemars(extend("default" = false))]
+    pub http3: Option<bool>,
     /// Bounds on what is taken from peers.
     pub limits: LimitFields,
     /// Bounds on waits.

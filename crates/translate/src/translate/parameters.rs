@@ -35,6 +35,7 @@ pub(super) fn apply(parameters: &GatewayParameters, options: &mut ProxyOptions) 
     let networks = |list: &Vec<Text>| list.iter().filter_map(|text| parse_network(text)).collect();
     set(&mut options.trusted_proxies, spec.trusted_proxies.as_ref().map(networks));
     set(&mut options.proxy_protocol_from, spec.proxy_protocol_from.as_ref().map(networks));
+    set(&mut options.http3, spec.http3);
     let (from, to) = (&spec.limits, &mut options.limits);
     let bytes = |bytes: crate::kinds::Bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX);
     set(&mut to.head_bytes, from.head_bytes.map(bytes));

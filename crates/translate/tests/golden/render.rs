@@ -45,6 +45,9 @@ fn listener(listener: &Listener, out: &mut String) {
             let peers: Vec<String> = options.proxy_protocol_from.iter().map(ToString::to_string).collect();
             line!(out, "  PROXY protocol from: [{}]", peers.join(" "));
         }
+        if options.http3 {
+            line!(out, "  HTTP/3");
+        }
         line!(out, "  {:?}", options.limits);
         line!(out, "  {:?}", options.timeouts);
     }
