@@ -34,6 +34,7 @@ mod splits;
 mod streams;
 mod timeouts;
 mod tls;
+mod tls_changes;
 mod tls_routes;
 mod upgrades;
 
