@@ -1,7 +1,7 @@
 //! What must hold for every configuration that was read, however bad.
 
 use irongate_config::{
-    Backend, BackendRef, BackendTarget, Config, Endpoints, Filter, HeaderEdits, PathMatch, PathRewrite,
+    Backend, BackendRef, BackendTarget, Config, DnsRecords, Endpoints, Filter, HeaderEdits, PathMatch, PathRewrite,
     Problem, RequestMatch, RouteRule,
 };
 use std::collections::HashSet;
@@ -120,6 +120,12 @@ fn check_backend(backend: &Backend) {
             assert!(endpoints.is_sorted_by(|a, b| a.address < b.address), "{endpoints:?}");
             assert!(endpoints.iter().all(|one| one.weight > 0 && one.address.port() != 0), "{endpoints:?}");
         }
-        Endpoints::Dns { name, port } => assert!(!name.is_empty() && *port != 0, "{}", backend.key),
+        Endpoints::Dns(dns) => {
+            let has_port = !matches!(dns.records, DnsRecords::Addresses { port: 0, .. });
+            assert!(!dns.name.is_empty() && has_port && dns.min_refresh <= dns.max_refresh, "{}", backend.key);
+        }
+        Endpoints::Consul(consul) => {
+            assert!(!consul.host.is_empty() && consul.port != 0 && !consul.service.is_empty(), "{}", backend.key);
+        }
     }
 }

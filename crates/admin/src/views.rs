@@ -38,7 +38,7 @@ pub(crate) fn config(applied: &Applied) -> Value {
     let count = |severity| applied.problems.iter().filter(|problem| problem.severity == severity).count();
     let endpoints = config.backends.values().map(|backend| match &backend.endpoints {
         Endpoints::Static(endpoints) => endpoints.len(),
-        Endpoints::Dns { .. } => 0,
+        Endpoints::Dns(_) | Endpoints::Consul(_) => 0,
     });
     json!({
         "version": applied.version,

@@ -1,12 +1,14 @@
 //! Backends: the instances of a service, and how they are treated.
 
 mod affinity;
+mod discovery;
 mod ejection;
 mod health_checks;
 mod limits;
 mod retry;
 
 pub use affinity::{HashKey, Hashing, Locality, SessionCarrier, SessionPersistence};
+pub use discovery::{AddressFamily, ConsulSource, DnsRecords, DnsSource};
 pub use ejection::{Ejection, LatencyOutlier, SuccessRate};
 pub use health_checks::{BeforeFirstCheck, HealthCheck, HealthChecks, HttpCheck};
 pub use limits::BackendLimits;
@@ -84,13 +86,10 @@ pub struct Backend {
 pub enum Endpoints {
     /// They are known; sorted by address, no address twice. May be empty: 503.
     Static(Vec<Endpoint>),
-    /// A name to look up (A and AAAA) again and again.
-    Dns {
-        /// The name.
-        name: Arc<str>,
-        /// The port of every instance.
-        port: u16,
-    },
+    /// A name that is looked up again and again.
+    Dns(Arc<DnsSource>),
+    /// A service that Consul is asked for.
+    Consul(Arc<ConsulSource>),
 }
 
 /// One instance of a backend.

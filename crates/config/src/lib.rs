@@ -18,10 +18,11 @@ mod secret;
 mod tls;
 
 pub use backend::{
-    Algorithm, Backend, BackendKey, BackendKind, BackendLimits, BackendOptions, BackendProtocol,
-    BeforeFirstCheck, Ejection, Endpoint, Endpoints, HashKey, Hashing, HealthCheck, HealthChecks, Hedging,
-    HttpCheck, LatencyOutlier, Locality, Pool, ProxyProtocolVersion, RetryBudget, RetryConditions,
-    RetryPolicy, SessionCarrier, SessionPersistence, SuccessRate,
+    AddressFamily, Algorithm, Backend, BackendKey, BackendKind, BackendLimits, BackendOptions,
+    BackendProtocol, BeforeFirstCheck, ConsulSource, DnsRecords, DnsSource, Ejection, Endpoint, Endpoints,
+    HashKey, Hashing, HealthCheck, HealthChecks, Hedging, HttpCheck, LatencyOutlier, Locality, Pool,
+    ProxyProtocolVersion, RetryBudget, RetryConditions, RetryPolicy, SessionCarrier, SessionPersistence,
+    SuccessRate,
 };
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use host::{HostPattern, HostPatternError};

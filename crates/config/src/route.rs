@@ -276,6 +276,8 @@ pub enum InvalidBackend {
     UnsupportedProtocol,
     /// A `BackendTLSPolicy` asks for TLS to it and is not valid itself: nothing may go there in cleartext.
     InvalidTls,
+    /// What says where its instances are found names something that is not there.
+    InvalidDiscovery,
 }
 
 impl InvalidBackend {
@@ -288,6 +290,7 @@ impl InvalidBackend {
             Self::RefNotPermitted => "RefNotPermitted",
             Self::UnsupportedProtocol => "UnsupportedProtocol",
             Self::InvalidTls => "InvalidTls",
+            Self::InvalidDiscovery => "InvalidDiscovery",
         }
     }
 }

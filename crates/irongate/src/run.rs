@@ -78,6 +78,7 @@ impl Gateway {
         let start = StartOptions { threads, most_connections: (descriptors / 2).max(1), zone };
         let proxy = Proxy::start(&start, &metrics).context("the data plane cannot be started")?;
         metrics.set_backend_health(proxy.health_source());
+        metrics.set_discovery(proxy.discovery_source());
         if let Some(current) = &current {
             current.set_proxy(&proxy);
         }

@@ -3,7 +3,6 @@
 //! All of this runs on the control side, an ordinary runtime; cores are told by messages.
 
 mod core_thread;
-mod dns;
 mod probe;
 mod report;
 mod threads;
@@ -12,12 +11,13 @@ pub use report::{BackendReport, EndpointReport};
 pub use threads::{available_threads, give_way};
 
 use crate::datagram;
+use crate::discovery;
 use crate::http3::QuicPort;
 use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
 use crate::live::{LiveBackend, Shared};
 use crate::place::{Place, PlaceKind};
 use crate::snapshot::{PortId, Snapshot, compile};
-use irongate_config::{Config, ListenerKey, Problem, Severity};
+use irongate_config::{Backend, Config, Endpoints, ListenerKey, Problem, Severity};
 use irongate_telemetry::{Panicked, Registry as Metrics};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -27,9 +27,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinSet;
 
 /// How long idle clients have, after the sockets were closed, for a request that is already on its way.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a new configuration waits for the endpoints of backends that are new in it.
+const FIRST: Duration = Duration::from_secs(2);
 /// Before a task or a thread that panicked is started again, so that one that always does costs little.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -71,7 +74,7 @@ struct Ports {
     version: u64,
 }
 
-/// Backends whose names were looked up, until a configuration is applied that has them.
+/// Backends whose sources were asked, until a configuration is applied that has them.
 pub struct Resolved {
     _backends: Vec<Arc<LiveBackend>>,
 }
@@ -90,8 +93,8 @@ impl Proxy {
             give_way();
             discard_receiver.into_iter().for_each(drop);
         })?;
-        let shared =
-            Shared::new(metrics.clone(), probe_sender, options.most_connections.max(1), discard_sender);
+        let most_connections = options.most_connections.max(1);
+        let shared = Shared::new(metrics.clone(), probe_sender, most_connections, discard_sender);
         if let Some(zone) = &options.zone {
             shared.registry.set_zone(zone.clone());
         }
@@ -109,10 +112,9 @@ impl Proxy {
         }
         tokio::spawn(probe::run(probe_receiver, shared.clock, metrics.clone()));
         let proxy = Arc::new(Self { shared, spread, threads: Mutex::new(joins), ports: Mutex::default() });
-        let of_names = Arc::downgrade(&proxy.shared);
-        tokio::spawn(supervised(metrics.clone(), "the names of backends", move || {
-            dns::run(of_names.clone())
-        }));
+        if let Some(requests) = proxy.shared.take_follow_requests() {
+            tokio::spawn(discovery::run(requests, metrics.clone()));
+        }
         let of_ports = Arc::downgrade(&proxy);
         tokio::spawn(supervised(metrics.clone(), "ports that are taken", move || {
             keep_binding(of_ports.clone())
@@ -120,10 +122,19 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Looks up the names of backends that are new in a configuration, so that their first requests find endpoints.
+    /// Begins to ask for the endpoints of backends that are new in a configuration, so that their first requests find some.
     /// To be called before [`apply`](Self::apply), and what it gives dropped after. Takes 2 seconds at most.
     pub async fn resolve(&self, config: &Config) -> Resolved {
-        Resolved { _backends: dns::resolve(&self.shared, config).await }
+        let is_discovered = |backend: &&Arc<Backend>| !matches!(backend.endpoints, Endpoints::Static(_));
+        let mut live: Vec<_> = config
+            .backends
+            .values()
+            .filter(is_discovered)
+            .map(|backend| self.shared.registry.backend(backend))
+            .collect();
+        live.retain(|backend| backend.settings().plan.members().is_empty());
+        discovery::wait_for_first(&live, FIRST).await;
+        Resolved { _backends: live }
     }
 
     /// Compiles a configuration, publishes it, and opens and closes sockets as it says. What was good keeps running;
@@ -266,13 +277,17 @@ impl Drop for Proxy {
 }
 
 /// Runs a task of the control side; after a panic in it, again.
-async fn supervised<F>(metrics: Arc<Metrics>, what: &'static str, task: impl Fn() -> F)
+pub(crate) async fn supervised<F>(metrics: Arc<Metrics>, what: &'static str, task: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    while let Err(error) = tokio::spawn(task()).await {
-        if !error.is_panic() {
-            return;
+    // The set ends the task when nobody waits for it any more.
+    let mut running = JoinSet::new();
+    loop {
+        running.spawn(task());
+        match running.join_next().await {
+            Some(Err(error)) if error.is_panic() => {}
+            _ => return,
         }
         metrics.panicked(Panicked::Task);
         tracing::error!(what, "a task of the control side panicked and is started again");

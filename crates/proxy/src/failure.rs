@@ -109,6 +109,7 @@ impl Failure {
             Self::InvalidBackend(InvalidBackend::RefNotPermitted) => "backend_ref_not_permitted",
             Self::InvalidBackend(InvalidBackend::UnsupportedProtocol) => "backend_unsupported_protocol",
             Self::InvalidBackend(InvalidBackend::InvalidTls) => "backend_invalid_tls",
+            Self::InvalidBackend(InvalidBackend::InvalidDiscovery) => "backend_invalid_discovery",
             Self::NoEndpoint => "no_endpoint",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",

@@ -13,6 +13,7 @@ mod connection;
 mod control;
 mod core;
 mod datagram;
+mod discovery;
 mod exchange;
 mod failure;
 mod http1;
@@ -41,3 +42,4 @@ pub use transport::{MemoryStream, memory_pair};
 pub use control::{
     BackendReport, Drain, EndpointReport, Proxy, Resolved, StartOptions, available_threads, give_way,
 };
+pub use discovery::SourceReport;

@@ -2,6 +2,7 @@
 
 use crate::backend::CoreBackend;
 use crate::clock::Clock;
+use crate::discovery::{FollowRequest, Following, SourceReport};
 use crate::failure::Failure;
 use crate::listener::Spread;
 use crate::snapshot::Snapshot;
@@ -12,9 +13,9 @@ use irongate_telemetry::{LogLimit, Registry as Metrics};
 use irongate_traffic::{BackendState, BalancePlan, Change, EndpointIndex, EndpointState, Member, Time};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What all cores and the control side share.
 pub(crate) struct Shared {
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// Client connections at once; beyond it accepting waits.
     pub(crate) most_connections: usize,
     spread: OnceLock<Arc<Spread>>,
+    /// Backends whose sources are to be followed, for the one who does it.
+    follow_requests: Mutex<Option<UnboundedReceiver<FollowRequest>>>,
     /// Snapshots that the last core let go of, to be taken apart elsewhere.
     discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
     full: LogLimit,
@@ -43,13 +46,16 @@ impl Shared {
         discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
     ) -> Arc<Self> {
         let clock = Clock::start();
+        let (followers, follow_requests) = unbounded_channel();
         Arc::new(Self {
             clock,
+            follow_requests: Mutex::new(Some(follow_requests)),
             snapshot: ArcSwap::default(),
             version: AtomicU64::new(0),
             registry: Registry {
                 metrics,
                 probes,
+                followers,
                 clock,
                 zone: OnceLock::new(),
                 backends: Mutex::default(),
@@ -63,6 +69,11 @@ impl Shared {
             unaccepted: LogLimit::new(),
             handshakes: LogLimit::new(),
         })
+    }
+
+    /// The backends whose sources are to be followed; `None`: somebody does it already.
+    pub(crate) fn take_follow_requests(&self) -> Option<UnboundedReceiver<FollowRequest>> {
+        self.follow_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn set_spread(&self, spread: Arc<Spread>) {
@@ -116,6 +127,7 @@ pub(crate) struct ProbeRequest {
 pub(crate) struct Registry {
     pub(crate) metrics: Arc<Metrics>,
     probes: UnboundedSender<ProbeRequest>,
+    followers: UnboundedSender<FollowRequest>,
     clock: Clock,
     /// The zone that the gateway is in, if that is known.
     zone: OnceLock<Arc<str>>,
@@ -154,10 +166,8 @@ pub(crate) struct LiveBackend {
     /// The key as text, for metrics.
     pub(crate) label: Arc<str>,
     pub(crate) state: Arc<BackendState>,
-    /// Where the endpoints come from, if it is a name.
-    pub(crate) name: Mutex<Option<(Arc<str>, u16)>>,
-    /// Somebody looks that name up again and again.
-    pub(crate) followed: AtomicBool,
+    /// Where the endpoints come from, if the configuration does not have them.
+    following: Mutex<Option<Arc<Following>>>,
     version: AtomicU64,
     /// Read by the cores without a lock: whoever changes it may have to wait for its turn on a busy machine.
     settings: ArcSwap<Settings>,
@@ -210,8 +220,7 @@ impl Registry {
                 slot,
                 label: backend.key.to_string().into(),
                 state: BackendState::new(&backend.options),
-                name: Mutex::default(),
-                followed: AtomicBool::new(false),
+                following: Mutex::default(),
                 version: AtomicU64::new(0),
                 settings: ArcSwap::default(),
                 changing: Mutex::default(),
@@ -228,14 +237,13 @@ impl Registry {
         drop(backends);
         live.set_options(&backend.options);
         live.set_tls(backend);
-        let name = match &backend.endpoints {
+        match &backend.endpoints {
             Endpoints::Static(endpoints) => {
+                live.follow_no_more();
                 live.set_endpoints(endpoints);
-                None
             }
-            Endpoints::Dns { name, port } => Some((name.clone(), *port)),
-        };
-        *live.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+            discovered => live.follow(discovered, &self.followers),
+        }
         live
     }
 
@@ -248,8 +256,38 @@ impl Registry {
 }
 
 impl LiveBackend {
-    /// Replaces the endpoints; those that stay keep their state.
-    pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) {
+    /// Sees to it that the endpoints are what this source says. Those that are there stay until it has said something.
+    fn follow(self: &Arc<Self>, origin: &Endpoints, followers: &UnboundedSender<FollowRequest>) {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        if following.as_ref().is_some_and(|known| known.is_of(origin)) {
+            return;
+        }
+        let new = Following::new(origin);
+        let request = FollowRequest { backend: Arc::downgrade(self), following: Arc::downgrade(&new) };
+        *following = Some(new);
+        // Failing means that the process ends.
+        let _ = followers.send(request);
+    }
+
+    fn follow_no_more(&self) {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// How its source is followed, if it has one.
+    pub(crate) fn following(&self) -> Option<Arc<Following>> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where its endpoints come from, and how that goes.
+    pub(crate) fn source(&self) -> SourceReport {
+        match self.following() {
+            Some(following) => following.report(),
+            None => SourceReport::configured(self.settings().plan.members().len()),
+        }
+    }
+
+    /// Replaces the endpoints; those that stay keep their state. True if anything changed.
+    pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) -> bool {
         self.change(|former| {
             let wanted = || wanted.iter().map(|endpoint| (endpoint, self.is_near(endpoint)));
             let members = former.plan.members();
@@ -274,7 +312,7 @@ impl LiveBackend {
             };
             let plan = BalancePlan::new(&former.options, wanted().map(member).collect(), self.cores);
             Some(Settings { plan, ..former.clone() })
-        });
+        })
     }
 
     /// Whether an endpoint is for requests of the gateway's own zone.
@@ -315,14 +353,15 @@ impl LiveBackend {
         failure.unwrap_or(Failure::NoEndpoint)
     }
 
-    /// Publishes other settings, if there are any.
-    fn change(&self, change: impl FnOnce(&Settings) -> Option<Settings>) {
+    /// Publishes other settings, if there are any; tells whether.
+    fn change(&self, change: impl FnOnce(&Settings) -> Option<Settings>) -> bool {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let former = self.settings.load();
-        let Some(settings) = change(&former) else { return };
+        let Some(settings) = change(&former) else { return false };
         let version = former.version + 1;
         self.settings.store(Arc::new(Settings { version, ..settings }));
         self.version.store(version, Ordering::Release);
+        true
     }
 
     /// What is configured now.

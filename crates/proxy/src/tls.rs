@@ -19,7 +19,7 @@ mod server;
 mod stream;
 
 pub(crate) use accept::{ClientTls, serve};
-pub(crate) use client::{ClientPlan, EndpointTls, reason as backend_reason};
+pub(crate) use client::{ClientPlan, EndpointTls, peer_configuration, reason as backend_reason};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use names::{ServerNames, TlsUse};
 pub(crate) use quic::{QuicCrypto, QuicHandshake, reason as quic_reason};

@@ -1,6 +1,7 @@
 //! What is counted, as OpenMetrics text. Names and labels are part of what users build on: a change here is
 //! a change for them.
 
+mod discovery;
 mod streams;
 
 use crate::exchange::GRPC_CODES;
@@ -48,6 +49,7 @@ impl Collector for Scrape {
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry.backends.all(now))?;
         health(&mut writer, &self.registry)?;
+        discovery::discovery(&mut writer, &self.registry.discovery())?;
         config(&mut writer, &self.registry)?;
         panics(&mut writer, &self.registry)?;
         process(&mut writer, &self.registry, &self.process)

@@ -18,6 +18,7 @@
 
 mod backend;
 mod counter;
+mod discovery;
 mod encode;
 mod endpoint;
 mod exchange;
@@ -35,6 +36,7 @@ mod window;
 
 pub use backend::{BackendHealth, BackendMetrics};
 pub use counter::{Counter, Gauge};
+pub use discovery::DiscoveryReading;
 pub use endpoint::{AttemptRecord, EndpointLabels, EndpointMetrics, EndpointReading};
 pub use exchange::{ExchangeLabels, ExchangeMetrics};
 pub use histogram::{CoarseHistogram, FineHistogram, Histogram, HistogramReading};

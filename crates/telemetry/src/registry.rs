@@ -2,8 +2,8 @@
 
 use crate::series::{CoreTotals, Family};
 use crate::{
-    BackendHealth, BackendMetrics, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
-    ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
+    BackendHealth, BackendMetrics, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading,
+    ExchangeMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,8 @@ pub struct Registry {
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
     pub(crate) started: SystemTime,
     epoch: Instant,
-    health: Mutex<Option<HealthSource>>,
+    health: Mutex<Option<Ask<BackendHealth>>>,
+    discovery: Mutex<Option<Ask<DiscoveryReading>>>,
 }
 
 /// How the configuration in use came about.
@@ -84,12 +85,20 @@ impl Panicked {
     }
 }
 
-#[derive(Clone)]
-struct HealthSource(Arc<dyn Fn() -> Vec<BackendHealth> + Send + Sync>);
+/// What a scrape asks somebody else for.
+struct Ask<T>(Arc<dyn Fn() -> Vec<T> + Send + Sync>);
 
-impl fmt::Debug for HealthSource {
+impl<T> Ask<T> {
+    fn ask(of: &Mutex<Option<Self>>) -> Vec<T> {
+        // It is called without the lock, so that it may take as long as it does.
+        let ask = of.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|ask| ask.0.clone());
+        ask.map(|ask| ask()).unwrap_or_default()
+    }
+}
+
+impl<T> fmt::Debug for Ask<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HealthSource")
+        f.write_str("Ask")
     }
 }
 
@@ -111,6 +120,7 @@ impl Registry {
             started: SystemTime::now(),
             epoch: Instant::now(),
             health: Mutex::new(None),
+            discovery: Mutex::new(None),
         })
     }
 
@@ -164,8 +174,12 @@ impl Registry {
     /// Where each scrape asks how the endpoints of the backends are. Called on the scraping thread; it should
     /// only read.
     pub fn set_backend_health(&self, source: impl Fn() -> Vec<BackendHealth> + Send + Sync + 'static) {
-        let source = HealthSource(Arc::new(source));
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ask(Arc::new(source)));
+    }
+
+    /// The same for the sources of endpoints.
+    pub fn set_discovery(&self, source: impl Fn() -> Vec<DiscoveryReading> + Send + Sync + 'static) {
+        *self.discovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ask(Arc::new(source)));
     }
 
     /// A configuration has been put into use; `version` is the process's own count of them.
@@ -229,9 +243,11 @@ impl Registry {
     }
 
     pub(crate) fn backend_health(&self) -> Vec<BackendHealth> {
-        // The source is called without the lock, so that it may take as long as it does.
-        let source = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        source.map(|source| source.0()).unwrap_or_default()
+        Ask::ask(&self.health)
+    }
+
+    pub(crate) fn discovery(&self) -> Vec<DiscoveryReading> {
+        Ask::ask(&self.discovery)
     }
 }
 

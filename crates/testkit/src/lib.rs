@@ -9,6 +9,8 @@
 //! deadline ([`PATIENCE`]), generous because it only bounds how long a failing test takes.
 
 mod client;
+mod consul;
+mod dns;
 mod gateway;
 mod http;
 mod manifest;
@@ -18,6 +20,8 @@ mod port;
 mod wait;
 
 pub use client::Client;
+pub use consul::ConsulStandIn;
+pub use dns::{DnsServer, SrvRecord};
 pub use gateway::Gateway;
 pub use http::{Head, Request, Response};
 pub use manifest::Manifest;

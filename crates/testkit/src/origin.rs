@@ -56,7 +56,16 @@ impl Origin {
     /// If the system gives no port.
     #[must_use]
     pub fn start(script: impl Script) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of 127.0.0.1");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), script)
+    }
+
+    /// The same on an address of 127.0.0.0/8, such as another one with the same port.
+    ///
+    /// # Panics
+    /// If the system does not give it.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, script: impl Script) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port of this machine");
         let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared::default());
         let accepting = std::thread::spawn({

@@ -36,7 +36,10 @@ mod session_persistence;
 mod stream_routes;
 mod traffic_policy;
 
-pub use backend::{Backend, BackendDns, BackendEndpoint, BackendProtocolName, BackendSpec};
+pub use backend::{
+    Backend, BackendConsul, BackendDns, BackendDnsType, BackendEndpoint, BackendProtocolName, BackendSpec,
+    TokenReference,
+};
 pub use backend_policy::{
     AlgorithmName, BackendLimitFields, BackendPolicy, BackendPolicySpec, BeforeFirstName, EjectionFields,
     GrpcCheckFields, GrpcStatusName, HealthCheckFields, HedgingFields, HttpCheckFields, LatencyOutlierFields,

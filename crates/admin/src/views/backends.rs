@@ -4,7 +4,7 @@ use super::{Page, certificate, seconds};
 use irongate_config::{
     Algorithm, Authorities, Backend, BackendProtocol, BackendTls, Config, Endpoints, ProxyProtocolVersion,
 };
-use irongate_proxy::{BackendReport, EndpointReport};
+use irongate_proxy::{BackendReport, EndpointReport, SourceReport};
 use irongate_telemetry::{EndpointLabels, EndpointReading};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -26,25 +26,24 @@ pub(crate) fn backends(
                 .into_iter()
                 .flat_map(|report| report.endpoints.iter().map(|one| endpoint(&report.backend, one, counted)))
                 .collect();
-            one(&name, backend, &endpoints)
+            one(&name, backend, report.map(|report| &report.source), &endpoints)
         }),
     )
 }
 
-fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
+fn one(name: &str, backend: &Backend, report: Option<&SourceReport>, endpoints: &[Value]) -> Value {
     let options = &backend.options;
     json!({
         "backend": name,
-        "protocol": match backend.key.protocol {
-            BackendProtocol::Http1 => "HTTP1",
-            BackendProtocol::Http2 => "HTTP2",
-            BackendProtocol::Tcp => "TCP",
-            BackendProtocol::Udp => "UDP",
-        },
+        "protocol": protocol(backend.key.protocol),
         "tls": backend.tls.as_deref().map(tls),
         "dns": match &backend.endpoints {
-            Endpoints::Dns { name, port } => Some(format!("{name}:{port}")),
-            Endpoints::Static(_) => None,
+            Endpoints::Dns(dns) => Some(dns.to_string()),
+            Endpoints::Consul(_) | Endpoints::Static(_) => None,
+        },
+        "consul": match &backend.endpoints {
+            Endpoints::Consul(consul) => Some(consul.to_string()),
+            Endpoints::Dns(_) | Endpoints::Static(_) => None,
         },
         "options": {
             "algorithm": match options.algorithm {
@@ -76,7 +75,35 @@ fn one(name: &str, backend: &Backend, endpoints: &[Value]) -> Value {
                 "minPerSecond": options.retry_budget.min_per_second,
             },
         },
+        "source": report.map(source),
         "endpoints": endpoints,
+    })
+}
+
+fn protocol(protocol: BackendProtocol) -> &'static str {
+    match protocol {
+        BackendProtocol::Http1 => "HTTP1",
+        BackendProtocol::Http2 => "HTTP2",
+        BackendProtocol::Tcp => "TCP",
+        BackendProtocol::Udp => "UDP",
+    }
+}
+
+fn source(source: &SourceReport) -> Value {
+    json!({
+        "kind": source.kind,
+        "place": source.place,
+        "endpoints": source.endpoints,
+        "updates": source.updates,
+        "confirmations": source.confirmations,
+        "failures": source.failures,
+        "failuresInARow": source.failures_in_a_row,
+        "denialsInARow": source.denials_in_a_row,
+        "answerSeconds": source.last_answer.map(seconds),
+        "failureSeconds": source.last_failure.as_ref().map(|(ago, _)| seconds(*ago)),
+        "failure": source.last_failure.as_ref().map(|(_, text)| text),
+        "nextSeconds": source.next.map(seconds),
+        "remark": source.remark,
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) fn views(
             protocol: None,
             tls: None,
             dns: None,
+            consul: None,
             endpoints: Vec::new(),
             more_endpoints: 0,
             policy: Vec::new(),
@@ -56,7 +57,8 @@ fn describe_endpoints(view: &mut BackendView, backend: &irongate_config::Backend
     });
     view.tls = backend.tls.as_ref().map(|tls| tls.hostname.to_string());
     match &backend.endpoints {
-        Endpoints::Dns { name, port } => view.dns = Some(format!("{name}:{port}")),
+        Endpoints::Dns(dns) => view.dns = Some(dns.to_string()),
+        Endpoints::Consul(consul) => view.consul = Some(consul.to_string()),
         Endpoints::Static(endpoints) => {
             view.more_endpoints = endpoints.len().saturating_sub(MOST_ENDPOINTS);
             let endpoints = endpoints.iter().take(MOST_ENDPOINTS).map(|endpoint| EndpointView {
@@ -77,7 +79,7 @@ pub(super) fn verdict(backends: &[BackendView]) -> Verdict {
         summary: summary.to_owned(),
     };
     let drawn: Vec<&BackendView> = backends.iter().filter(|backend| backend.weight > 0).collect();
-    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && backend.dns.is_none();
+    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && !backend.is_discovered();
     if drawn.is_empty() {
         return failed(500, "the rule has no backend that gets requests");
     }
@@ -99,7 +101,7 @@ pub(super) fn verdict(backends: &[BackendView]) -> Verdict {
 pub(super) fn stream_verdict(backends: &[BackendView], how: &str) -> Verdict {
     let closed = |why: &str| Verdict { outcome: "closed", status: None, summary: format!("closed: {why}") };
     let drawn: Vec<&BackendView> = backends.iter().filter(|backend| backend.weight > 0).collect();
-    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && backend.dns.is_none();
+    let is_empty = |backend: &&BackendView| backend.endpoints.is_empty() && !backend.is_discovered();
     if drawn.iter().all(|backend| backend.invalid.is_some()) {
         return closed("no backend of the route resolves");
     }

@@ -34,7 +34,7 @@ pub(super) fn ask(address: SocketAddr) -> anyhow::Result<Value> {
     serde_json::from_str(body).with_context(|| format!("what {address} answers is no admin API's"))
 }
 
-/// Puts what is known of each endpoint beside it. Endpoints found by name are known only to the running gateway.
+/// Puts what is known of each endpoint beside it. Endpoints that are found by DNS or Consul are known only to the running gateway.
 pub(super) fn add(explanation: &mut Explanation, answer: &Value) {
     let reports = answer["backends"].as_array().map(Vec::as_slice).unwrap_or_default();
     for backend in &mut explanation.backends {
@@ -46,13 +46,13 @@ pub(super) fn add(explanation: &mut Explanation, answer: &Value) {
             let live = endpoints.iter().find(|live| live["address"] == endpoint.address.as_str());
             endpoint.live = live.cloned();
         }
-        if backend.dns.is_some() {
-            backend.endpoints = endpoints.iter().map(found_by_name).collect();
+        if backend.is_discovered() {
+            backend.endpoints = endpoints.iter().map(discovered).collect();
         }
     }
 }
 
-fn found_by_name(live: &Value) -> EndpointView {
+fn discovered(live: &Value) -> EndpointView {
     EndpointView {
         address: live["address"].as_str().unwrap_or_default().to_owned(),
         weight: live["weight"].as_u64().and_then(|weight| weight.try_into().ok()).unwrap_or(1),

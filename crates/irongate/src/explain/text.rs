@@ -143,7 +143,10 @@ fn one_backend(text: &mut String, backend: &BackendView, is_stream: bool, style:
     if let Some(dns) = &backend.dns {
         line!(text, "  looked up: {dns}");
     }
-    if backend.endpoints.is_empty() && backend.dns.is_none() {
+    if let Some(consul) = &backend.consul {
+        line!(text, "  asked of Consul: {consul}");
+    }
+    if backend.endpoints.is_empty() && !backend.is_discovered() {
         line!(text, "  {}", style.red(&format!("no endpoint: its share is {unavailable}")));
     }
     for endpoint in &backend.endpoints {

@@ -159,11 +159,20 @@ pub(crate) struct BackendView {
     pub(crate) tls: Option<String>,
     /// The name that is looked up, with the port.
     pub(crate) dns: Option<String>,
+    /// The service that Consul is asked for, and where Consul is.
+    pub(crate) consul: Option<String>,
     pub(crate) endpoints: Vec<EndpointView>,
     /// How many more there are.
     pub(crate) more_endpoints: usize,
     /// What policies say of it.
     pub(crate) policy: Vec<Setting>,
+}
+
+impl BackendView {
+    /// Whether its endpoints are found while the gateway runs, and so only known to one that does.
+    pub(crate) fn is_discovered(&self) -> bool {
+        self.dns.is_some() || self.consul.is_some()
+    }
 }
 
 /// An instance.

@@ -10,6 +10,7 @@ mod broken;
 mod cors;
 mod datagrams;
 mod dates;
+mod discovery;
 mod drain;
 mod early_answers;
 mod filters;

@@ -1,9 +1,10 @@
 //! Backends and endpoints as they are now: for people and for metrics.
 
 use super::Proxy;
+use crate::discovery::SourceReport;
 use crate::listener::Command;
 use crate::live::{LiveBackend, Shared};
-use irongate_telemetry::BackendHealth;
+use irongate_telemetry::{BackendHealth, DiscoveryReading};
 use irongate_traffic::{Health, HealthReport, Member};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 pub struct BackendReport {
     /// Its key, as it is shown.
     pub backend: Arc<str>,
+    /// Where its endpoints come from, and how that goes.
+    pub source: SourceReport,
     /// Its endpoints, by address.
     pub endpoints: Vec<EndpointReport>,
 }
@@ -41,6 +44,9 @@ pub struct EndpointReport {
     pub since: Duration,
 }
 
+/// Endpoints by address, with how many cores have told of them.
+type Endpoints = BTreeMap<SocketAddr, (EndpointReport, u32)>;
+
 impl Proxy {
     /// Every backend's endpoints as they are now.
     pub async fn backends(&self) -> Vec<BackendReport> {
@@ -53,32 +59,14 @@ impl Proxy {
                 core.commands.send(Command::Report(sender)).ok().map(|()| receiver)
             })
             .collect();
-        let now = self.shared.clock.now();
-        let mut found: BTreeMap<Arc<str>, BTreeMap<SocketAddr, (EndpointReport, u32)>> = BTreeMap::new();
-        for live in self.shared.registry.all() {
-            let endpoints = found.entry(live.label.clone()).or_default();
-            for Member { state, weight, is_near, priority } in live.settings().plan.members() {
-                let health = state.report(now);
-                let report = EndpointReport {
-                    address: state.address(),
-                    weight: *weight,
-                    is_near: *is_near,
-                    priority: *priority,
-                    estimate: Duration::ZERO,
-                    pending: 0,
-                    health,
-                    since: now.saturating_since(health.since),
-                };
-                endpoints.insert(state.address(), (report, 0));
-            }
-        }
+        let mut found = without_load(&self.shared);
         for receiver in receivers {
             // A core that is busy with a stop does not answer.
             let Ok(Ok(report)) = tokio::time::timeout(Duration::from_secs(1), receiver).await else {
                 continue;
             };
             for (live, loads) in report {
-                let Some(endpoints) = found.get_mut(&live.label) else { continue };
+                let Some((_, endpoints)) = found.get_mut(&live.label) else { continue };
                 for load in loads {
                     if let Some((report, cores)) = endpoints.get_mut(&load.endpoint.address()) {
                         report.estimate = (report.estimate * *cores + load.estimate) / (*cores + 1);
@@ -88,8 +76,9 @@ impl Proxy {
                 }
             }
         }
-        let reports = found.into_iter().map(|(backend, endpoints)| BackendReport {
+        let reports = found.into_iter().map(|(backend, (source, endpoints))| BackendReport {
             backend,
+            source,
             endpoints: endpoints.into_values().map(|(report, _)| report).collect(),
         });
         reports.collect()
@@ -101,11 +90,42 @@ impl Proxy {
         health_of(&self.shared)
     }
 
+    /// A function that tells how the sources of endpoints do, for as long as the proxy lives; cheap, for metrics.
+    pub fn discovery_source(&self) -> impl Fn() -> Vec<DiscoveryReading> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map(|shared| discovery_of(&shared)).unwrap_or_default()
+    }
+
     /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.
     pub fn health_source(&self) -> impl Fn() -> Vec<BackendHealth> + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || shared.upgrade().map(|shared| health_of(&shared)).unwrap_or_default()
     }
+}
+
+/// What all cores share of each backend: its source, and its endpoints' health.
+fn without_load(shared: &Shared) -> BTreeMap<Arc<str>, (SourceReport, Endpoints)> {
+    let now = shared.clock.now();
+    let mut found: BTreeMap<Arc<str>, (SourceReport, Endpoints)> = BTreeMap::new();
+    for live in shared.registry.all() {
+        let (_, endpoints) =
+            found.entry(live.label.clone()).or_insert_with(|| (live.source(), Endpoints::new()));
+        for Member { state, weight, is_near, priority } in live.settings().plan.members() {
+            let health = state.report(now);
+            let report = EndpointReport {
+                address: state.address(),
+                weight: *weight,
+                is_near: *is_near,
+                priority: *priority,
+                estimate: Duration::ZERO,
+                pending: 0,
+                health,
+                since: now.saturating_since(health.since),
+            };
+            endpoints.insert(state.address(), (report, 0));
+        }
+    }
+    found
 }
 
 fn health_of(shared: &Shared) -> Vec<BackendHealth> {
@@ -122,4 +142,19 @@ fn health_of(shared: &Shared) -> Vec<BackendHealth> {
         health
     };
     shared.registry.all().into_iter().map(count).collect()
+}
+
+fn discovery_of(shared: &Shared) -> Vec<DiscoveryReading> {
+    let read = |live: Arc<LiveBackend>| {
+        let report = live.following()?.report();
+        Some(DiscoveryReading {
+            backend: live.label.clone(),
+            source: report.kind,
+            changed: report.updates,
+            unchanged: report.confirmations,
+            failed: report.failures,
+            age: report.last_answer,
+        })
+    };
+    shared.registry.all().into_iter().filter_map(read).collect()
 }

@@ -134,6 +134,22 @@ impl ClientPlan {
     }
 }
 
+/// What the control side needs to begin TLS with a server that speaks HTTP/1.1 and is no backend's instance.
+///
+/// # Errors
+/// What of it cannot be used, as a sentence.
+pub(crate) fn peer_configuration(
+    tls: &BackendTls,
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+    let mut faults = Vec::new();
+    let mut trouble = |what: String| faults.push(what);
+    let trusted = trusted(&tls.authorities, &mut trouble);
+    let config = configuration(tls, trusted, BackendProtocol::Http1, &mut trouble);
+    let name = ServerName::try_from(tls.hostname.to_string());
+    let name = name.map_err(|error| format!("{:?} is no name to ask for: {error}", tls.hostname))?;
+    if faults.is_empty() { Ok((Arc::new(config), name)) } else { Err(faults.join("; ")) }
+}
+
 /// The authorities that are trusted.
 fn trusted(authorities: &Authorities, trouble: &mut impl FnMut(String)) -> Arc<RootCertStore> {
     match authorities {

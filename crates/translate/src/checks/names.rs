@@ -26,6 +26,23 @@ pub(crate) fn subdomain(text: &str) -> Option<&'static str> {
     }
 }
 
+/// A name in DNS, whose labels may begin with an underscore (RFC 2782).
+pub(crate) fn domain(text: &str) -> Option<&'static str> {
+    let is_part = |part: &str| {
+        let rest = part.strip_prefix('_').unwrap_or(part);
+        part.len() <= 63 && is_label(&rest.to_ascii_lowercase())
+    };
+    match text.len() {
+        0 => Some("is empty"),
+        254.. => Some("is longer than 253 characters"),
+        _ if !text.split('.').all(is_part) => Some(
+            "may hold only letters, digits, '-', '.', and '_' before a part, and each part begins and ends with a letter or \
+             digit",
+        ),
+        _ => None,
+    }
+}
+
 /// The name of a container's port (RFC 6335 section 5.1).
 pub(crate) fn port(text: &str) -> Option<&'static str> {
     match text.len() {

@@ -1,10 +1,14 @@
 //! Our `Backend`: where instances are found without Kubernetes.
 
+mod discovery;
+
+pub use discovery::{BackendConsul, BackendDns, BackendDnsType, TokenReference};
+
 use super::{BackendTlsValidation, IRONGATE_GROUP, Kind, Text, special};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
-use irongate_config::{HostPattern, ObjectName};
+use irongate_config::ObjectName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -19,13 +23,15 @@ pub struct Backend {
     pub spec: BackendSpec,
 }
 
-/// What is wanted of a Backend: its `endpoints` or its `dns` name, one of them.
+/// What is wanted of a Backend: its `endpoints`, its `dns` name or its `consul` service, one of them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct BackendSpec {
     /// The instances, by address.
     pub endpoints: Option<Vec<BackendEndpoint>>,
     /// A name that is looked up again and again.
     pub dns: Option<BackendDns>,
+    /// A service that Consul is asked for, again and again.
+    pub consul: Option<Box<BackendConsul>>,
     /// What is spoken to the instances; `HTTP1` where none is written.
     #[serde(default)]
     #[schemars(extend("default" = "HTTP1"))]
@@ -44,16 +50,6 @@ pub enum BackendProtocolName {
     /// HTTP/2: in cleartext with prior knowledge, over TLS by ALPN.
     #[serde(rename = "HTTP2")]
     Http2,
-}
-
-/// A name that is looked up (A and AAAA records).
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct BackendDns {
-    /// The name.
-    pub name: Text,
-    /// The port of every instance.
-    #[schemars(range(min = 1))]
-    pub port: u16,
 }
 
 /// One instance: `10.0.0.1:8080`, or `{address: 10.0.0.1, port: 8080, weight: 2}`.
@@ -157,8 +153,9 @@ impl Kind for Backend {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let at = at.field("spec");
-        if self.spec.endpoints.is_some() == self.spec.dns.is_some() {
-            checks.invalid(&at, "needs `endpoints` or `dns`, one of them", "");
+        let ways = [self.spec.endpoints.is_some(), self.spec.dns.is_some(), self.spec.consul.is_some()];
+        if ways.into_iter().filter(|is_there| *is_there).count() != 1 {
+            checks.invalid(&at, "needs `endpoints`, `dns` or `consul`, one of them", "");
         }
         let endpoints = at.field("endpoints");
         if self.spec.endpoints.as_ref().is_some_and(Vec::is_empty) {
@@ -191,13 +188,10 @@ impl Kind for Backend {
             tls.check(&at.field("tls"), checks);
         }
         if let Some(dns) = &self.spec.dns {
-            let at = at.field("dns");
-            checks.port(dns.port, &at.field("port"));
-            match HostPattern::parse(&dns.name) {
-                Ok(HostPattern::Exact(_)) => {}
-                Ok(_) => checks.invalid(&at.field("name"), "must be one host, not a pattern", ""),
-                Err(error) => checks.invalid(&at.field("name"), format!("`{}` {error}", dns.name), ""),
-            }
+            dns.check(&at.field("dns"), checks);
+        }
+        if let Some(consul) = &self.spec.consul {
+            consul.check(&at.field("consul"), checks);
         }
     }
 }

@@ -207,26 +207,43 @@ fn judge<'r>(
     Judged { object, targets, wanted, fault, unresolved }
 }
 
-/// How TLS is begun with each Backend that says so.
+/// What Backends themselves say of TLS, by namespace and name.
+#[derive(Default)]
+pub(super) struct OwnTls<'r> {
+    /// `spec.tls`: how it is begun with their instances.
+    pub(super) instances: HashMap<(&'r str, &'r str), Wanted>,
+    /// `spec.consul.tls`: how it is begun with the Consul that is asked for them.
+    pub(super) consul: HashMap<(&'r str, &'r str), Wanted>,
+}
+
+/// How TLS is begun with what each Backend names.
 pub(super) fn of_backends<'r>(
     resources: &'r Resources,
     certificates: &mut Certificates<'_, 'r>,
     problems: &mut UnplacedProblems,
-) -> HashMap<(&'r str, &'r str), Wanted> {
-    let at = At::Root.field("spec");
-    let at = at.field("tls");
-    let mut wanted = HashMap::new();
+) -> OwnTls<'r> {
+    let spec = At::Root.field("spec");
+    let consul = spec.field("consul");
+    let mut own = OwnTls::default();
     for object in &resources.backends {
-        let Some(validation) = &object.body.spec.tls else { continue };
         let (namespace, name) = (object.name.namespace(), object.name.name());
-        let validated = validate(validation, namespace, &at, certificates);
-        for (path, reason, message, advice) in validated.told {
-            let subject = Subject { kind: Backend::KIND, name: &object.name, origin: object.origin };
-            problems.push_path(Severity::Error, subject, path, reason, (message, advice));
+        let mut wanted = |validation: &BackendTlsValidation, at: &At<'_>| {
+            let validated = validate(validation, namespace, at, certificates);
+            for (path, reason, message, advice) in validated.told {
+                let subject = Subject { kind: Backend::KIND, name: &object.name, origin: object.origin };
+                problems.push_path(Severity::Error, subject, path, reason, (message, advice));
+            }
+            validated.wanted
+        };
+        let body = &object.body.spec;
+        if let Some(validation) = &body.tls {
+            own.instances.insert((namespace, name), wanted(validation, &spec.field("tls")));
         }
-        wanted.insert((namespace, name), validated.wanted);
+        if let Some(validation) = body.consul.as_ref().and_then(|consul| consul.tls.as_ref()) {
+            own.consul.insert((namespace, name), wanted(validation, &consul.field("tls")));
+        }
     }
-    wanted
+    own
 }
 
 /// What a way of validating instances comes to.

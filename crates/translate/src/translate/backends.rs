@@ -1,8 +1,9 @@
 //! Services and Backends to backends: what references resolve to, and where the instances are.
 
+mod discovery;
 pub(super) mod slices;
 
-use super::backend_tls::{NotValid, TlsPolicies, Wanted};
+use super::backend_tls::{NotValid, OwnTls, TlsPolicies, Wanted};
 use super::index::Index;
 use super::policies::{Chosen, Policies};
 use super::precedence::PolicyField;
@@ -67,8 +68,7 @@ pub(super) struct Backends<'r> {
     index: &'r Index<'r>,
     policies: &'r Policies<'r>,
     tls: &'r TlsPolicies<'r>,
-    /// `tls` of Backends.
-    own_tls: HashMap<(&'r str, &'r str), Wanted>,
+    own_tls: OwnTls<'r>,
     known: HashMap<(Place<'r>, Purpose), Result<BackendKey, Unresolved>>,
     /// Those that anything refers to, whatever for: each is told of once.
     mentioned: HashSet<Place<'r>>,
@@ -82,7 +82,7 @@ impl<'r> Backends<'r> {
         index: &'r Index<'r>,
         policies: &'r Policies<'r>,
         tls: &'r TlsPolicies<'r>,
-        own_tls: HashMap<(&'r str, &'r str), Wanted>,
+        own_tls: OwnTls<'r>,
     ) -> Self {
         Self {
             index,
@@ -156,13 +156,17 @@ impl<'r> Backends<'r> {
             return Err((InvalidBackend::BackendNotFound, format!("there is no Backend {namespace}/{name}")));
         };
         let spec = &object.body.spec;
-        let endpoints = match &spec.dns {
-            Some(dns) => Endpoints::Dns { name: dns.name.to_ascii_lowercase().into(), port: dns.port },
-            None => Endpoints::Static(static_endpoints(object)),
+        let endpoints = match (&spec.dns, &spec.consul) {
+            (Some(dns), _) => discovery::dns(dns),
+            (None, Some(consul)) => {
+                let tls = self.own_tls.consul.get(&(namespace, name)).cloned();
+                discovery::consul(object, consul, tls, self.index)?
+            }
+            (None, None) => Endpoints::Static(static_endpoints(object)),
         };
         let tls = match purpose {
             Purpose::Datagrams => None,
-            _ => valid(self.own_tls.get(&(namespace, name)).cloned(), &object.name)?,
+            _ => valid(self.own_tls.instances.get(&(namespace, name)).cloned(), &object.name)?,
         };
         let Chosen { options, fields } = self.policies.choose(BackendKind::Backend, &object.name, None);
         let backend = Backend {
@@ -216,7 +220,7 @@ impl<'r> Backends<'r> {
             // An ExternalName needs no ports of its own; if it lists some, the port is one of them. A route names a
             // port from 1.
             (Some(dns), _) if service_port.is_some() || spec.ports.is_empty() && port != 0 => {
-                Endpoints::Dns { name: dns.into(), port }
+                discovery::external_name(dns, port)
             }
             (None, Some(service_port)) => {
                 let slices = self.index.slices.get(&(namespace, name)).map_or(&[][..], Vec::as_slice);

@@ -1,10 +1,10 @@
 //! A Config and statuses as text that a human can compare.
 
 use irongate_config::{
-    Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls, Certificate,
-    Config, Cors, CorsAllowed, CorsOrigin, Endpoints, FieldMatch, Filter, HeaderEdits, Listener,
-    ListenerProtocol, ListenerTls, PathMatch, PathRewrite, ProxyOptions, RequestMatch, RouteRule,
-    StreamRoute, ValueMatch,
+    AddressFamily, Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls,
+    Certificate, Config, ConsulSource, Cors, CorsAllowed, CorsOrigin, DnsRecords, DnsSource, Endpoints,
+    FieldMatch, Filter, HeaderEdits, Listener, ListenerProtocol, ListenerTls, PathMatch, PathRewrite,
+    ProxyOptions, RequestMatch, RouteRule, StreamRoute, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, RulePlace, Statuses};
 use std::collections::BTreeMap;
@@ -215,8 +215,35 @@ fn backend(backend: &Backend, out: &mut String) {
         backend_tls(tls, out);
     }
     match &backend.endpoints {
-        Endpoints::Dns { name, port } => {
-            line!(out, "  dns {name}:{port}");
+        Endpoints::Dns(dns) => {
+            let default = DnsSource::addresses(&dns.name, 0);
+            line!(out, "  dns {dns}");
+            if (dns.min_refresh, dns.max_refresh) != (default.min_refresh, default.max_refresh) {
+                line!(out, "    refreshed after {:?} to {:?}", dns.min_refresh, dns.max_refresh);
+            }
+            if !dns.servers.is_empty() {
+                line!(out, "    servers {:?}", dns.servers);
+            }
+            if let DnsRecords::Addresses {
+                family: family @ (AddressFamily::V4 | AddressFamily::V6), ..
+            } = dns.records
+            {
+                line!(out, "    {family:?} alone");
+            }
+        }
+        Endpoints::Consul(consul) => {
+            line!(out, "  consul {consul}");
+            let ConsulSource { tags, datacenter, includes_warning, token, wait, .. } = &**consul;
+            line!(
+                out,
+                "    tags {tags:?}, datacenter {datacenter:?}, with warnings {includes_warning}, wait {wait:?}"
+            );
+            if let Some(token) = token {
+                line!(out, "    token of {} bytes", token.len());
+            }
+            if let Some(tls) = &consul.tls {
+                backend_tls(tls, out);
+            }
         }
         Endpoints::Static(endpoints) => {
             for endpoint in endpoints {

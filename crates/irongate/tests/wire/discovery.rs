@@ -1,0 +1,249 @@
+//! Endpoints by DNS and by Consul, against a scripted DNS server and a stand-in for Consul's documented HTTP API.
+
+use crate::gateway;
+use irongate_testkit::{ConsulStandIn, DnsServer, Gateway, Manifest, Origin, SrvRecord, eventually};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+fn named(name: &str) -> Origin {
+    Origin::answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len()))
+}
+
+/// An origin on the same port as another, on another address of this machine.
+fn beside(other: &Origin, last: u8, name: &str) -> Origin {
+    let address = SocketAddr::from(([127, 0, 0, last], other.address().port()));
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len());
+    Origin::start_at(address, move |connection| {
+        loop {
+            connection.request()?;
+            connection.send(&answer)?;
+        }
+    })
+}
+
+fn ip(last: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+/// A gateway that sends everything to a Backend `web` with this `spec`.
+fn to(spec: &str) -> Manifest {
+    Manifest::new().route("- backendRefs: [{group: irongate.dev, kind: Backend, name: web}]").document(
+        &format!(
+            "apiVersion: irongate.dev/v1alpha1\nkind: Backend\nmetadata: {{name: web}}\nspec:\n  {spec}\n"
+        ),
+    )
+}
+
+/// A Backend whose answers are used for a tenth of a second, whatever they say.
+fn dns(server: &DnsServer, fields: &str) -> Manifest {
+    let server = server.address();
+    to(&format!("dns: {{{fields}, servers: ['{server}'], minRefresh: 100ms, maxRefresh: 100ms}}"))
+}
+
+fn consul(consul: &ConsulStandIn, fields: &str) -> Manifest {
+    to(&format!("consul: {{address: 'http://{}', service: web{fields}}}", consul.address()))
+}
+
+fn asked(gateway: &Gateway) -> String {
+    let answer = gateway.get("/");
+    assert_eq!(answer.status, 200, "{}", gateway.printed());
+    answer.text()
+}
+
+/// What `/api/backends` says of the one backend.
+fn backend(gateway: &Gateway) -> Value {
+    let answer: Value = serde_json::from_str(&gateway.admin("/api/backends").text()).expect("JSON");
+    answer["backends"][0].clone()
+}
+
+fn endpoints(gateway: &Gateway) -> Vec<String> {
+    let backend = backend(gateway);
+    let endpoints = backend["endpoints"].as_array().expect("a list").iter();
+    endpoints
+        .map(|one| format!("{} {}", one["address"].as_str().unwrap_or_default(), one["weight"]))
+        .collect()
+}
+
+/// Waits until a source has done something this often, such as `failures`.
+fn wait_for(gateway: &Gateway, field: &str, times: u64) {
+    eventually(field, || backend(gateway)["source"][field].as_u64() >= Some(times));
+}
+
+#[test]
+fn traffic_follows_the_addresses_of_a_name() {
+    let one = named("one");
+    let two = beside(&one, 2, "two");
+    let server = DnsServer::start();
+    server.set_addresses("web.test", &[ip(1)], 3600);
+    let port = one.address().port();
+    let gateway = gateway(&dns(&server, &format!("name: web.test, port: {port}")));
+    assert_eq!(asked(&gateway), "one", "the first request has an endpoint");
+    server.set_addresses("web.test", &[ip(1), ip(2)], 3600);
+    eventually("both are asked", || asked(&gateway) == "two");
+    server.set_addresses("web.test", &[ip(2)], 3600);
+    eventually("the other one is left alone", || endpoints(&gateway) == [format!("127.0.0.2:{port} 1")]);
+    for _ in 0..20 {
+        assert_eq!(asked(&gateway), "two");
+    }
+    let backend = backend(&gateway);
+    assert_eq!(backend["dns"], format!("web.test:{port}").as_str());
+    assert_eq!(backend["source"]["kind"], "DNS");
+    assert_eq!(backend["source"]["updates"], 3);
+    assert!(
+        gateway.metric("irongate_discovery_answers_total", &["source=\"DNS\"", "result=\"changed\""]) >= 3.0
+    );
+    drop((one, two));
+}
+
+#[test]
+fn a_server_that_is_away_costs_no_request() {
+    let one = named("one");
+    let server = DnsServer::start();
+    server.set_addresses("web.test", &[ip(1)], 0);
+    let gateway = gateway(&dns(&server, &format!("name: web.test, port: {}", one.address().port())));
+    assert_eq!(asked(&gateway), "one");
+    server.fail(true);
+    wait_for(&gateway, "failures", 2);
+    assert_eq!(asked(&gateway), "one");
+    server.fail(false);
+    server.silence(true);
+    let before = backend(&gateway)["source"]["failures"].as_u64().expect("a number");
+    wait_for(&gateway, "failures", before + 1);
+    assert_eq!(asked(&gateway), "one");
+    let source = &backend(&gateway)["source"];
+    assert!(source["failure"].as_str().is_some_and(|text| text.contains("web.test")), "{source}");
+    assert!(source["failuresInARow"].as_u64() >= Some(1) && source["endpoints"] == 1, "{source}");
+    server.silence(false);
+    eventually("it is asked with success again", || backend(&gateway)["source"]["failuresInARow"] == 0);
+}
+
+#[test]
+fn a_name_that_vanishes_keeps_its_endpoints_for_a_while() {
+    let one = named("one");
+    let server = DnsServer::start();
+    server.set_addresses("web.test", &[ip(1)], 0);
+    let gateway = gateway(&dns(&server, &format!("name: web.test, port: {}", one.address().port())));
+    assert_eq!(asked(&gateway), "one");
+    server.forget("web.test");
+    // How long it takes until that is believed is a matter of the schedule's own tests.
+    wait_for(&gateway, "denialsInARow", 3);
+    assert_eq!(asked(&gateway), "one");
+    server.set_addresses("web.test", &[ip(1)], 0);
+    eventually("it is there again", || backend(&gateway)["source"]["denialsInARow"] == 0);
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_503_until_it_is_known() {
+    let one = named("one");
+    let server = DnsServer::start();
+    let gateway = gateway(&dns(&server, &format!("name: web.test, port: {}", one.address().port())));
+    assert_eq!(gateway.get("/").status, 503);
+    server.set_addresses("web.test", &[ip(1)], 0);
+    eventually("it is served", || gateway.get("/").status == 200);
+}
+
+#[test]
+fn services_have_ports_weights_and_priorities() {
+    let origins = [named("a"), named("b"), named("spare")];
+    let ports = origins.each_ref().map(|origin| origin.address().port());
+    let server = DnsServer::start();
+    for host in ["a.test", "b.test", "spare.test"] {
+        server.set_addresses(host, &[ip(1)], 60);
+    }
+    let records: [SrvRecord<'_>; 3] =
+        [(10, 30, ports[0], "a.test"), (10, 10, ports[1], "b.test"), (20, 10, ports[2], "spare.test")];
+    server.set_services("_http._tcp.web.test", &records, 0);
+    let gateway = gateway(&dns(&server, "name: _http._tcp.web.test, type: SRV"));
+    let mut expected =
+        [(0, 3), (1, 1), (2, 1)].map(|(at, weight)| format!("127.0.0.1:{} {weight}", ports[at]));
+    expected.sort();
+    let mut found = endpoints(&gateway);
+    found.sort();
+    assert_eq!(found, expected);
+    for _ in 0..40 {
+        assert_ne!(asked(&gateway), "spare", "while those of the best priority are there");
+    }
+    // Where no host of the best priority is there, the next one counts.
+    server.forget("a.test");
+    server.forget("b.test");
+    eventually("the next priority is used", || endpoints(&gateway) == [format!("127.0.0.1:{} 1", ports[2])]);
+    assert_eq!(asked(&gateway), "spare");
+    assert_eq!(backend(&gateway)["dns"], "SRV _http._tcp.web.test");
+}
+
+#[test]
+fn an_answer_that_is_too_long_for_a_datagram_comes_over_tcp() {
+    let server = DnsServer::start();
+    let addresses: Vec<IpAddr> =
+        (0..2000_u16).map(|n| Ipv4Addr::new(127, 1, (n >> 8) as u8, n as u8).into()).collect();
+    server.set_addresses("many.test", &addresses, 3600);
+    let gateway = gateway(&dns(&server, "name: many.test, port: 9"));
+    eventually("all of them are there", || backend(&gateway)["source"]["endpoints"] == 2000);
+}
+
+#[test]
+fn traffic_follows_the_catalog_of_consul() {
+    let origins = [named("one"), named("two"), named("three")];
+    let addresses = origins.each_ref().map(Origin::address);
+    let catalog = ConsulStandIn::start(&addresses[..1]);
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: consul}\nstringData: {token: s3cret}\n";
+    let fields = ", tags: [v2, b c], datacenter: dc1, tokenRef: {name: consul}";
+    let gateway = gateway(&consul(&catalog, fields).document(secret));
+    assert_eq!(asked(&gateway), "one", "the first request has an endpoint");
+    catalog.set_weighted(&[(addresses[1], 3), (addresses[2], 1)]);
+    let expected = |weights: [(usize, u32); 2]| {
+        let mut list = weights.map(|(number, weight)| format!("{} {weight}", addresses[number]));
+        list.sort();
+        list
+    };
+    eventually("the others are found", || {
+        let mut found = endpoints(&gateway);
+        found.sort();
+        found == expected([(1, 3), (2, 1)])
+    });
+    assert_ne!(asked(&gateway), "one");
+    let requests = catalog.requests();
+    let request = requests.first().expect("it was asked");
+    assert_eq!(
+        request.target(),
+        "/v1/health/service/web?passing=true&tag=v2&tag=b%20c&dc=dc1&index=0&wait=60s"
+    );
+    assert_eq!(request.head.field("x-consul-token"), Some("s3cret"));
+    assert!(!gateway.printed().contains("s3cret"));
+    let shown = gateway.admin("/api/backends").text();
+    assert!(!shown.contains("s3cret") && shown.contains("web at http://"), "{shown}");
+    assert_eq!(backend(&gateway)["source"]["kind"], "Consul");
+}
+
+#[test]
+fn consul_may_fail_and_may_lose_its_state() {
+    let origins = [named("one"), named("two")];
+    let addresses = origins.each_ref().map(Origin::address);
+    let catalog = ConsulStandIn::start(&addresses[..1]);
+    for _ in 0..5 {
+        catalog.set(&addresses[..1]);
+    }
+    let gateway = gateway(&consul(&catalog, ", wait: 1s"));
+    assert_eq!(asked(&gateway), "one");
+    catalog.fail(Some(500));
+    wait_for(&gateway, "failures", 2);
+    assert_eq!(asked(&gateway), "one");
+    let failure = backend(&gateway)["source"]["failure"].clone();
+    assert!(
+        failure.as_str().is_some_and(|text| text.contains("500") && text.contains("No cluster leader")),
+        "{failure}"
+    );
+    catalog.fail(None);
+    eventually("it is asked with success again", || backend(&gateway)["source"]["failuresInARow"] == 0);
+    // The index goes back: the next question begins anew.
+    catalog.lose_index();
+    catalog.set(&addresses[1..]);
+    eventually("the other instance is found", || asked(&gateway) == "two");
+    // And a catalog that is empty is not believed at once.
+    catalog.set(&[]);
+    wait_for(&gateway, "denialsInARow", 1);
+    assert_eq!(asked(&gateway), "two");
+    drop(catalog);
+    wait_for(&gateway, "failuresInARow", 1);
+    assert_eq!(asked(&gateway), "two");
+}
