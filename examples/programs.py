@@ -110,7 +110,7 @@ class Programs:
         folder.mkdir()
         for file in manifests.glob("*.yaml"):
             port = lambda found: f"{found[1]}{ports.get(int(found[2]), int(found[2]))}"
-            (folder / file.name).write_text(re.sub(r"(\bport: )(\d+)", port, file.read_text()))
+            (folder / file.name).write_text(re.sub(r"(\bport: |\b127\.0\.0\.1:)(\d+)", port, file.read_text()))
         for name, text in (objects or {}).items():
             (folder / f"{name}.yaml").write_text(text)
         process = self.start("gateway", [binary, "run", "-c", folder, "--admin", f"127.0.0.1:{admin}", "--threads", "2"])
