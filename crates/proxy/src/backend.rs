@@ -36,8 +36,8 @@ pub(crate) struct CoreBackend {
     /// Which version of the live backend's settings is known here.
     seen: Cell<u64>,
     balancer: RefCell<Balancer>,
-    /// By the position of an [`EndpointIndex`].
-    endpoints: RefCell<Vec<CoreEndpoint>>,
+    /// By the position of an [`EndpointIndex`]; those that requests were sent to.
+    endpoints: RefCell<Vec<Option<CoreEndpoint>>>,
     pub(crate) metrics: Arc<BackendMetrics>,
     core_metrics: CoreMetrics,
 }
@@ -101,14 +101,17 @@ impl CoreBackend {
         *self.tls.borrow_mut() = tls;
         // Connections to endpoints that are gone end; requests under way have their own.
         let balancer = self.balancer.borrow();
-        let known = balancer.snapshot(now);
-        self.endpoints.borrow_mut().iter_mut().for_each(|endpoint| {
-            if !is_verified || !known.iter().any(|load| Arc::ptr_eq(&load.endpoint, &endpoint.state)) {
+        for (position, place) in self.endpoints.borrow_mut().iter_mut().enumerate() {
+            let Some(endpoint) = place else { continue };
+            if !balancer.is_member(position, &endpoint.state) {
+                self.drop_idle(endpoint, |_| false);
+                *place = None;
+            } else if !is_verified {
                 self.drop_idle(endpoint, |_| false);
                 (endpoint.tls, endpoint.http2) = (None, None);
                 endpoint.owned_http2.clear();
             }
-        });
+        }
     }
 
     /// How TLS is begun with an endpoint; `None`: it is spoken to in cleartext.
@@ -186,8 +189,10 @@ impl CoreBackend {
     ) {
         let most = self.options.borrow().pool.max_idle as usize;
         let is_verified = is_same(self.tls.borrow().as_ref(), transport.tls().and_then(TlsStream::plan));
+        // One that was removed meanwhile gets no more requests.
+        let is_wanted = is_verified && self.balancer.borrow().is_used(index);
         let kept = self.with_endpoint(index, |endpoint| {
-            let room = is_verified && endpoint.idle.len() < most;
+            let room = is_wanted && endpoint.idle.len() < most;
             if room {
                 endpoint.idle.push(Idle { transport, owner, since: now });
             }
@@ -210,7 +215,7 @@ impl CoreBackend {
             self.take_settings(now);
         }
         let longest = self.options.borrow().pool.idle_timeout;
-        for endpoint in &mut *self.endpoints.borrow_mut() {
+        for endpoint in self.endpoints.borrow_mut().iter_mut().flatten() {
             self.drop_idle(endpoint, |idle| {
                 now.saturating_since(idle.since) <= longest && idle.transport.is_quiet()
             });
@@ -239,13 +244,14 @@ impl CoreBackend {
         let state = balancer.endpoint(index)?;
         let mut endpoints = self.endpoints.borrow_mut();
         let position = index.position();
-        while endpoints.len() <= position {
-            endpoints.push(self.core_endpoint(state));
+        if endpoints.len() <= position {
+            endpoints.resize_with(position + 1, || None);
         }
-        if !Arc::ptr_eq(&endpoints[position].state, state) {
-            endpoints[position] = self.core_endpoint(state);
+        let place = &mut endpoints[position];
+        if place.as_ref().is_none_or(|endpoint| !Arc::ptr_eq(&endpoint.state, state)) {
+            *place = Some(self.core_endpoint(state));
         }
-        Some(with(&mut endpoints[position]))
+        place.as_mut().map(with)
     }
 
     fn core_endpoint(&self, state: &Arc<EndpointState>) -> CoreEndpoint {
@@ -300,7 +306,7 @@ impl Drop for Held<'_> {
 
 impl Drop for CoreBackend {
     fn drop(&mut self) {
-        for mut endpoint in std::mem::take(self.endpoints.get_mut()) {
+        for mut endpoint in std::mem::take(self.endpoints.get_mut()).into_iter().flatten() {
             self.drop_idle(&mut endpoint, |_| false);
         }
     }

@@ -1,8 +1,10 @@
 //! What lives beside the snapshots, shared by the cores: the published pointer, and the state of backends by key.
 
+mod source;
+
 use crate::backend::CoreBackend;
 use crate::clock::Clock;
-use crate::discovery::{FollowRequest, Following, SourceReport};
+use crate::discovery::{FollowRequest, Following};
 use crate::failure::Failure;
 use crate::listener::Spread;
 use crate::snapshot::Snapshot;
@@ -256,36 +258,6 @@ impl Registry {
 }
 
 impl LiveBackend {
-    /// Sees to it that the endpoints are what this source says. Those that are there stay until it has said something.
-    fn follow(self: &Arc<Self>, origin: &Endpoints, followers: &UnboundedSender<FollowRequest>) {
-        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        if following.as_ref().is_some_and(|known| known.is_of(origin)) {
-            return;
-        }
-        let new = Following::new(origin);
-        let request = FollowRequest { backend: Arc::downgrade(self), following: Arc::downgrade(&new) };
-        *following = Some(new);
-        // Failing means that the process ends.
-        let _ = followers.send(request);
-    }
-
-    fn follow_no_more(&self) {
-        self.following.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    /// How its source is followed, if it has one.
-    pub(crate) fn following(&self) -> Option<Arc<Following>> {
-        self.following.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Where its endpoints come from, and how that goes.
-    pub(crate) fn source(&self) -> SourceReport {
-        match self.following() {
-            Some(following) => following.report(),
-            None => SourceReport::configured(self.settings().plan.members().len()),
-        }
-    }
-
     /// Replaces the endpoints; those that stay keep their state. True if anything changed.
     pub(crate) fn set_endpoints(&self, wanted: &[Endpoint]) -> bool {
         self.change(|former| {
@@ -300,7 +272,7 @@ impl LiveBackend {
             if members.len() == wanted().len() && members.iter().zip(wanted()).all(is_same) {
                 return None;
             }
-            let known: HashMap<SocketAddr, &Arc<EndpointState>> =
+            let known: HashMap<SocketAddr, &Arc<EndpointState>, foldhash::fast::RandomState> =
                 members.iter().map(|member| (member.state.address(), &member.state)).collect();
             let now = self.clock.now();
             let member = |(endpoint, is_near): (&Endpoint, bool)| {

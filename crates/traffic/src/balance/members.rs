@@ -4,7 +4,8 @@ use super::slot::Slot;
 use super::{BalancePlan, Balancer, EndpointIndex, Member, PickRequest, Picked};
 use crate::Time;
 use crate::health::{EndpointState, Kind};
-use std::collections::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Whom the candidates are.
@@ -28,7 +29,8 @@ impl Balancer {
         let had_members = !self.members.is_empty();
         let occupied =
             self.states.iter().enumerate().filter_map(|(slot, state)| Some((slot, state.as_ref()?)));
-        let known: HashMap<*const EndpointState, u32> =
+        // There may be 10,000, on a thread that has requests to serve.
+        let known: HashMap<*const EndpointState, u32, RandomState> =
             occupied.map(|(slot, state)| (Arc::as_ptr(state), slot as u32)).collect();
         let before = std::mem::take(&mut self.members);
         for &slot in &before {
@@ -57,6 +59,21 @@ impl Balancer {
         }
         self.backend.set_endpoints(self.members.len());
         self.look_again(now);
+    }
+
+    /// Whether an endpoint is one of the backend's, by the position of its [`EndpointIndex`].
+    #[must_use]
+    pub fn is_member(&self, position: usize, state: &Arc<EndpointState>) -> bool {
+        let known = self.states.get(position).and_then(Option::as_ref);
+        known.is_some_and(|known| Arc::ptr_eq(known, state)) && self.slots[position].is_member
+    }
+
+    /// Whether an endpoint is one of the backend's still; one with requests under way may have been removed.
+    #[inline]
+    #[must_use]
+    pub fn is_used(&self, index: EndpointIndex) -> bool {
+        let slot = self.slots.get(index.position());
+        slot.is_some_and(|slot| slot.generation == index.generation && slot.is_member)
     }
 
     /// Works out the candidates anew: an endpoint's health changed.

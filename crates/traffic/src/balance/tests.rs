@@ -349,6 +349,8 @@ fn requests_outlive_their_endpoint() {
     fixture.endpoints.remove(0);
     balancer.update(&plan(Algorithm::PeakEwma, fixture.weighted(&[1])), millis(2));
     assert_eq!(1, balancer.snapshot(millis(2)).len());
+    assert!(!balancer.is_used(index) && balancer.endpoint(index).is_some());
+    assert!(!balancer.is_member(index.position(), &gone.upgrade().expect("it has requests under way")));
     let left = fixture.pick(&mut balancer, millis(2), &[]).unwrap();
     assert_eq!(1, port(&balancer, left.index));
     // A new one does not get the slot while requests are under way.
