@@ -103,13 +103,9 @@ impl CoreBackend {
         let balancer = self.balancer.borrow();
         for (position, place) in self.endpoints.borrow_mut().iter_mut().enumerate() {
             let Some(endpoint) = place else { continue };
-            if !balancer.is_member(position, &endpoint.state) {
+            if !is_verified || !balancer.is_member(position, &endpoint.state) {
                 self.drop_idle(endpoint, |_| false);
                 *place = None;
-            } else if !is_verified {
-                self.drop_idle(endpoint, |_| false);
-                (endpoint.tls, endpoint.http2) = (None, None);
-                endpoint.owned_http2.clear();
             }
         }
     }
