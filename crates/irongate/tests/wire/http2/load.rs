@@ -178,7 +178,9 @@ fn a_hundred_streams_at_once() {
             }
         });
     }
-    assert_eq!(http2.connections.load(Ordering::Relaxed), 3, "one for each size of windows, opened once");
+    // One for each size of windows; and if three quarters of the streams of one were taken at once, the next.
+    let connections = http2.connections.load(Ordering::Relaxed);
+    assert!((3..=4).contains(&connections), "{connections}");
 }
 
 #[test]
