@@ -188,6 +188,14 @@ impl Transport {
         }
     }
 
+    /// The bytes that are offered next are the last: that no more will come is said together with them, where the stream has a
+    /// word for it.
+    pub(crate) fn end_with_next(&self) {
+        if let Stream::Tls(stream) = &self.stream {
+            stream.end_with_next();
+        }
+    }
+
     /// Ends our direction; the peer's may go on.
     pub(crate) fn shutdown(&self) {
         match &self.stream {

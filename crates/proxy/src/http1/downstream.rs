@@ -206,6 +206,9 @@ impl Downstream for Http1Downstream {
         let option = if close { ConnectionOption::Close } else { ConnectionOption::KeepAlive };
         head.write_http1(self.version, framing, option, self.writer.waiting());
         self.writer.begin(framing);
+        if close {
+            self.writer.end_connection();
+        }
     }
 
     fn start_tunnel(&mut self, head: &ResponseHead) {

@@ -25,6 +25,8 @@ pub(crate) struct Writer {
     finished: bool,
     /// The end of the body is the end of our direction of the stream: in tunnels.
     ends_stream: bool,
+    /// The connection ends with the present message.
+    ends_connection: bool,
     /// Whether anything of the present message has reached the kernel.
     touched: bool,
     /// The peer took nothing when it was last offered bytes.
@@ -42,6 +44,7 @@ impl Writer {
             left: 0,
             finished: false,
             ends_stream: false,
+            ends_connection: false,
             touched: false,
             blocked: false,
         }
@@ -63,6 +66,12 @@ impl Writer {
         self.left = if let BodyLength::Length(length) = framing { length } else { 0 };
         self.finished = false;
         self.ends_stream = false;
+        self.ends_connection = false;
+    }
+
+    /// After the message that was begun nothing more is sent on the connection.
+    pub(crate) fn end_connection(&mut self) {
+        self.ends_connection = true;
     }
 
     /// From now on plain bytes until the end of the stream.
@@ -201,6 +210,9 @@ impl Sink for Writer {
                 BodyLength::Chunked => write_last_chunk(trailers, &mut self.waiting),
                 BodyLength::Length(_) if self.left > 0 => return Poll::Ready(Err(BodyFailure::Truncated)),
                 _ => {}
+            }
+            if self.ends_connection {
+                self.transport.end_with_next();
             }
             self.finished = true;
         }

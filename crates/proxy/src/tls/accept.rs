@@ -114,6 +114,10 @@ async fn read_hello(
     transport: &Transport,
 ) -> Result<Hello, Option<&'static str>> {
     let core = &client.core;
+    if transport.is_fresh() {
+        // Clients send once they are connected: by the next turn of the core what they send has mostly come.
+        tokio::task::yield_now().await;
+    }
     let mut reader = HelloReader::new(&core.buffers);
     let hello = timer.within(deadline, |cx| reader.poll(cx, transport)).await;
     match hello.map_err(|_| Some("tls_timeout"))? {

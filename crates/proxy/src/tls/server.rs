@@ -14,6 +14,9 @@ use rustls::{CipherSuite, ServerConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The tickets that a client gets at most, if it asks for several.
+const MOST_TICKETS: usize = 4;
+
 /// How TLS ends at a listener.
 ///
 /// Its tickets can be read by itself alone: a session that was begun under other certificates, or another validation of
@@ -123,6 +126,9 @@ fn build(listener: &Listener, tls: &ListenerTls) -> Result<ServerPlan, String> {
     // Tickets hold the session themselves, so that any core can resume it.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(internal)?;
+    // Each costs as much as an answer, and a connection that resumes a session gets a new one. Who wants more says so (RFC 9149).
+    config.send_tls13_tickets = 1;
+    config.max_tls13_tickets = MOST_TICKETS;
     let protocol = listener.protocol;
     if protocol == ListenerProtocol::Https {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -56,6 +56,8 @@ struct Session {
     written: usize,
     /// Something came that was no TLS, or could not be accepted.
     broken: Option<rustls::Error>,
+    /// What is offered next is the last.
+    ending: bool,
     /// We have said that we send no more.
     ended: bool,
 }
@@ -71,8 +73,16 @@ impl TlsStream {
         // What it holds is bounded here.
         connection.set_buffer_limit(None);
         let incoming = incoming.unwrap_or_else(|| Buffer::new(pool));
-        let session =
-            Session { connection, incoming, much: false, credit: 0, written: 0, broken: None, ended: false };
+        let session = Session {
+            connection,
+            incoming,
+            much: false,
+            credit: 0,
+            written: 0,
+            broken: None,
+            ending: false,
+            ended: false,
+        };
         Self { below, plan: None, silent: Cell::new(false), session: RefCell::new(session) }
     }
 
@@ -216,6 +226,11 @@ impl TlsStream {
         Poll::Ready(Ok(taken))
     }
 
+    /// With all of what is offered next it is said that we send no more.
+    pub(crate) fn end_with_next(&self) {
+        self.session.borrow_mut().ending = true;
+    }
+
     /// Says that we send no more, and ends our direction of the stream below.
     pub(crate) fn shutdown(&self) {
         self.session.borrow_mut().end(&self.below);
@@ -314,6 +329,10 @@ impl Session {
             }
             self.credit += taken;
             self.written += taken;
+        }
+        if self.ending && self.credit == offered {
+            self.ended = true;
+            self.connection.send_close_notify();
         }
         Ok(())
     }
