@@ -102,6 +102,7 @@ pub use traffic_policy::{RuleRetryFields, TrafficPolicy, TrafficPolicySpec, Traf
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};
+use crate::yaml::Node;
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
 use schemars::JsonSchema;
@@ -142,6 +143,11 @@ pub(crate) trait Kind: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync 
 
     /// What the API server would refuse, and what it would let pass but nobody can have meant.
     fn check(&self, _at: &At<'_>, _checks: &mut Checks) {}
+
+    /// What stands for an object that cannot be used and has no former version, where leaving it out would be less safe.
+    fn stand_in(_node: &Node<'_>) -> Option<Self> {
+        None
+    }
 
     /// Where its objects are kept.
     fn list(resources: &mut Resources) -> &mut Vec<Object<Self, Self::Name>>;

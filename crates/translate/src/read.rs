@@ -12,7 +12,7 @@ use crate::resources::{DocumentPlace, ObjectKey, Origin, Resources};
 use crate::source::Source;
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Mark, Node, Value};
-use document::{Found, Item, Noted};
+use document::{AnyObject, Found, Item, Noted};
 use file::{Fault, File, Used, UsedPlace};
 use irongate_config::{Position, Problem, Severity};
 use std::collections::{HashMap, HashSet};
@@ -98,7 +98,7 @@ struct Formers<'f> {
 
 impl<'f> Formers<'f> {
     fn new(files: &'f [File], formers: &'f [File], by_name: HashMap<&'f str, &'f File>) -> Self {
-        let is_broken = |item: &Item| matches!(item.found, Found::Broken | Found::Unusable(_));
+        let is_broken = |item: &Item| matches!(item.found, Found::Broken | Found::Unusable(..));
         if files.iter().all(|file| file.fault.is_none() && !file.items().any(|(_, item)| is_broken(item))) {
             return Self::default();
         }
@@ -112,7 +112,7 @@ impl<'f> Formers<'f> {
                     found.good.insert(object.key());
                     found.declared.insert(object.key());
                 }
-                Found::Unusable(key) => {
+                Found::Unusable(key, _) => {
                     found.declared.insert(key);
                 }
                 Found::Broken | Found::Nothing => {}
@@ -175,14 +175,22 @@ impl<'f> Assembly<'f> {
                         continue;
                     }
                     let place = UsedPlace::Here { document, offset: item.offset, line: item.line };
-                    self.add(Used { object: object.clone(), item: item.item, place }, key, origin, &mut used);
+                    self.add(object.clone(), key, origin);
+                    used.push(Used { object: object.clone(), item: item.item, place });
                     self.keep(kept.remove(&Some(key)), &mut used);
                 }
-                Found::Unusable(key) => {
-                    let former = formers.used.get(key).filter(|_| !formers.good.contains(key));
-                    let Some(former) = former.filter(|_| !self.declared.contains_key(key)) else { continue };
-                    self.kept_object(key, position(file, lines_before, item.mark));
-                    self.keep(Some(vec![*former]), &mut used);
+                Found::Unusable(key, stand_in) => {
+                    if formers.good.contains(key) || self.declared.contains_key(key) {
+                        continue;
+                    }
+                    if let Some(former) = formers.used.get(key) {
+                        self.kept_object(key, position(file, lines_before, item.mark));
+                        self.keep(Some(vec![*former]), &mut used);
+                    } else if let Some(object) = stand_in {
+                        let origin = self.origin(file, document, item, &mut last);
+                        // It is no good form to keep later, so that it is not in use.
+                        self.add(object.clone(), key, origin);
+                    }
                 }
                 Found::Broken | Found::Nothing => {}
             }
@@ -193,11 +201,10 @@ impl<'f> Assembly<'f> {
         used
     }
 
-    fn add(&mut self, one: Used, key: &'f ObjectKey, origin: Origin, used: &mut Vec<Used>) {
+    fn add(&mut self, object: Arc<dyn AnyObject>, key: &'f ObjectKey, origin: Origin) {
         self.declared.insert(key, origin);
-        one.object.clone().add(self.order, origin, &mut self.resources);
+        object.add(self.order, origin, &mut self.resources);
         self.order += 1;
-        used.push(one);
     }
 
     /// Takes former objects.
@@ -212,8 +219,8 @@ impl<'f> Assembly<'f> {
                 }
             };
             let origin = Origin { document: self.document(DocumentPlace::clone(&place)), item: one.item };
-            let one = Used { place: UsedPlace::Former(place), ..one.clone() };
-            self.add(one, key, origin, used);
+            self.add(one.object.clone(), key, origin);
+            used.push(Used { place: UsedPlace::Former(place), ..one.clone() });
         }
     }
 

@@ -1,10 +1,11 @@
 //! `BackendTLSPolicy`: how TLS is begun with the instances of a Service (GEP-1897).
 
 use super::backend_reference::LocalObjectReference;
-use super::{GATEWAY_GROUP, Kind, PolicyTargetReference, Text};
+use super::{GATEWAY_GROUP, Kind, PolicyTargetReference, Service, Text};
 use crate::checks::{Checks, api_group, api_kind, lower_case_host, object_name, section_name};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
+use crate::yaml::{Node, Value};
 use irongate_config::{HostPattern, ObjectName};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +70,13 @@ pub enum SubjectAltNameType {
     Uri,
 }
 
+impl BackendTlsPolicy {
+    /// Whether it stands for one that cannot be used: no other is without a host name.
+    pub(crate) fn is_stand_in(&self) -> bool {
+        self.spec.validation.hostname.is_empty()
+    }
+}
+
 impl Kind for BackendTlsPolicy {
     const KIND: &'static str = "BackendTLSPolicy";
     const GROUP: &'static str = GATEWAY_GROUP;
@@ -77,6 +85,29 @@ impl Kind for BackendTlsPolicy {
 
     fn list(resources: &mut Resources) -> &mut Vec<Object<Self>> {
         &mut resources.backend_tls_policies
+    }
+
+    /// A policy that is not valid, for the same targets: nothing goes to them in cleartext.
+    fn stand_in(node: &Node<'_>) -> Option<Self> {
+        let Value::Sequence(targets) = &node.get("spec")?.get("targetRefs")?.value else { return None };
+        let target = |node: &Node<'_>| {
+            let text = |field| node.get(field).and_then(Node::text).map(Text::from);
+            Some(PolicyTargetReference {
+                group: text("group").unwrap_or_default(),
+                kind: text("kind").unwrap_or_else(|| Service::KIND.into()),
+                name: text("name")?,
+                section_name: text("sectionName"),
+            })
+        };
+        let target_refs: Vec<_> = targets.iter().filter_map(target).collect();
+        let validation = BackendTlsValidation {
+            ca_certificate_refs: Vec::new(),
+            well_known_ca_certificates: None,
+            hostname: Text::default(),
+            subject_alt_names: Vec::new(),
+        };
+        let spec = BackendTlsPolicySpec { target_refs, validation, options: BTreeMap::new() };
+        (!spec.target_refs.is_empty()).then_some(Self { spec })
     }
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {

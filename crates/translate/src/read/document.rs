@@ -11,6 +11,7 @@ use crate::yaml::decode::{DecodeError, UnknownField, decode};
 use crate::yaml::path::{At, FieldPath};
 use crate::yaml::{Documents, Mark, Node, Value, YamlError};
 use irongate_config::{Problem, Severity};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,8 +48,8 @@ pub(super) struct Noted {
 pub(super) enum Found {
     /// A good object.
     Object(Arc<dyn AnyObject>),
-    /// One that cannot be used; its name can be read.
-    Unusable(ObjectKey),
+    /// One that cannot be used; its name can be read. With what stands for it where it is not to be left out.
+    Unusable(ObjectKey, Option<Arc<dyn AnyObject>>),
     /// Nobody knows what it should be.
     Broken,
     /// Nothing for us.
@@ -98,7 +99,7 @@ pub(super) fn read(text: &str, room: usize) -> Outcome {
 pub(super) fn read_object<K: Kind>(candidate: &mut Candidate<'_, '_>, version: &str) -> Found {
     match candidate.decoded::<K>(version) {
         Some(declared) => Found::Object(Arc::new(declared)),
-        None => candidate.written_key::<K>().map_or(Found::Broken, Found::Unusable),
+        None => candidate.unusable::<K>().unwrap_or(Found::Broken),
     }
 }
 
@@ -245,11 +246,18 @@ impl Candidate<'_, '_> {
         (!self.is_refused(&body)).then(|| Declared { name, labels, generation, created, body, key })
     }
 
-    /// The key by the name as it is written, of an object that cannot be used.
-    fn written_key<K: Kind>(&self) -> Option<ObjectKey> {
+    /// An object that cannot be used, by its name as it is written.
+    fn unusable<K: Kind>(&self) -> Option<Found> {
         let metadata = self.node.get("metadata")?;
         let text = |name| metadata.get(name).and_then(Node::text);
-        K::name(text("namespace"), text("name")?).ok().map(|name| key::<K>(&name))
+        let name = K::name(text("namespace"), text("name")?).ok()?;
+        let key = key::<K>(&name);
+        let stand_in = K::stand_in(self.node).map(|body| {
+            let labels = BTreeMap::new();
+            let declared = Declared { name, labels, generation: None, created: None, body, key: key.clone() };
+            Arc::new(declared) as Arc<dyn AnyObject>
+        });
+        Some(Found::Unusable(key, stand_in))
     }
 
     /// Whether the API server would not take an object; what is wrong with it is reported.

@@ -58,7 +58,10 @@ impl<'r> TlsPolicies<'r> {
         problems: &mut UnplacedProblems,
     ) -> Self {
         let mut objects: Vec<_> = resources.backend_tls_policies.iter().collect();
-        objects.sort_by(|a, b| a.age().cmp(&b.age()));
+        // One that cannot be used comes last: where another is for the same target, it is known what is wanted.
+        objects.sort_by(|a, b| {
+            a.body.is_stand_in().cmp(&b.body.is_stand_in()).then_with(|| a.age().cmp(&b.age()))
+        });
         let mut policies = Self { judged: Vec::new(), by_target: HashMap::new() };
         for object in objects {
             let judged = judge(object, certificates, problems);
@@ -83,7 +86,9 @@ impl<'r> TlsPolicies<'r> {
                 .filter_map(|target| Some((target, winner(target)?)))
                 .filter(|(_, winner)| *winner != place)
                 .collect();
-            let Some((_, winner)) = lost.first() else { continue };
+            let Some((_, winner)) = lost.first().filter(|_| !judged.object.body.is_stand_in()) else {
+                continue;
+            };
             let message = format!(
                 "BackendTLSPolicy {} is for the same target, and comes before this one",
                 self.judged[*winner].object.name
@@ -190,7 +195,8 @@ fn judge<'r>(
             let message = format!("there is no Service {namespace}/{}", target.name);
             Some(("TargetNotFound", message, "A policy is for targets in its own namespace."))
         };
-        if let Some((reason, message, advice)) = fault {
+        // What is wrong with one that cannot be used has been told.
+        if let Some((reason, message, advice)) = fault.filter(|_| !object.body.is_stand_in()) {
             let about = (BackendTlsPolicy::KIND, object);
             problems.push(Severity::Error, about, &list.index(place), reason, (message, advice));
         }
