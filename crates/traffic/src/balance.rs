@@ -46,6 +46,8 @@ const TYPICAL_STEP: f32 = 1.0 / 64.0;
 const DOUBTED: f32 = 0.125;
 /// What a full doubt multiplies the cost by, less one. One failure makes an endpoint 4 times as dear.
 const DOUBT_COST: f32 = 12.0;
+/// So many times what requests usually take is long.
+const OVERDUE: f32 = 8.0;
 /// Endpoints that are looked at for one without doubt.
 const LOOK_FOR_OTHER: usize = 16;
 /// Requests that are told to the budget together, and after how long at most.
@@ -243,7 +245,7 @@ impl Balancer {
     pub fn end(&mut self, mut ticket: Ticket, now: Time, outcome: Outcome) -> Option<Change> {
         let was_bad = ticket.stage == Stage::Bad;
         if let Some(waited) = self.stop_waiting(&mut ticket, now)
-            && outcome != Outcome::ConnectFailed
+            && !matches!(outcome, Outcome::ConnectFailed | Outcome::ConnectTimedOut)
         {
             self.sample_at_least(ticket.index, Some(waited), now);
         }
@@ -256,6 +258,7 @@ impl Balancer {
             Outcome::Failed => state.record_failure(now, ticket.begun, Cause::Transport, self.entropy),
             Outcome::TimedOut => state.record_failure(now, ticket.begun, Cause::Timeout, self.entropy),
             Outcome::ConnectFailed => state.connect_failed(now),
+            Outcome::ConnectTimedOut => state.connect_timed_out(now),
             Outcome::Cancelled => {
                 if ticket.trial {
                     state.release_trial(now, ticket.begun);
@@ -327,6 +330,15 @@ impl Balancer {
         if let Some(slot) = self.slot(index) {
             slot.sample(waited, now);
         }
+        if let Some(state) = self.endpoint(index) {
+            state.record_latency(now, waited as u64);
+        }
+    }
+
+    /// Whether a request that began to wait then waits for so long that its endpoint may not be there any more.
+    #[must_use]
+    pub fn is_overdue(&self, now: Time, begun: Time) -> bool {
+        as_f32(now.micros_since(begun)) > OVERDUE * self.typical()
     }
 
     /// What gave no proper answer would have taken at least this long; failing quickly is nothing to be preferred for.

@@ -6,6 +6,9 @@
 //! half of a backend (by default) is out in this way; it comes back by **one** real request, which one core
 //! claims by compare-and-swap once the time out is over, and which can be sent elsewhere if it fails.
 //!
+//! [Active checks](checks) lead to the same two: who cannot be connected to is unreachable, and who answers wrongly is ejected for
+//! as long as it does. So do the [share of successes and latency](outliers), where a policy asks for it.
+//!
 //! Besides there is *doubt*: a score that a failure raises for all cores at once, and that successes and time
 //! take back. The balancer makes doubtful endpoints dear, and a failure of one may be tried elsewhere.
 //!
@@ -13,15 +16,23 @@
 //! was under way when an instance was killed says nothing about the one that was started in its place.
 
 mod backend;
+mod checks;
 mod doubt;
+mod limits;
+mod outliers;
 mod report;
+mod suspicion;
 mod word;
 
 pub use backend::BackendState;
+pub use checks::CheckFault;
+pub use limits::{Limited, LimitsState};
+pub use outliers::eject_slow;
 pub use report::{Cause, Change, Health, HealthReport};
 
 use crate::{Time, stable};
 use doubt::Doubt;
+use outliers::Window;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -65,6 +76,14 @@ pub struct EndpointState {
     incarnation: AtomicU32,
     doubt: Doubt,
     cause: AtomicU32,
+    /// See [`checks::Checked`].
+    checked: AtomicU32,
+    /// Requests and failures of late, and answers and their times.
+    rate: Window,
+    latency: Window,
+    /// When it may be suspected next, and how often it was.
+    suspicion: AtomicU64,
+    suspicions: AtomicU32,
 }
 
 impl EndpointState {
@@ -83,6 +102,11 @@ impl EndpointState {
             incarnation: AtomicU32::new(0),
             doubt: Doubt::default(),
             cause: AtomicU32::new(0),
+            checked: AtomicU32::new(0),
+            rate: Window::default(),
+            latency: Window::default(),
+            suspicion: AtomicU64::new(0),
+            suspicions: AtomicU32::new(0),
         })
     }
 
@@ -104,9 +128,13 @@ impl EndpointState {
         &self.backend
     }
 
-    /// Connecting failed: refused, or not through in time. `Some(Change::Unreachable)` goes to one caller only: who
+    /// Connecting failed at once, as by a refusal. `Some(Change::Unreachable)` goes to one caller only: who
     /// gets it sees to it that the endpoint is probed (see [`next_probe`](Self::next_probe)).
     pub fn connect_failed(&self, now: Time) -> Option<Change> {
+        self.unreachable(now, Cause::Connect)
+    }
+
+    fn unreachable(&self, now: Time, cause: Cause) -> Option<Change> {
         let word = self.load();
         let pause = match word.kind() {
             Kind::Unreachable if now < word.until() => return None,
@@ -115,10 +143,13 @@ impl EndpointState {
         };
         let count = if word.kind() == Kind::Unreachable { word.count() + 1 } else { 0 };
         let next = Word::new(Kind::Unreachable, count, now.after(pause));
-        if !self.exchange(word, next) || word.kind() == Kind::Unreachable {
+        if !self.exchange(word, next) {
             return None;
         }
-        self.cause.store(Cause::Connect.pack(), Relaxed);
+        self.cause.store(cause.pack(), Relaxed);
+        if word.kind() == Kind::Unreachable {
+            return None;
+        }
         self.doubt.clear();
         self.changed(word.kind(), Kind::Unreachable, now);
         Some(Change::Unreachable)
@@ -127,7 +158,14 @@ impl EndpointState {
     /// Connecting worked. Cheap, and without effect unless it was unreachable.
     pub fn connect_succeeded(&self, now: Time) -> Option<Change> {
         let word = self.load();
-        if word.kind() != Kind::Unreachable || !self.exchange(word, Word::READY) {
+        if word.kind() != Kind::Unreachable {
+            return None;
+        }
+        if self.is_failing_checks() {
+            // Somebody listens; checks say when it may have requests.
+            return self.hold(now, Cause::unpack(self.cause.load(Relaxed)));
+        }
+        if !self.exchange(word, Word::READY) {
             return None;
         }
         // Most likely another process than the one that failed.
@@ -150,6 +188,7 @@ impl EndpointState {
     /// A request that began at `begun` got its answer, and it is no failure.
     pub fn record_success(&self, now: Time, begun: Time) -> Option<Change> {
         self.doubt.success(now);
+        let _ = self.count_success(now, false);
         if self.streak.load(Relaxed) == 0 && self.word.load(Relaxed) == Word::READY.0 {
             return None;
         }
@@ -163,9 +202,10 @@ impl EndpointState {
                 self.streak.store(0, Relaxed);
                 return None;
             }
+            Kind::Waiting => return None,
             Kind::Failing | Kind::Ejected | Kind::Trial => {}
         }
-        if !self.exchange(word, Word::READY) {
+        if self.is_failing_checks() || !self.exchange(word, Word::READY) {
             return None;
         }
         self.streak.store(0, Relaxed);
@@ -186,12 +226,16 @@ impl EndpointState {
         if !cause.counts_in_a_row() {
             return None;
         }
+        let rate = self.count_success(now, true);
         let streak = self.streak.fetch_add(1, Relaxed).saturating_add(1);
         let word = self.load();
         match word.kind() {
             Kind::Ready | Kind::Failing if self.backend.is_streak(streak) => {
                 self.cause.store(cause.pack(), Relaxed);
                 self.eject(word, now, random)
+            }
+            Kind::Ready | Kind::Failing if let Some(percent) = rate => {
+                self.eject_for(now, Cause::SuccessRate(percent), random)
             }
             Kind::Trial if begun.after(TRIAL_TIME) >= word.until() => {
                 self.cause.store(cause.pack(), Relaxed);
@@ -258,8 +302,10 @@ impl EndpointState {
             Kind::Ready => Health::Ready,
             Kind::Failing => Health::Failing,
             Kind::Unreachable => Health::Unreachable { next_probe: word.until() },
+            Kind::Ejected if word.is_held() => Health::Unhealthy,
             Kind::Ejected => Health::Ejected { until: word.until() },
             Kind::Trial => Health::Trial,
+            Kind::Waiting => Health::Waiting,
         };
         HealthReport {
             health,
@@ -277,6 +323,19 @@ impl EndpointState {
 
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation.load(Relaxed)
+    }
+
+    /// Out for another reason than failures in a row, if nothing else is known of it and the backend's bound allows.
+    fn eject_for(&self, now: Time, cause: Cause, random: u64) -> Option<Change> {
+        let word = self.load();
+        if !matches!(word.kind(), Kind::Ready | Kind::Failing) {
+            return None;
+        }
+        let change = self.eject(word, now, random);
+        if change.is_some() {
+            self.cause.store(cause.pack(), Relaxed);
+        }
+        change
     }
 
     /// The limit of failures in a row is reached: out, if the backend's bound allows.
@@ -298,6 +357,7 @@ impl EndpointState {
         }
         self.ejections.store(count, Relaxed);
         self.since.store(now.0, Release);
+        self.forget_answers();
         if word.kind() == Kind::Failing {
             self.backend.forget_failing();
         }
@@ -320,6 +380,7 @@ impl EndpointState {
     /// What follows from a change of kind, but for an ejection.
     fn changed(&self, from: Kind, to: Kind, now: Time) {
         self.since.store(now.0, Release);
+        self.forget_answers();
         self.let_go(from);
         if to == Kind::Failing {
             self.backend.note_failing();
@@ -327,12 +388,18 @@ impl EndpointState {
         self.backend.bump();
     }
 
+    /// What is concluded from many answers is concluded once.
+    fn forget_answers(&self) {
+        self.rate.clear();
+        self.latency.clear();
+    }
+
     /// Gives back what a kind takes of the backend's bounds.
     fn let_go(&self, kind: Kind) {
         match kind {
             Kind::Ejected | Kind::Trial => self.backend.release_ejection(),
             Kind::Failing => self.backend.forget_failing(),
-            Kind::Ready | Kind::Unreachable => {}
+            Kind::Ready | Kind::Unreachable | Kind::Waiting => {}
         }
     }
 

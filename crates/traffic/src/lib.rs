@@ -17,7 +17,10 @@ pub use balance::{
 pub use choice::WeightedChoice;
 pub use deadline::{Bound, Deadlines, connect_timeout};
 pub use filter::{CorsPolicy, FilterContext, Filters, Redirection};
-pub use health::{BackendState, Cause, Change, EndpointState, Health, HealthReport};
+pub use health::{
+    BackendState, Cause, Change, CheckFault, EndpointState, Health, HealthReport, Limited, LimitsState,
+    eject_slow,
+};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::{CompileError, HostTable, RouteMatch, RouteTable};
 pub use time::Time;

@@ -23,7 +23,9 @@ const MOST_SENT: u32 = 2;
 const MOST_DOUBTED: u32 = 1;
 /// The wait before the only endpoint there is gets the request that reset its last connection.
 const PAUSE_ALONE: Duration = Duration::from_millis(25);
-/// A route's backoff grows to this many times what was written.
+/// The least wait before another try where a policy says none.
+const BACKOFF: Duration = Duration::from_millis(25);
+/// A backoff grows to this many times what was written.
 const MOST_BACKOFF: u32 = 10;
 
 /// How an attempt failed.
@@ -50,6 +52,8 @@ pub enum AttemptFailure {
     /// An answer of gRPC without messages whose status is unavailable: the service says that it is not there. As for other
     /// callers of gRPC (and Envoy's and Istio's `unavailable`), the method does not matter: all of its are `POST`.
     Unavailable,
+    /// The same with another status of gRPC.
+    Grpc(u8),
 }
 
 /// What the decision depends on besides the failure.
@@ -98,7 +102,12 @@ pub fn decide(
         failure,
         AttemptFailure::Connect | AttemptFailure::Refused | AttemptFailure::Reset { sent: false }
     );
-    let may_repeat = unsent || facts.idempotent || failure == AttemptFailure::Unavailable;
+    let listed = policy.is_some_and(|policy| is_listed(failure, policy));
+    // All methods of gRPC are POST: a policy that lists a status says that it does no harm.
+    let may_repeat = unsent
+        || facts.idempotent
+        || failure == AttemptFailure::Unavailable
+        || matches!(failure, AttemptFailure::Grpc(_)) && listed;
     if facts.answer_started || !facts.replayable || !may_repeat {
         return Decision::GiveUp;
     }
@@ -107,9 +116,7 @@ pub fn decide(
         if alone { PAUSE_ALONE } else { Duration::ZERO }
     } else {
         match policy {
-            Some(policy) if facts.tries <= policy.attempts && is_listed(failure, policy) => {
-                backoff(policy, facts.tries, random)
-            }
+            Some(policy) if listed && facts.tries <= policy.attempts => backoff(policy, facts, random),
             _ => return Decision::GiveUp,
         }
     };
@@ -132,25 +139,30 @@ fn implicit_tries(failure: AttemptFailure, facts: &RequestFacts, has_policy: boo
     }
 }
 
-/// Whether the route asks for another try after this.
+/// Whether the policy asks for another try after this.
 fn is_listed(failure: AttemptFailure, policy: &RetryPolicy) -> bool {
     match failure {
         AttemptFailure::Status(status) => policy.codes.contains(&status),
-        AttemptFailure::Unavailable => policy.codes.contains(&503),
+        AttemptFailure::Unavailable => policy.codes.contains(&503) || policy.grpc_codes.contains(&14),
+        AttemptFailure::Grpc(code) => policy.grpc_codes.contains(&code),
         AttemptFailure::BadAnswer => false,
-        AttemptFailure::Connect
-        | AttemptFailure::StaleConnection
-        | AttemptFailure::Reset { .. }
-        | AttemptFailure::Timeout
-        | AttemptFailure::Refused => true,
+        AttemptFailure::Connect => policy.conditions.connect_failure,
+        AttemptFailure::StaleConnection | AttemptFailure::Reset { .. } => policy.conditions.reset,
+        AttemptFailure::Timeout => policy.conditions.timeout,
+        AttemptFailure::Refused => policy.conditions.refused_stream,
     }
 }
 
 /// At least what was written, doubled each time up to ten times that, and up to a quarter more so that those
-/// who failed together do not come back together.
-fn backoff(policy: &RetryPolicy, tries: u32, random: u64) -> Duration {
-    let Some(least) = policy.backoff else { return Duration::ZERO };
-    let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(MOST_BACKOFF).clamp(1, MOST_BACKOFF);
+/// who failed together do not come back together. Where nothing was written, the first on another endpoint comes at once.
+fn backoff(policy: &RetryPolicy, facts: &RequestFacts, random: u64) -> Duration {
+    let least = match policy.backoff {
+        Some(least) => least,
+        None if facts.tries == 1 && facts.other_endpoint => return Duration::ZERO,
+        None => BACKOFF,
+    };
+    let doublings = facts.tries.saturating_sub(1);
+    let doubled = 1_u32.checked_shl(doublings).unwrap_or(MOST_BACKOFF).clamp(1, MOST_BACKOFF);
     let wait = least.saturating_mul(doubled);
     let spread = u32::try_from(random >> 32).unwrap_or(0) / 4;
     let more = wait.as_micros().saturating_mul(u128::from(spread)) >> 32;

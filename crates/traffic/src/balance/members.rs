@@ -178,7 +178,7 @@ impl Tier {
         match kind {
             Kind::Ready | Kind::Failing => self != Self::Unreachable,
             Kind::Ejected | Kind::Trial => self == Self::Reachable,
-            Kind::Unreachable => self == Self::Unreachable,
+            Kind::Unreachable | Kind::Waiting => self == Self::Unreachable,
         }
     }
 }

@@ -99,6 +99,8 @@ pub enum Outcome {
     TimedOut,
     /// There was no connection to be had.
     ConnectFailed,
+    /// The same, since nothing came back in time.
+    ConnectTimedOut,
     /// It says nothing about the endpoint: the client left, the peer refused the stream, or a pooled connection
     /// turned out to have ended.
     Cancelled,

@@ -1,5 +1,6 @@
 //! What the endpoints of a backend share.
 
+use super::LimitsState;
 use crate::RetryBudgetState;
 use irongate_config::BackendOptions;
 use std::sync::Arc;
@@ -22,7 +23,21 @@ pub struct BackendState {
     most_percent: AtomicU32,
     base_micros: AtomicU64,
     longest_micros: AtomicU64,
+    /// The success rate that is asked for, in per cent; 0: none is. And over how long, from how many requests on.
+    rate_percent: AtomicU32,
+    rate_requests: AtomicU32,
+    rate_micros: AtomicU64,
+    /// Over how long latencies are compared; 0: they are not.
+    latency_micros: AtomicU64,
+    limits: LimitsState,
     budget: RetryBudgetState,
+}
+
+/// The least share of successes, where one is asked for.
+pub(super) struct Rate {
+    pub(super) percent: u32,
+    pub(super) min_requests: u32,
+    pub(super) window_micros: u64,
 }
 
 impl BackendState {
@@ -38,6 +53,11 @@ impl BackendState {
             most_percent: AtomicU32::new(0),
             base_micros: AtomicU64::new(0),
             longest_micros: AtomicU64::new(0),
+            rate_percent: AtomicU32::new(0),
+            rate_requests: AtomicU32::new(0),
+            rate_micros: AtomicU64::new(0),
+            latency_micros: AtomicU64::new(0),
+            limits: LimitsState::new(&options.limits),
             budget: RetryBudgetState::new(&options.retry_budget),
         };
         state.set_options(options);
@@ -52,7 +72,34 @@ impl BackendState {
         self.most_percent.store(u32::from(ejection.max_percent), Relaxed);
         self.base_micros.store(micros(ejection.base_time), Relaxed);
         self.longest_micros.store(micros(ejection.max_time), Relaxed);
+        let rate = ejection.success_rate;
+        self.rate_micros.store(rate.map_or(0, |rate| micros(rate.window)), Relaxed);
+        self.rate_requests.store(rate.map_or(0, |rate| rate.min_requests), Relaxed);
+        self.rate_percent.store(rate.map_or(0, |rate| u32::from(rate.percent)), Relaxed);
+        self.latency_micros.store(ejection.latency.map_or(0, |latency| micros(latency.window)), Relaxed);
+        self.limits.set(&options.limits);
         self.budget.set(&options.retry_budget);
+    }
+
+    /// How much of its limits is used.
+    #[must_use]
+    pub fn limits(&self) -> &LimitsState {
+        &self.limits
+    }
+
+    /// The success rate that is asked for, if any is: one load where none is.
+    pub(super) fn success_rate(&self) -> Option<Rate> {
+        let percent = self.rate_percent.load(Relaxed);
+        (percent > 0).then(|| Rate {
+            percent,
+            min_requests: self.rate_requests.load(Relaxed),
+            window_micros: self.rate_micros.load(Relaxed),
+        })
+    }
+
+    /// Over how many microseconds latencies are compared, if they are.
+    pub(super) fn latency_window(&self) -> Option<u64> {
+        Some(self.latency_micros.load(Relaxed)).filter(|micros| *micros > 0)
     }
 
     /// Its retry budget.

@@ -1,5 +1,6 @@
 //! Health for display, and what changes it.
 
+use super::CheckFault;
 use crate::Time;
 
 /// An endpoint's health.
@@ -21,6 +22,10 @@ pub enum Health {
     },
     /// It was ejected, and one request is trying it.
     Trial,
+    /// Active checks say that it answers wrongly, and it is left out until they pass.
+    Unhealthy,
+    /// It was never checked, and gets no requests before.
+    Waiting,
 }
 
 impl Health {
@@ -33,6 +38,8 @@ impl Health {
             Self::Unreachable { .. } => "unreachable",
             Self::Ejected { .. } => "ejected",
             Self::Trial => "trial",
+            Self::Unhealthy => "unhealthy",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -51,6 +58,8 @@ pub enum Change {
         /// Until then.
         until: Time,
     },
+    /// It is out until active checks pass.
+    Unhealthy,
 }
 
 /// What failed.
@@ -61,6 +70,8 @@ pub enum Cause {
     None,
     /// Connecting.
     Connect,
+    /// Connecting, and nothing came back.
+    Silent,
     /// The connection broke, or what came was no valid answer.
     Transport,
     /// No answer in time.
@@ -69,6 +80,12 @@ pub enum Cause {
     Status(u16),
     /// An answer with this status of gRPC.
     Grpc(u8),
+    /// So few of its requests succeed, in per cent.
+    SuccessRate(u8),
+    /// It takes so long, in milliseconds, and the others do not.
+    Latency(u16),
+    /// Active checks.
+    Check(CheckFault),
 }
 
 impl Cause {
@@ -84,32 +101,73 @@ impl Cause {
         match self {
             Self::None => None,
             Self::Connect => Some("connect".to_owned()),
+            Self::Silent => Some("connect: no answer".to_owned()),
             Self::Transport => Some("transport".to_owned()),
             Self::Timeout => Some("timeout".to_owned()),
             Self::Status(status) => Some(format!("status {status}")),
             Self::Grpc(code) => Some(format!("gRPC status {code}")),
+            Self::SuccessRate(percent) => Some(format!("success rate {percent} %")),
+            Self::Latency(millis) => Some(format!("latency {millis} ms")),
+            Self::Check(fault) => Some(format!("check: {}", fault.text())),
         }
     }
 
+    /// Upper 8 bits: which; lower: its value.
     pub(super) fn pack(self) -> u32 {
-        match self {
-            Self::None => 0,
-            Self::Connect => 1,
-            Self::Transport => 2,
-            Self::Timeout => 3,
-            Self::Status(status) => u32::from(status) << 2 | 1 << 31,
-            Self::Grpc(code) => u32::from(code) | 1 << 30,
-        }
+        let (kind, value) = match self {
+            Self::None => (0, 0),
+            Self::Connect => (1, 0),
+            Self::Transport => (2, 0),
+            Self::Timeout => (3, 0),
+            Self::Status(status) => (4, u32::from(status)),
+            Self::Grpc(code) => (5, u32::from(code)),
+            Self::Silent => (6, 0),
+            Self::SuccessRate(percent) => (7, u32::from(percent)),
+            Self::Latency(millis) => (8, u32::from(millis)),
+            Self::Check(CheckFault::Connect) => (16, 0),
+            Self::Check(CheckFault::Timeout) => (17, 0),
+            Self::Check(CheckFault::Status(status)) => (18, u32::from(status)),
+            Self::Check(CheckFault::Content) => (19, 0),
+            Self::Check(CheckFault::NotServing(code)) => (20, u32::from(code)),
+            Self::Check(CheckFault::Broken) => (21, 0),
+        };
+        kind << 24 | value
     }
 
     pub(super) fn unpack(packed: u32) -> Self {
-        match packed {
+        let value = packed as u16;
+        match packed >> 24 {
             0 => Self::None,
             1 => Self::Connect,
             2 => Self::Transport,
             3 => Self::Timeout,
-            packed if packed & 1 << 31 != 0 => Self::Status((packed >> 2) as u16),
-            packed => Self::Grpc(packed as u8),
+            4 => Self::Status(value),
+            5 => Self::Grpc(value as u8),
+            6 => Self::Silent,
+            7 => Self::SuccessRate(value as u8),
+            8 => Self::Latency(value),
+            16 => Self::Check(CheckFault::Connect),
+            17 => Self::Check(CheckFault::Timeout),
+            18 => Self::Check(CheckFault::Status(value)),
+            19 => Self::Check(CheckFault::Content),
+            20 => Self::Check(CheckFault::NotServing(value as u8)),
+            _ => Self::Check(CheckFault::Broken),
+        }
+    }
+}
+
+impl CheckFault {
+    /// In a few words.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Connect => "connect".to_owned(),
+            Self::Timeout => "timeout".to_owned(),
+            Self::Status(status) => format!("status {status}"),
+            Self::Content => "unexpected content".to_owned(),
+            Self::NotServing(0) => "not serving".to_owned(),
+            Self::NotServing(code) => format!("gRPC status {code}"),
+            Self::Broken => "no valid answer".to_owned(),
         }
     }
 }

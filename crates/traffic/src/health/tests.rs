@@ -277,10 +277,29 @@ fn doubt_rises_and_fades() {
 
 #[test]
 fn causes_and_words_are_packed() {
-    for cause in [Cause::None, Cause::Connect, Cause::Transport, Cause::Timeout, Cause::Status(599)] {
+    let faults = [
+        CheckFault::Connect,
+        CheckFault::Timeout,
+        CheckFault::Status(599),
+        CheckFault::Content,
+        CheckFault::NotServing(14),
+        CheckFault::Broken,
+    ];
+    let others = [
+        Cause::None,
+        Cause::Connect,
+        Cause::Silent,
+        Cause::Transport,
+        Cause::Timeout,
+        Cause::Status(599),
+        Cause::Grpc(16),
+        Cause::SuccessRate(79),
+        Cause::Latency(u16::MAX),
+    ];
+    for cause in faults.map(Cause::Check).into_iter().chain(others) {
         assert_eq!(cause, Cause::unpack(cause.pack()));
     }
-    for kind in [Kind::Ready, Kind::Failing, Kind::Unreachable, Kind::Ejected, Kind::Trial] {
+    for kind in [Kind::Ready, Kind::Failing, Kind::Unreachable, Kind::Ejected, Kind::Trial, Kind::Waiting] {
         // 2000 years are enough.
         for until in [0, 1, 1 << 55] {
             let word = Word::new(kind, 77, Time(until));
@@ -302,6 +321,8 @@ fn counts_hold_when_cores_race() {
             let now = Time(step * 20_000);
             let _ = match (dice >> 40) % 32 {
                 0 => endpoint.connect_failed(now),
+                13 => endpoint.check_failed(now, CheckFault::Content),
+                14 | 15 => endpoint.check_passed(now),
                 1..4 => endpoint.connect_succeeded(now),
                 4..8 => endpoint.record_success(now, now),
                 8..12 => {

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Ejected,
     /// That request is under way. `until`: when it counts as failed.
     Trial,
+    /// It was never checked, and is to have no requests before.
+    Waiting,
 }
 
 /// Bits 0 to 2: the kind; 3 to 7: a count, saturating; 8 to 63: a moment.
@@ -24,6 +26,8 @@ pub(crate) struct Word(pub(crate) u64);
 
 impl Word {
     pub(crate) const READY: Self = Self(0);
+    /// As long as active checks fail.
+    pub(crate) const HELD: Time = Time(u64::MAX >> 8);
     const MOST_COUNT: u32 = 31;
 
     pub(crate) fn new(kind: Kind, count: u32, until: Time) -> Self {
@@ -33,6 +37,7 @@ impl Word {
             Kind::Unreachable => 2,
             Kind::Ejected => 3,
             Kind::Trial => 4,
+            Kind::Waiting => 5,
         };
         Self(kind | u64::from(count.min(Self::MOST_COUNT)) << 3 | until.0 << 8)
     }
@@ -43,7 +48,8 @@ impl Word {
             1 => Kind::Failing,
             2 => Kind::Unreachable,
             3 => Kind::Ejected,
-            _ => Kind::Trial,
+            4 => Kind::Trial,
+            _ => Kind::Waiting,
         }
     }
 
@@ -55,13 +61,19 @@ impl Word {
         Time(self.0 >> 8)
     }
 
+    /// Ejected by active checks, which alone bring it back.
+    pub(crate) fn is_held(self) -> bool {
+        self.kind() == Kind::Ejected && self.until() == Self::HELD
+    }
+
     /// When a request may be its trial; `NEVER` if it is not out.
     pub(crate) fn due(self, replayable: bool) -> Time {
         match self.kind() {
+            Kind::Ejected if self.is_held() => Time::NEVER,
             Kind::Ejected if replayable => self.until(),
             Kind::Ejected => self.until().after(TRIAL_GRACE),
             Kind::Trial => self.until(),
-            Kind::Ready | Kind::Failing | Kind::Unreachable => Time::NEVER,
+            Kind::Ready | Kind::Failing | Kind::Unreachable | Kind::Waiting => Time::NEVER,
         }
     }
 }

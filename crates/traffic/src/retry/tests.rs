@@ -1,6 +1,6 @@
 use super::*;
 use crate::Time;
-use irongate_config::RetryBudget;
+use irongate_config::{RetryBudget, RetryConditions};
 use proptest::prelude::*;
 
 const GET: RequestFacts = RequestFacts {
@@ -89,6 +89,50 @@ fn a_route_says_what_else_is_tried() {
     check(AttemptFailure::BadAnswer, GET, false);
     // Its list is the whole list.
     check(AttemptFailure::Status(503), RequestFacts { doubted: true, ..GET }, false);
+}
+
+#[test]
+fn a_policy_names_its_conditions() {
+    let none =
+        RetryConditions { connect_failure: false, refused_stream: false, reset: false, timeout: false };
+    let failures = [
+        (AttemptFailure::Timeout, RetryConditions { timeout: true, ..none }),
+        (AttemptFailure::Reset { sent: true }, RetryConditions { reset: true, ..none }),
+        (AttemptFailure::Connect, RetryConditions { connect_failure: true, ..none }),
+        (AttemptFailure::Refused, RetryConditions { refused_stream: true, ..none }),
+    ];
+    for (failure, of_it) in failures {
+        for (_, conditions) in failures {
+            let policy = RetryPolicy { attempts: 9, conditions, ..RetryPolicy::default() };
+            // More often than for every route.
+            let facts = RequestFacts { tries: 8, ..GET };
+            let again = decide(failure, &facts, Some(&policy), 0) != Decision::GiveUp;
+            assert_eq!(again, conditions == of_it, "{failure:?} {conditions:?}");
+        }
+    }
+}
+
+#[test]
+fn a_listed_status_of_grpc_is_tried_again_whatever_the_method() {
+    let policy = RetryPolicy { attempts: 1, grpc_codes: vec![8], ..RetryPolicy::default() };
+    let again = |code| decide(AttemptFailure::Grpc(code), &POST, Some(&policy), 0) != Decision::GiveUp;
+    assert!(again(8) && !again(13));
+    assert_eq!(Decision::GiveUp, decide(AttemptFailure::Grpc(8), &POST, None, 0));
+}
+
+#[test]
+fn without_a_backoff_the_first_comes_at_once_and_others_wait() {
+    let policy = RetryPolicy { attempts: 9, codes: vec![503], ..RetryPolicy::default() };
+    let wait = |tries, other_endpoint| match decide(
+        AttemptFailure::Status(503),
+        &RequestFacts { tries, other_endpoint, ..GET },
+        Some(&policy),
+        0,
+    ) {
+        Decision::Again { wait, .. } => wait.as_millis(),
+        Decision::GiveUp => panic!("{tries}"),
+    };
+    assert_eq!([0, 50, 100, 25], [wait(1, true), wait(2, true), wait(3, true), wait(1, false)]);
 }
 
 #[test]
