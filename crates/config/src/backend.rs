@@ -12,7 +12,7 @@ pub use discovery::{AddressFamily, ConsulSource, DnsRecords, DnsSource};
 pub use ejection::{Ejection, LatencyOutlier, SuccessRate};
 pub use health_checks::{BeforeFirstCheck, HealthCheck, HealthChecks, HttpCheck};
 pub use limits::BackendLimits;
-pub use retry::{Hedging, RetryConditions, RetryPolicy};
+pub use retry::{RetryConditions, RetryPolicy};
 
 use crate::{BackendTls, ObjectName};
 use std::fmt;
@@ -187,8 +187,6 @@ pub struct BackendOptions {
     pub limits: BackendLimits,
     /// What is tried again where a route does not say it; `None`: what is tried again for every route.
     pub retry: Option<RetryPolicy>,
-    /// When a second try begins before the first has failed; `None`: never.
-    pub hedging: Option<Hedging>,
     /// How many retries there may be.
     pub retry_budget: RetryBudget,
 }

@@ -20,7 +20,7 @@ mod tls;
 pub use backend::{
     AddressFamily, Algorithm, Backend, BackendKey, BackendKind, BackendLimits, BackendOptions,
     BackendProtocol, BeforeFirstCheck, ConsulSource, DnsRecords, DnsSource, Ejection, Endpoint, Endpoints,
-    HashKey, Hashing, HealthCheck, HealthChecks, Hedging, HttpCheck, LatencyOutlier, Locality, Pool,
+    HashKey, Hashing, HealthCheck, HealthChecks, HttpCheck, LatencyOutlier, Locality, Pool,
     ProxyProtocolVersion, RetryBudget, RetryConditions, RetryPolicy, SessionCarrier, SessionPersistence,
     SuccessRate,
 };

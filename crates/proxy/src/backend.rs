@@ -1,8 +1,13 @@
 //! A backend as one core sees it: load, idle connections, counters.
 
+mod limits;
+
+pub(crate) use limits::Permit;
+
 use crate::connection::Client;
+use crate::failure::Failure;
 use crate::http2::client::Connections;
-use crate::live::{LiveBackend, Settings};
+use crate::live::{LiveBackend, ProbeReason, Settings};
 use crate::tls::{ClientPlan, EndpointTls, TlsStream};
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
@@ -31,6 +36,10 @@ pub(crate) struct CoreBackend {
     pub(crate) live: Arc<LiveBackend>,
     pub(crate) protocol: BackendProtocol,
     options: RefCell<Arc<BackendOptions>>,
+    /// Whether the options limit anything.
+    limited: Cell<bool>,
+    /// Requests of this core that wait for a connection.
+    waiting: Cell<u32>,
     /// How TLS is begun with its endpoints.
     tls: RefCell<Option<Arc<ClientPlan>>>,
     /// Which version of the live backend's settings is known here.
@@ -67,6 +76,8 @@ impl CoreBackend {
         let balancer = Balancer::new(live.state.clone(), &plan, metrics.index(), now);
         Rc::new(Self {
             protocol: live.key.protocol,
+            limited: Cell::new(!options.limits.is_empty()),
+            waiting: Cell::new(0),
             options: RefCell::new(options),
             tls: RefCell::new(tls),
             seen: Cell::new(version),
@@ -95,6 +106,7 @@ impl CoreBackend {
         let Settings { version, options, plan, tls } = Settings::clone(&self.live.settings());
         self.seen.set(version);
         self.balancer.borrow_mut().update(&plan, now);
+        self.limited.set(!options.limits.is_empty());
         *self.options.borrow_mut() = options;
         // What was verified in a way that is no longer configured carries no more requests than those under way.
         let is_verified = is_same(self.tls.borrow().as_ref(), tls.as_ref());
@@ -188,7 +200,7 @@ impl CoreBackend {
         // One that was removed meanwhile gets no more requests.
         let is_wanted = is_verified && self.balancer.borrow().is_used(index);
         let kept = self.with_endpoint(index, |endpoint| {
-            let room = is_wanted && endpoint.idle.len() < most;
+            let room = is_wanted && endpoint.idle.len() < most && !self.is_short_of_connections();
             if room {
                 endpoint.idle.push(Idle { transport, owner, since: now });
             }
@@ -210,10 +222,11 @@ impl CoreBackend {
         if self.live.version() != self.seen.get() {
             self.take_settings(now);
         }
+        let is_short = self.is_short_of_connections();
         let longest = self.options.borrow().pool.idle_timeout;
         for endpoint in self.endpoints.borrow_mut().iter_mut().flatten() {
             self.drop_idle(endpoint, |idle| {
-                now.saturating_since(idle.since) <= longest && idle.transport.is_quiet()
+                !is_short && now.saturating_since(idle.since) <= longest && idle.transport.is_quiet()
             });
             if let Some(connections) = &endpoint.http2 {
                 connections.tidy(now);
@@ -308,6 +321,11 @@ impl Drop for CoreBackend {
     }
 }
 
+/// What it means for an endpoint that it was not connected to.
+pub(crate) fn connect_outcome(failure: Failure) -> Outcome {
+    if failure == Failure::ConnectTimeout { Outcome::ConnectTimedOut } else { Outcome::ConnectFailed }
+}
+
 /// A request under way to an endpoint: counts as load until it is ended or dropped.
 pub(crate) struct Load {
     backend: Rc<CoreBackend>,
@@ -328,6 +346,20 @@ impl Load {
     pub(crate) fn opened(&mut self, now: Time) {
         self.connected(now);
         self.answered(now, OPENED);
+    }
+
+    /// Looks whether a request that waits for so long waits in vain: nothing comes from its endpoint any more, and there is another
+    /// than those that were tried. If it waits for much longer than usual, somebody is asked to find out.
+    #[cold]
+    pub(crate) fn is_in_vain(&self, now: Time, begun: Time, tried: &[EndpointIndex]) -> bool {
+        let Some(endpoint) = self.backend.endpoint(self.index) else { return false };
+        if endpoint.is_silent() {
+            return self.backend.has_other(tried);
+        }
+        if self.backend.balancer.borrow().is_overdue(now, begun) && endpoint.suspect(now) {
+            self.backend.live.probe(&endpoint, ProbeReason::Suspected);
+        }
+        false
     }
 
     /// All of the request was sent.
@@ -365,7 +397,8 @@ impl Load {
 
     /// It is over.
     pub(crate) fn end(mut self, now: Time, outcome: Outcome) {
-        if matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::ConnectFailed) {
+        let failed = [Outcome::Failed, Outcome::TimedOut, Outcome::ConnectFailed, Outcome::ConnectTimedOut];
+        if failed.contains(&outcome) {
             self.record(now, true, false);
         }
         self.finish(now, outcome);

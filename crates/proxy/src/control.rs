@@ -2,6 +2,7 @@
 //!
 //! All of this runs on the control side, an ordinary runtime; cores are told by messages.
 
+mod check;
 mod core_thread;
 mod probe;
 mod report;
@@ -115,6 +116,8 @@ impl Proxy {
         if let Some(requests) = proxy.shared.take_follow_requests() {
             tokio::spawn(discovery::run(requests, metrics.clone()));
         }
+        let of_checks = Arc::downgrade(&proxy.shared);
+        tokio::spawn(supervised(metrics.clone(), "active checks", move || check::run(of_checks.clone())));
         let of_ports = Arc::downgrade(&proxy);
         tokio::spawn(supervised(metrics.clone(), "ports that are taken", move || {
             keep_binding(of_ports.clone())

@@ -5,6 +5,7 @@ use crate::body::BodyFailure;
 use irongate_config::InvalidBackend;
 use irongate_message::{GrpcCode, HeadError};
 use irongate_telemetry::Reason;
+use irongate_traffic::Limited;
 
 /// A request's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub(crate) enum Failure {
     Tls(&'static str),
     /// All connections that may be opened to the endpoint are full.
     UpstreamFull,
+    /// The backend's policy allows no more at once.
+    Limit(Limited),
+    /// Nothing comes from the endpoint any more, new connections neither.
+    UpstreamSilent,
     /// The connection ended before an answer came.
     UpstreamClosed,
     /// The origin reset the stream before an answer came, with this code.
@@ -73,14 +78,22 @@ impl Failure {
             Self::Misdirected => 421,
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
-            Self::NoEndpoint | Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamFull => 503,
+            Self::NoEndpoint
+            | Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::UpstreamFull
+            | Self::Limit(_) => 503,
             Self::UpstreamClosed
             | Self::UpstreamReset(_)
             | Self::Tls(_)
             | Self::BadAnswer(_)
             | Self::AnswerBroken(_)
             | Self::AnswerReset(_) => 502,
-            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled | Self::TunnelIdle => 504,
+            Self::RequestTimeout
+            | Self::AttemptTimeout
+            | Self::UpstreamSilent
+            | Self::UpstreamStalled
+            | Self::TunnelIdle => 504,
             Self::BadBody(_) => 400,
             Self::ClientGone | Self::ClientStalled | Self::Stopped => 0,
         }
@@ -114,6 +127,11 @@ impl Failure {
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamFull => "upstream_full",
+            Self::Limit(Limited::Connections) => "limit_connections",
+            Self::Limit(Limited::Pending) => "limit_pending",
+            Self::Limit(Limited::Requests) => "limit_requests",
+            Self::Limit(Limited::Retries) => "limit_retries",
+            Self::UpstreamSilent => "upstream_silent",
             Self::UpstreamClosed => "upstream_closed",
             Self::UpstreamReset(_) => "upstream_reset",
             Self::AnswerReset(_) => "answer_reset",
@@ -151,15 +169,17 @@ impl Failure {
             Self::NoEndpoint => "No instance of the backend is ready.",
             Self::ConnectFailed | Self::ConnectTimeout => "The backend could not be reached.",
             Self::Tls(_) => "A secure connection to the backend could not be made.",
-            Self::UpstreamFull => "The backend has no room for another request.",
+            Self::UpstreamFull | Self::Limit(_) => "The backend has no room for another request.",
             Self::UpstreamClosed
             | Self::UpstreamReset(_)
             | Self::BadAnswer(_)
             | Self::AnswerBroken(_)
             | Self::AnswerReset(_) => "The backend did not give a valid answer.",
-            Self::RequestTimeout | Self::AttemptTimeout | Self::UpstreamStalled | Self::TunnelIdle => {
-                "The backend did not answer in time."
-            }
+            Self::RequestTimeout
+            | Self::AttemptTimeout
+            | Self::UpstreamSilent
+            | Self::UpstreamStalled
+            | Self::TunnelIdle => "The backend did not answer in time.",
             Self::BadBody(_) => "The request's body is malformed.",
             Self::ClientGone | Self::ClientStalled | Self::Stopped => "",
         }

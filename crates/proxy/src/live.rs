@@ -1,8 +1,10 @@
 //! What lives beside the snapshots, shared by the cores: the published pointer, and the state of backends by key.
 
+mod health;
 mod source;
 
-use crate::backend::CoreBackend;
+pub(crate) use health::{ProbeReason, ProbeRequest};
+
 use crate::clock::Clock;
 use crate::discovery::{FollowRequest, Following};
 use crate::failure::Failure;
@@ -10,9 +12,10 @@ use crate::listener::Spread;
 use crate::snapshot::Snapshot;
 use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
+use health::Watched;
 use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
-use irongate_traffic::{BackendState, BalancePlan, Change, EndpointIndex, EndpointState, Member, Time};
+use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,13 +121,6 @@ impl Shared {
     }
 }
 
-/// An endpoint that somebody has to connect to in the background until it is there again.
-#[derive(Clone)]
-pub(crate) struct ProbeRequest {
-    pub(crate) backend: Weak<LiveBackend>,
-    pub(crate) endpoint: Weak<EndpointState>,
-}
-
 /// The live backends by key.
 pub(crate) struct Registry {
     pub(crate) metrics: Arc<Metrics>,
@@ -170,6 +166,7 @@ pub(crate) struct LiveBackend {
     pub(crate) state: Arc<BackendState>,
     /// Where the endpoints come from, if the configuration does not have them.
     following: Mutex<Option<Arc<Following>>>,
+    pub(crate) watched: Watched,
     version: AtomicU64,
     /// Read by the cores without a lock: whoever changes it may have to wait for its turn on a busy machine.
     settings: ArcSwap<Settings>,
@@ -223,6 +220,7 @@ impl Registry {
                 label: backend.key.to_string().into(),
                 state: BackendState::new(&backend.options),
                 following: Mutex::default(),
+                watched: Watched::default(),
                 version: AtomicU64::new(0),
                 settings: ArcSwap::default(),
                 changing: Mutex::default(),
@@ -331,6 +329,8 @@ impl LiveBackend {
         let former = self.settings.load();
         let Some(settings) = change(&former) else { return false };
         let version = former.version + 1;
+        // Checks may take endpoints out before a core has seen any.
+        self.state.set_endpoints(settings.plan.members().len());
         self.settings.store(Arc::new(Settings { version, ..settings }));
         self.version.store(version, Ordering::Release);
         true
@@ -344,35 +344,5 @@ impl LiveBackend {
     /// Counts up with each change of the settings.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
-    }
-
-    /// Sees to what follows from a change of health: who gets to know of it is told exactly once.
-    pub(crate) fn note(
-        self: &Arc<Self>,
-        change: Option<Change>,
-        index: EndpointIndex,
-        backend: &CoreBackend,
-    ) {
-        let Some(change) = change else { return };
-        let Some(endpoint) = backend.endpoint(index) else { return };
-        let address = endpoint.address();
-        match change {
-            Change::Ready => tracing::info!(backend = %self.label, %address, "endpoint is ready"),
-            Change::Failing => {
-                backend.metrics.panicked();
-                tracing::warn!(backend = %self.label, %address, "endpoint fails, but no more of the backend may be left out");
-            }
-            Change::Ejected { .. } => {
-                backend.metrics.ejected();
-                tracing::warn!(backend = %self.label, %address, "endpoint fails and is left out for a while");
-            }
-            Change::Unreachable => {
-                tracing::warn!(backend = %self.label, %address, "endpoint cannot be reached; trying it in the background");
-                let request =
-                    ProbeRequest { backend: Arc::downgrade(self), endpoint: Arc::downgrade(&endpoint) };
-                // Failing means that the process ends.
-                let _ = self.probes.send(request);
-            }
-        }
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn failure(
     }
     let kind: &[u8] = if wants_json { b"application/json" } else { b"text/plain; charset=utf-8" };
     let mut fields: ReplyFields<'_> = smallvec![(&b"content-type"[..], kind)];
-    if matches!(failure, Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout) {
+    if matches!(
+        failure,
+        Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout | Failure::Limit(_)
+    ) {
         fields.push((b"retry-after", b"1"));
     }
     if trusted {

@@ -11,6 +11,7 @@ mod tcp;
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStream, pair as memory_pair};
 
+use crate::backend::Permit;
 use crate::tls::TlsStream;
 use rustix::net::Shutdown;
 use std::io::{self, IoSlice};
@@ -25,6 +26,8 @@ use tokio::net::TcpStream;
 /// A connected stream.
 pub(crate) struct Transport {
     stream: Stream,
+    /// Its place among a backend's connections, where these are limited.
+    permit: Option<Permit>,
 }
 
 enum Stream {
@@ -36,27 +39,27 @@ enum Stream {
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
-        Self { stream: Stream::Tcp(stream.into()) }
+        Self { stream: Stream::Tcp(stream.into()), permit: None }
     }
 }
 
 impl From<std::net::TcpStream> for Transport {
     /// The socket must not block. The runtime is told of it when there is something to wait for.
     fn from(stream: std::net::TcpStream) -> Self {
-        Self { stream: Stream::Tcp(stream.into()) }
+        Self { stream: Stream::Tcp(stream.into()), permit: None }
     }
 }
 
 impl From<TlsStream> for Transport {
     fn from(stream: TlsStream) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)) }
+        Self { stream: Stream::Tls(Box::new(stream)), permit: None }
     }
 }
 
 #[cfg(feature = "memory")]
 impl From<MemoryStream> for Transport {
     fn from(stream: MemoryStream) -> Self {
-        Self { stream: Stream::Memory(stream) }
+        Self { stream: Stream::Memory(stream), permit: None }
     }
 }
 
@@ -69,6 +72,11 @@ impl Transport {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(stream.into())
+    }
+
+    /// Gives its place back when it is dropped.
+    pub(crate) fn hold(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
     }
 
     /// The TLS of the stream, if there is any.

@@ -14,6 +14,7 @@ pub struct BackendMetrics {
     pub(crate) connect_failures: Counter,
     pub(crate) ejections: Counter,
     pub(crate) panics: Counter,
+    pub(crate) limited: [Counter; 4],
     pub(crate) copies_answered: Counter,
     pub(crate) copies_failed: Counter,
     pub(crate) copies_dropped: Counter,
@@ -60,6 +61,14 @@ impl BackendMetrics {
         self.panics.increment();
     }
 
+    /// Something was refused since a limit was reached: of connections (0), requests that wait for one (1), requests (2) or
+    /// retries (3).
+    pub fn limited(&self, what: usize) {
+        if let Some(counter) = self.limited.get(what) {
+            counter.increment();
+        }
+    }
+
     /// A copy of a request (a mirror) is over: it was answered, whatever the status, or not.
     pub fn copied(&self, answered: bool) {
         if answered { self.copies_answered.increment() } else { self.copies_failed.increment() }
@@ -81,7 +90,7 @@ impl Metrics for BackendMetrics {
 }
 
 /// How the endpoints of a backend are, at the moment of a scrape.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendHealth {
     /// `BackendKey`, as it is shown.
     pub backend: Arc<str>,
@@ -91,4 +100,17 @@ pub struct BackendHealth {
     pub ejected: u64,
     /// Endpoints left out because connecting to them fails.
     pub unreachable: u64,
+    /// Endpoints left out because active checks say so.
+    pub unhealthy: u64,
+    /// Endpoints that wait for their first check.
+    pub waiting: u64,
+    /// Active checks so far that passed, and that failed.
+    pub checks: [u64; 2],
+    /// Endpoints that were ejected on the evidence of the control side: checks, and latencies compared.
+    pub ejections: u64,
+    /// How much of which limit is in use, of those that are set.
+    pub in_use: Vec<(&'static str, u32)>,
 }
+
+/// What a backend may have at once, by the place that [`BackendMetrics::limited`] takes.
+pub(crate) const LIMITS: [&str; 4] = ["connections", "pending", "requests", "retries"];

@@ -2,6 +2,7 @@
 //! a change for them.
 
 mod discovery;
+mod health;
 mod streams;
 
 use crate::exchange::GRPC_CODES;
@@ -47,8 +48,9 @@ impl Collector for Scrape {
         failures(&mut writer, &self.registry)?;
         streams::streams(&mut writer, &self.registry.streams.all(now))?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
-        backends(&mut writer, &self.registry.backends.all(now))?;
-        health(&mut writer, &self.registry)?;
+        backends(&mut writer, &self.registry, &self.registry.backends.all(now))?;
+        health::health(&mut writer, &self.registry.backend_health())?;
+        health::limited(&mut writer, &self.registry.backends.all(now))?;
         discovery::discovery(&mut writer, &self.registry.discovery())?;
         config(&mut writer, &self.registry)?;
         panics(&mut writer, &self.registry)?;
@@ -167,7 +169,11 @@ fn listeners(writer: &mut Writer<'_>, all: &[Arc<Series<ListenerMetrics>>]) -> f
     writer.counters("irongate_tls_handshakes", help, None, counts.filter(|(_, count)| *count > 0))
 }
 
-fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt::Result {
+fn backends(
+    writer: &mut Writer<'_>,
+    registry: &Registry,
+    all: &[Arc<Series<BackendMetrics>>],
+) -> fmt::Result {
     let counts = |count: fn(&BackendMetrics) -> u64| {
         let sum = move |series: &Series<BackendMetrics>| series.parts().map(count).sum::<u64>();
         all.iter().map(move |series| ([("backend", series.labels().clone())], sum(series)))
@@ -183,7 +189,13 @@ fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt
     let failed = counts(|part| part.connect_failures.value());
     writer.counters("irongate_upstream_connect_failures", help, None, failed)?;
     let help = "Endpoints left out because they answered badly.";
-    writer.counters("irongate_backend_ejections", help, None, counts(|part| part.ejections.value()))?;
+    let by_control: BTreeMap<_, _> =
+        registry.backend_health().into_iter().map(|health| (health.backend, health.ejections)).collect();
+    let ejections = all.iter().map(|series| {
+        let sum = series.parts().map(|part| part.ejections.value()).sum::<u64>();
+        ([("backend", series.labels().clone())], sum + by_control.get(series.labels()).copied().unwrap_or(0))
+    });
+    writer.counters("irongate_backend_ejections", help, None, ejections)?;
     let help = "Requests sent to ejected endpoints because too few were left.";
     writer.counters("irongate_backend_panic_requests", help, None, counts(|part| part.panics.value()))?;
 
@@ -211,16 +223,6 @@ fn backends(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt
     writer.gauges("irongate_upstream_connections_active", help, None, active)?;
     let help = "Connections to endpoints that wait for a request.";
     writer.gauges("irongate_upstream_connections_idle", help, None, gauges(|part| part.idle.value()))
-}
-
-fn health(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
-    let help = "Endpoints by state: ready, ejected (they answer badly), unreachable (connecting fails).";
-    let counts = registry.backend_health().into_iter().flat_map(|health| {
-        let states =
-            [("ready", health.ready), ("ejected", health.ejected), ("unreachable", health.unreachable)];
-        states.map(|(state, count)| ([("backend", health.backend.clone()), ("state", state.into())], count))
-    });
-    writer.gauges("irongate_backend_endpoints", help, None, counts)
 }
 
 fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {

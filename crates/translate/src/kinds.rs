@@ -42,9 +42,8 @@ pub use backend::{
 };
 pub use backend_policy::{
     AlgorithmName, BackendLimitFields, BackendPolicy, BackendPolicySpec, BeforeFirstName, EjectionFields,
-    GrpcCheckFields, GrpcStatusName, HealthCheckFields, HedgingFields, HttpCheckFields, LatencyOutlierFields,
-    PoolFields, RetryBudgetFields, RetryConditionName, RetryFields, StatusRange, SuccessRateFields,
-    TcpCheckFields,
+    GrpcCheckFields, GrpcStatusName, HealthCheckFields, HttpCheckFields, LatencyOutlierFields, PoolFields,
+    RetryBudgetFields, RetryConditionName, RetryFields, StatusRange, SuccessRateFields, TcpCheckFields,
 };
 pub use backend_reference::{BackendObjectReference, BackendRef, LocalObjectReference};
 pub use backend_tls_policy::{

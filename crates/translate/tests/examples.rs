@@ -47,7 +47,7 @@ fn the_configuration_in_the_readme_has_no_problem() {
 
 #[test]
 fn the_other_examples_have_no_problem() {
-    for folder in ["discovery", "dns", "grpc", "websocket"] {
+    for folder in ["discovery", "dns", "grpc", "resilience", "websocket"] {
         check(&manifests(&format!("examples/{folder}/manifests")), 1, &[]);
     }
 }

@@ -1,5 +1,7 @@
 //! `/api/backends`: what was configured, and what the balancer thinks of each endpoint.
 
+mod health;
+
 use super::{Page, certificate, seconds};
 use irongate_config::{
     Algorithm, Authorities, Backend, BackendProtocol, BackendTls, Config, Endpoints, ProxyProtocolVersion,
@@ -63,8 +65,13 @@ fn one(name: &str, backend: &Backend, report: Option<&SourceReport>, endpoints: 
                 "idleTimeoutSeconds": seconds(options.pool.idle_timeout),
                 "maxIdle": options.pool.max_idle,
             },
+            "healthChecks": options.health_checks.as_ref().map(health::checks),
+            "limits": health::limits(&options.limits),
+            "retry": options.retry.as_ref().map(health::retry),
             "ejection": {
                 "consecutiveFailures": options.ejection.consecutive_failures,
+                "successRate": options.ejection.success_rate.map(health::success_rate),
+                "latency": options.ejection.latency.map(health::latency),
                 "baseTimeSeconds": seconds(options.ejection.base_time),
                 "maxTimeSeconds": seconds(options.ejection.max_time),
                 "maxPercent": options.ejection.max_percent,

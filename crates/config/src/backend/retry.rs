@@ -1,4 +1,4 @@
-//! What of a backend's requests is tried again, and when a second try begins before the first has failed.
+//! What of a backend's requests is tried again.
 
 use std::time::Duration;
 
@@ -37,18 +37,4 @@ impl Default for RetryConditions {
     fn default() -> Self {
         Self { connect_failure: true, refused_stream: true, reset: true, timeout: true }
     }
-}
-
-/// A second try of an idempotent request that was not answered yet. The first answer counts, and the other is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hedging {
-    /// After this long.
-    After(Duration),
-    /// After what this share of the requests took of late, in per cent, and not before so long.
-    Percentile {
-        /// From 50 to 99.
-        percent: u8,
-        /// The least wait.
-        at_least: Duration,
-    },
 }

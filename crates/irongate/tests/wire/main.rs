@@ -16,6 +16,7 @@ mod early_answers;
 mod filters;
 mod forwarding;
 mod framing;
+mod health;
 mod http1_0;
 mod http2;
 mod http3;

@@ -2,7 +2,7 @@
 
 use super::supervised;
 use crate::clock::Clock;
-use crate::live::ProbeRequest;
+use crate::live::{ProbeReason, ProbeRequest};
 use irongate_telemetry::Registry as Metrics;
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 /// How long one probe may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs for as long as there are cores. An endpoint becomes unreachable once until it is ready again, so there is at
+/// Runs for as long as there are cores, beside `look`. An endpoint becomes unreachable once until it is ready again, so there is at
 /// most one task for each.
 pub(super) async fn run(mut requests: UnboundedReceiver<ProbeRequest>, clock: Clock, metrics: Arc<Metrics>) {
     while let Some(request) = requests.recv().await {
-        let probing = move || probe(request.clone(), clock);
+        let probing = move || see(request.clone(), clock);
         tokio::spawn(supervised(metrics.clone(), "a probe of an endpoint", probing));
     }
 }
@@ -34,6 +34,28 @@ async fn reach(request: &ProbeRequest, address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+async fn see(request: ProbeRequest, clock: Clock) {
+    match request.reason {
+        ProbeReason::Unreachable => probe(request, clock).await,
+        ProbeReason::Suspected => look(request, clock).await,
+    }
+}
+
+/// Connects once to an endpoint whose requests wait for long. Only if nothing comes back is it taken for gone: one that refuses may
+/// be finishing what it has.
+async fn look(request: ProbeRequest, clock: Clock) {
+    let Some(address) = request.endpoint.upgrade().map(|endpoint| endpoint.address()) else { return };
+    if tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await.is_ok() {
+        return;
+    }
+    let (Some(backend), Some(endpoint)) = (request.backend.upgrade(), request.endpoint.upgrade()) else {
+        return;
+    };
+    if let Some(change) = endpoint.connect_timed_out(clock.now()) {
+        backend.note_change(change, &endpoint);
+    }
+}
+
 async fn probe(request: ProbeRequest, clock: Clock) {
     loop {
         let Some(endpoint) = request.endpoint.upgrade() else { return };
@@ -43,14 +65,19 @@ async fn probe(request: ProbeRequest, clock: Clock) {
         tokio::time::sleep_until(clock.instant(due)).await;
         let reached = reach(&request, address).await;
         let Some(endpoint) = request.endpoint.upgrade() else { return };
-        if reached.is_ok() {
-            if endpoint.connect_succeeded(clock.now()).is_some()
-                && let Some(backend) = request.backend.upgrade()
-            {
-                tracing::info!(backend = %backend.label, %address, "endpoint can be reached again");
+        match reached {
+            Ok(()) => {
+                if let Some(change) = endpoint.connect_succeeded(clock.now())
+                    && let Some(backend) = request.backend.upgrade()
+                {
+                    tracing::info!(backend = %backend.label, %address, "endpoint can be reached again");
+                    backend.note_change(change, &endpoint);
+                }
+                return;
             }
-            return;
-        }
-        endpoint.connect_failed(clock.now());
+            // Its requests that wait are told apart by this.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => endpoint.connect_timed_out(clock.now()),
+            Err(_) => endpoint.connect_failed(clock.now()),
+        };
     }
 }

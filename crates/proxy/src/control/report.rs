@@ -5,10 +5,11 @@ use crate::discovery::SourceReport;
 use crate::listener::Command;
 use crate::live::{LiveBackend, Shared};
 use irongate_telemetry::{BackendHealth, DiscoveryReading};
-use irongate_traffic::{Health, HealthReport, Member};
+use irongate_traffic::{Health, HealthReport, Limited, Member};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -131,11 +132,22 @@ fn without_load(shared: &Shared) -> BTreeMap<Arc<str>, (SourceReport, Endpoints)
 fn health_of(shared: &Shared) -> Vec<BackendHealth> {
     let now = shared.clock.now();
     let count = |live: Arc<LiveBackend>| {
-        let mut health = BackendHealth { backend: live.label.clone(), ready: 0, ejected: 0, unreachable: 0 };
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let limits = live.state.limits();
+        let used = |what| limits.used(what).1.map(|_| (what.as_str(), limits.used(what).0));
+        let mut health = BackendHealth {
+            backend: live.label.clone(),
+            checks: [count(&live.watched.checks[0]), count(&live.watched.checks[1])],
+            ejections: count(&live.watched.ejected),
+            in_use: Limited::ALL.into_iter().filter_map(used).collect(),
+            ..BackendHealth::default()
+        };
         for Member { state, .. } in live.settings().plan.members() {
             match state.report(now).health {
                 Health::Ready | Health::Failing => health.ready += 1,
                 Health::Ejected { .. } | Health::Trial => health.ejected += 1,
+                Health::Unhealthy => health.unhealthy += 1,
+                Health::Waiting => health.waiting += 1,
                 Health::Unreachable { .. } => health.unreachable += 1,
             }
         }

@@ -8,20 +8,21 @@ use super::admit::Work;
 use super::duplex::{Duplex, Presence, Upload};
 use super::relay::Relayed;
 use super::{Downstream, Outcome, Scratch, Upstream, fail};
-use crate::backend::Load;
+use crate::backend::{Load, Permit};
 use crate::body::{Pump, Replay};
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
 use grpc::{Grpc, bounds};
-use irongate_config::{BackendProtocol, InvalidBackend, RetryPolicy};
+use irongate_config::{BackendOptions, BackendProtocol, InvalidBackend, RetryPolicy};
 use irongate_message::BodyLength;
 use irongate_traffic::{
-    AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Outcome as LoadOutcome, PickRequest,
+    AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Limited, Outcome as LoadOutcome, PickRequest,
     RequestFacts, Time, Verdict, decide,
 };
 use smallvec::SmallVec;
+use std::sync::Arc;
 use std::time::Duration;
 use verdict::{blame, is_agreed, no_head};
 
@@ -45,6 +46,10 @@ struct Attempts<'a, D> {
     /// A connection broke under this request: it gets new ones from now on. What closed one idle connection has
     /// most likely closed more, and too few tries are left to find out one by one.
     only_new: bool,
+    /// What the backend says of retries, where the route says nothing.
+    own_policy: Option<Arc<BackendOptions>>,
+    /// Its place among the requests that are tried again, where these are limited.
+    retrying: Option<Permit>,
     outcome: Outcome,
 }
 
@@ -73,7 +78,11 @@ pub(crate) async fn forward<D: Downstream>(
     let timeouts = &facts.options.timeouts;
     let request = &scratch.request;
     let idempotent = request.method().is_idempotent();
-    let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, timeouts, begun);
+    let Ok(_permit) = work.backend.permit(Limited::Requests) else {
+        return fail(client, timer, facts, downstream, scratch, Failure::Limit(Limited::Requests)).await;
+    };
+    let (own_policy, attempt_timeout) = own_policy(&work);
+    let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, attempt_timeout, timeouts, begun);
     let may_repeat = idempotent || work.backend.protocol == BackendProtocol::Http2;
     let kept = if may_repeat { facts.options.limits.replay_bytes } else { 0 };
     let mut attempts = Attempts {
@@ -92,6 +101,8 @@ pub(crate) async fn forward<D: Downstream>(
         grpc,
         stream_idle,
         only_new: false,
+        own_policy,
+        retrying: None,
         outcome: Outcome::default(),
     };
     attempts.begin_copies();
@@ -105,6 +116,16 @@ pub(crate) async fn forward<D: Downstream>(
             Outcome { attempts: outcome.attempts, request_bytes: outcome.request_bytes, ..answered }
         }
     }
+}
+
+/// What the backend says of retries, where the route says nothing, and how long it gives an attempt.
+fn own_policy(work: &Work) -> (Option<Arc<BackendOptions>>, Option<Duration>) {
+    if work.rule.retry.is_some() {
+        return (None, None);
+    }
+    let options = work.backend.options();
+    let Some(retry) = &options.retry else { return (None, None) };
+    (Some(options.clone()), retry.attempt_timeout)
 }
 
 impl<D: Downstream> Attempts<'_, D> {
@@ -138,10 +159,11 @@ impl<D: Downstream> Attempts<'_, D> {
             other_endpoint: self.work.backend.has_other(&self.tried),
             doubted,
         };
-        let policy: Option<&RetryPolicy> = self.rule.retry.as_ref();
-        match decide(reason, &facts, policy, self.client.core.random()) {
+        match decide(reason, &facts, self.policy(), self.client.core.random()) {
             Decision::Again { wait, .. }
-                if now.after(wait) < self.deadlines.request && self.work.backend.try_retry(now) =>
+                if now.after(wait) < self.deadlines.request
+                    && self.has_retry_permit()
+                    && self.work.backend.try_retry(now) =>
             {
                 self.replay.rewind();
                 self.only_new |=
@@ -150,6 +172,21 @@ impl<D: Downstream> Attempts<'_, D> {
             }
             _ => None,
         }
+    }
+
+    /// What is tried again: as the route says, or else as its backend does.
+    fn policy(&self) -> Option<&RetryPolicy> {
+        let own = self.own_policy.as_ref().and_then(|options| options.retry.as_ref());
+        self.rule.retry.as_ref().or(own)
+    }
+
+    /// Whether one more request may be tried again at this moment.
+    fn has_retry_permit(&mut self) -> bool {
+        if self.retrying.is_some() {
+            return true;
+        }
+        let permit = self.work.backend.permit(Limited::Retries);
+        permit.map(|permit| self.retrying = permit).is_ok()
     }
 
     /// Waits before another attempt; gives the time after that.
@@ -231,7 +268,9 @@ impl<D: Downstream> Attempts<'_, D> {
             upload: Upload::default(),
             presence: Presence::default(),
         };
-        let headed = duplex.await_head(&mut load, &mut self.scratch.response, &self.deadlines, begun).await;
+        let tried = self.idempotent.then_some(&self.tried[..]);
+        let headed =
+            duplex.await_head(&mut load, &mut self.scratch.response, &self.deadlines, begun, tried).await;
         let Duplex { upload, presence, .. } = duplex;
         self.send_copies();
         let now = core.now();
@@ -253,7 +292,7 @@ impl<D: Downstream> Attempts<'_, D> {
             return (End::Final(Failure::BadAnswer("no_upgrade")), false);
         }
         let (Verdict { elsewhere, .. }, failure) = self.judge(&mut load, now, status);
-        let is_worth_asking = elsewhere || self.rule.retry.is_some();
+        let is_worth_asking = elsewhere || self.policy().is_some();
         if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {
             load.end(now, LoadOutcome::Complete);
             // What is left of this answer nobody will read: the connection is not used again.

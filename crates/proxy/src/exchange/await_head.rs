@@ -7,7 +7,7 @@ use crate::body::Sink;
 use crate::connection::QUICK;
 use crate::failure::Failure;
 use irongate_message::ResponseHead;
-use irongate_traffic::{Bound, Deadlines, Time};
+use irongate_traffic::{Bound, Deadlines, EndpointIndex, Time};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,6 +17,9 @@ use std::time::Duration;
 /// which a connection's room is kept, so that its timer need not move for it.
 const UNWATCHED: Duration = QUICK;
 
+/// When somebody first looks whether a request that could be sent elsewhere waits in vain, and how often then.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// Why there is no answer's head.
 #[derive(Clone, Copy)]
 pub(super) enum NoHead {
@@ -24,6 +27,8 @@ pub(super) enum NoHead {
     Upstream(HeadFailure),
     /// The attempt's own time is over; the request's may not be.
     AttemptTimeout,
+    /// Nothing comes from the endpoint any more, and the request can be sent elsewhere.
+    Silent,
     /// Nothing can be done about it.
     Final(Failure),
 }
@@ -38,18 +43,21 @@ struct Interim {
 }
 
 impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
-    /// Sends the request and reads heads, passing interim ones on, until the final one is in `head`.
+    /// Sends the request and reads heads, passing interim ones on, until the final one is in `head`. `tried`: the endpoints
+    /// on which it was tried, if it may be sent to another while it waits.
     pub(super) async fn await_head(
         &mut self,
         load: &mut Load,
         head: &mut ResponseHead,
         deadlines: &Deadlines,
         begun: Time,
+        tried: Option<&[EndpointIndex]>,
     ) -> Result<(), NoHead> {
         let mut motion = Motion::new(begun);
         let mut looked = false;
         let watched_from = if self.downstream.is_hurried() { begun.after(UNWATCHED) } else { begun };
         let mut interim = Interim::default();
+        let mut look_at = if tried.is_some() { begun.after(LOOK) } else { Time::NEVER };
         poll_fn(|cx| {
             match self.poll_upload(cx) {
                 Poll::Ready(Ok(())) => {
@@ -79,6 +87,13 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
                 true => self.nearest_to_room(deadlines, motion.at),
                 false => self.nearest_to_head(deadlines, begun, motion.at),
             };
+            while look_at < until {
+                ready!(self.timer.poll(cx, now, look_at));
+                if load.is_in_vain(look_at, begun, tried.unwrap_or_default()) && self.replay.is_whole() {
+                    return Poll::Ready(Err(NoHead::Silent));
+                }
+                look_at = look_at.after(LOOK);
+            }
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
         .await

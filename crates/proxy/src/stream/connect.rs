@@ -1,6 +1,6 @@
 //! A connection to an endpoint of a backend; to another one where that fails.
 
-use crate::backend::{CoreBackend, Held, Load};
+use crate::backend::{CoreBackend, Held, Load, connect_outcome};
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::proxy_header;
@@ -9,8 +9,8 @@ use crate::timer::Timer;
 use crate::transport::Transport;
 use crate::upstream;
 use irongate_traffic::{
-    AttemptFailure, Begin, Decision, EndpointIndex, Outcome, PickRequest, RequestFacts, connect_timeout,
-    decide,
+    AttemptFailure, Begin, Decision, EndpointIndex, Limited, Outcome, PickRequest, RequestFacts,
+    connect_timeout, decide,
 };
 use smallvec::SmallVec;
 use std::pin::pin;
@@ -41,7 +41,11 @@ pub(super) async fn connect<'b>(
         let other_endpoint = backend.has_other(&tried);
         let until = now.after(connect_timeout(backend.options().connect_timeout, other_endpoint));
         let header = proxy_header::header(backend.options().proxy_protocol, client, facts.address);
-        let mut opening = pin!(upstream::open(core, backend, picked.index, address, &header));
+        let Ok(permit) = backend.permit(Limited::Connections) else {
+            load.end(now, Outcome::Cancelled);
+            return Err(Failure::Limit(Limited::Connections));
+        };
+        let mut opening = pin!(upstream::open(core, backend, picked.index, address, &header, permit));
         let opened = timer.within(until, |cx| opening.as_mut().poll(cx)).await;
         now = core.now();
         let failure = match opened.unwrap_or(Err(Failure::ConnectTimeout)) {
@@ -52,7 +56,7 @@ pub(super) async fn connect<'b>(
             Err(failure) => failure,
         };
         backend.metrics.connect_failed();
-        load.end(now, Outcome::ConnectFailed);
+        load.end(now, connect_outcome(failure));
         let facts = RequestFacts {
             idempotent: true,
             replayable: true,

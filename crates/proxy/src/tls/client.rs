@@ -106,6 +106,21 @@ impl ClientPlan {
         ClientConnection::new(config, name).map_err(|error| Failure::Tls(reason(Some(&error))))
     }
 
+    /// Begins TLS for a check, with these protocols offered. The caller bounds the wait.
+    ///
+    /// # Errors
+    /// What the system says, or what is wrong with the instance.
+    pub(crate) async fn begin_check(
+        &self,
+        stream: tokio::net::TcpStream,
+        protocols: &[&[u8]],
+    ) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let name = self.name.clone().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut config = self.config.clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+
     /// Whether an instance can be reached and is whom it should be. Blocks.
     ///
     /// # Errors

@@ -186,6 +186,7 @@ fn connections_and_backends_are_shown() {
         backend.opened();
         backend.parked();
         backend.connect_failed();
+        backend.limited(3);
     }
     registry.set_backend_health(|| {
         vec![BackendHealth {
@@ -193,6 +194,11 @@ fn connections_and_backends_are_shown() {
             ready: 2,
             ejected: 1,
             unreachable: 0,
+            unhealthy: 3,
+            checks: [5, 6],
+            ejections: 7,
+            in_use: vec![("requests", 8)],
+            ..BackendHealth::default()
         }]
     });
     let (listener, backend) = (LISTENER, BACKEND);
@@ -207,6 +213,11 @@ fn connections_and_backends_are_shown() {
         (format!("irongate_backend_endpoints{{{backend},state=\"ready\"}}"), 2),
         (format!("irongate_backend_endpoints{{{backend},state=\"ejected\"}}"), 1),
         (format!("irongate_backend_endpoints{{{backend},state=\"unreachable\"}}"), 0),
+        (format!("irongate_backend_endpoints{{{backend},state=\"unhealthy\"}}"), 3),
+        (format!("irongate_backend_ejections_total{{{backend}}}"), 7),
+        (format!("irongate_health_checks_total{{{backend},result=\"failed\"}}"), 6),
+        (format!("irongate_backend_limit_in_use{{{backend},limit=\"requests\"}}"), 8),
+        (format!("irongate_backend_limited_total{{{backend},limit=\"retries\"}}"), 2),
     ] {
         check(&registry, &sample, &[&format!("{sample} {value}")]);
     }

@@ -120,7 +120,8 @@ impl BackendState {
         self.failing.load(Relaxed) > 0 && self.ejected.load(Relaxed) > 0
     }
 
-    pub(crate) fn set_endpoints(&self, count: usize) {
+    /// How many endpoints it has: the bound on those that may be out is a part of them.
+    pub fn set_endpoints(&self, count: usize) {
         self.endpoints.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
     }
 

@@ -10,7 +10,7 @@ pub use health_checks::{
 };
 pub use limits::BackendLimitFields;
 pub use outliers::{LatencyOutlierFields, SuccessRateFields};
-pub use retry::{GrpcStatusName, HedgingFields, RetryConditionName, RetryFields};
+pub use retry::{GrpcStatusName, RetryConditionName, RetryFields};
 
 use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
 use crate::checks::Checks;
@@ -56,8 +56,6 @@ pub struct BackendPolicySpec {
     pub limits: BackendLimitFields,
     /// What is tried again, where a route does not say it.
     pub retry: Option<RetryFields>,
-    /// When a second try begins before the first has failed.
-    pub hedging: Option<HedgingFields>,
     /// How many retries there may be.
     #[serde(default)]
     pub retry_budget: RetryBudgetFields,
@@ -229,9 +227,6 @@ impl BackendPolicySpec {
         }
         if let Some(retry) = &self.retry {
             retry.check(&at.field("retry"), checks);
-        }
-        if let Some(hedging) = &self.hedging {
-            hedging.check(&at.field("hedging"), checks);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Connections for attempts: pooled, fresh, or room on one that is shared.
 
 use super::{Attempts, End};
-use crate::backend::{Held, Load};
+use crate::backend::{Held, Load, Permit, connect_outcome};
 use crate::buffer::Size;
 use crate::exchange::{Downstream, HeadFailure, websocket};
 use crate::failure::Failure;
@@ -12,9 +12,26 @@ use crate::transport::Transport;
 use crate::upstream;
 use irongate_message::HeadError;
 use irongate_telemetry::Panicked;
-use irongate_traffic::{AttemptFailure, EndpointIndex, Outcome as LoadOutcome, Time, connect_timeout};
+use irongate_traffic::{
+    AttemptFailure, EndpointIndex, Limited, Outcome as LoadOutcome, Time, connect_timeout,
+};
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How often those who wait look for a connection where there may be no more.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Why there is no connection, and what that says of the endpoint.
+type NotOpened = (End, LoadOutcome);
+
+/// How a request gets a connection where these may be limited.
+enum Place {
+    /// It may open one.
+    Free(Option<Permit>),
+    /// It gets one that was idle.
+    Idle(Rc<Transport>),
+}
 
 impl<'a, D: Downstream> Attempts<'a, D> {
     /// An attempt over HTTP/1.1.
@@ -25,11 +42,14 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let owner = backend.owner(self.client);
         let careful = !(self.idempotent && self.replay.is_whole());
         let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful, owner) };
-        let is_pooled = pooled.is_some();
+        let mut is_pooled = pooled.is_some();
         let (transport, held) = match pooled {
             Some(transport) => (transport, Held::new(&backend.metrics)),
-            None => match self.connect(&load, now).await {
-                Ok(connected) => connected,
+            None => match self.open_or_wait(&load, now, careful).await {
+                Ok((transport, held, reused)) => {
+                    is_pooled = reused;
+                    (transport, held)
+                }
                 Err(end) => {
                     load.end(core.now(), end.1);
                     return end.0;
@@ -111,7 +131,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
                     next.into_iter().for_each(|next| self.open_next(load.index, connections.clone(), next));
                     return Ok(sender.with_window(window));
                 }
-                Taken::Open(opener) => match self.connect(load, now).await {
+                Taken::Open(opener) => match self.connect_when_allowed(load, now).await {
                     Ok((transport, held)) => {
                         let Some(address) = backend.address(load.index) else { return Err(gone()) };
                         let head_bytes = self.facts.options.limits.head_bytes;
@@ -158,11 +178,13 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let header = proxy_header::header(backend.options().proxy_protocol, self.client, self.facts.address);
         let head_bytes = self.facts.options.limits.head_bytes;
         let patience = connect_timeout(backend.options().connect_timeout, true);
+        // Those that are there have room yet.
+        let Ok(permit) = backend.try_permit(Limited::Connections) else { return };
         tokio::task::spawn_local(Box::pin(async move {
             let _watch = core.watch(Panicked::Task);
             let Some(address) = backend.address(index) else { return };
             let timer = core.timers.timer();
-            let mut connecting = pin!(upstream::open(&core, &backend, index, address, &header));
+            let mut connecting = pin!(upstream::open(&core, &backend, index, address, &header, permit));
             let opened = timer.within(core.now().after(patience), |cx| connecting.as_mut().poll(cx)).await;
             let Ok(Ok(transport)) = opened else {
                 backend.metrics.connect_failed();
@@ -175,6 +197,71 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         }));
     }
 
+    /// A new connection to the endpoint; where there may be no more, an idle one that is given back meanwhile (`true`).
+    async fn open_or_wait(
+        &self,
+        load: &Load,
+        now: Time,
+        careful: bool,
+    ) -> Result<(Rc<Transport>, Held<'a>, bool), NotOpened> {
+        let backend = &self.work.backend;
+        let owner = backend.owner(self.client);
+        let idle = || if self.only_new { None } else { backend.take_idle(load.index, now, careful, owner) };
+        match self.place(now, idle).await? {
+            Place::Idle(transport) => Ok((transport, Held::new(&backend.metrics), true)),
+            Place::Free(permit) => {
+                let (transport, held) = self.connect(load, now, permit).await?;
+                Ok((transport, held, false))
+            }
+        }
+    }
+
+    async fn connect_when_allowed(
+        &self,
+        load: &Load,
+        now: Time,
+    ) -> Result<(Rc<Transport>, Held<'a>), NotOpened> {
+        match self.place(now, || None).await? {
+            Place::Idle(transport) => Ok((transport, Held::new(&self.work.backend.metrics))),
+            Place::Free(permit) => self.connect(load, now, permit).await,
+        }
+    }
+
+    /// A place among the backend's connections, or an idle one that comes free while that is waited for.
+    async fn place(
+        &self,
+        now: Time,
+        mut idle: impl FnMut() -> Option<Rc<Transport>>,
+    ) -> Result<Place, NotOpened> {
+        let backend = &self.work.backend;
+        if let Ok(permit) = backend.try_permit(Limited::Connections) {
+            return Ok(Place::Free(permit));
+        }
+        let refused = |what| (End::Final(Failure::Limit(what)), LoadOutcome::Cancelled);
+        let _waiting = backend.permit(Limited::Pending).map_err(|_| refused(Limited::Pending))?;
+        let _here = backend.wait_for_connection();
+        let until = self.connect_until(now);
+        loop {
+            if let Some(transport) = idle() {
+                return Ok(Place::Idle(transport));
+            }
+            if let Ok(permit) = backend.try_permit(Limited::Connections) {
+                return Ok(Place::Free(permit));
+            }
+            // Connections to other endpoints count too.
+            if backend.close_one_idle() {
+                continue;
+            }
+            let now = self.client.core.now();
+            if now >= until {
+                backend.metrics.limited(Limited::Connections as usize);
+                return Err(refused(Limited::Connections));
+            }
+            // Another core may give one back, and does not know who waits.
+            self.timer.sleep_until(now.after(LOOK)).await;
+        }
+    }
+
     /// Until when a connection may take to open.
     fn connect_until(&self, now: Time) -> Time {
         let backend = &self.work.backend;
@@ -183,7 +270,12 @@ impl<'a, D: Downstream> Attempts<'a, D> {
     }
 
     /// A new connection to the endpoint.
-    async fn connect(&self, load: &Load, now: Time) -> Result<(Rc<Transport>, Held<'a>), (End, LoadOutcome)> {
+    async fn connect(
+        &self,
+        load: &Load,
+        now: Time,
+        permit: Option<Permit>,
+    ) -> Result<(Rc<Transport>, Held<'a>), (End, LoadOutcome)> {
         let backend = &self.work.backend;
         let Some(address) = backend.address(load.index) else {
             return Err((End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled));
@@ -191,10 +283,10 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let until = self.connect_until(now);
         let core = &self.client.core;
         let header = proxy_header::header(backend.options().proxy_protocol, self.client, self.facts.address);
-        let mut connecting = pin!(upstream::open(core, backend, load.index, address, &header));
+        let mut connecting = pin!(upstream::open(core, backend, load.index, address, &header, permit));
         let failed = |failure| {
             backend.metrics.connect_failed();
-            Err((End::Failed(AttemptFailure::Connect, failure), LoadOutcome::ConnectFailed))
+            Err((End::Failed(AttemptFailure::Connect, failure), connect_outcome(failure)))
         };
         match self.timer.within(until, |cx| connecting.as_mut().poll(cx)).await {
             Ok(Ok(transport)) => {

@@ -6,7 +6,7 @@ use crate::body::{Pump, Sink};
 use crate::exchange::{Downstream, Scratch};
 use crate::failure::Failure;
 use crate::snapshot::RulePlan;
-use irongate_config::Timeouts;
+use irongate_config::{RouteTimeouts, Timeouts};
 use irongate_message::{Fields, GrpcCode, GrpcKind};
 use irongate_traffic::{AttemptFailure, Deadlines, Outcome as LoadOutcome, Time, Verdict};
 use std::task::{Context, Poll, Waker};
@@ -21,24 +21,28 @@ pub(super) struct Grpc {
     code: Option<GrpcCode>,
 }
 
-/// By when a request has to be through, and how long nothing may move meanwhile.
+/// By when a request has to be through, and how long nothing may move meanwhile. `attempt`: how long an attempt may take where the
+/// rule does not say it.
 pub(super) fn bounds(
     scratch: &Scratch,
     rule: &RulePlan,
+    attempt: Option<Duration>,
     timeouts: &Timeouts,
     begun: Time,
 ) -> (Option<Grpc>, Deadlines, Duration) {
     let request = &scratch.request;
+    let of_route =
+        RouteTimeouts { backend_request: rule.timeouts.backend_request.or(attempt), ..rule.timeouts };
     if let Some(kind) = scratch.grpc {
         // Its own timeout rules, and streams may be silent for long.
         let timeout = request.grpc_timeout();
-        let deadlines = Deadlines::new(begun, &rule.timeouts, None);
+        let deadlines = Deadlines::new(begun, &of_route, None);
         let deadlines = timeout.map_or(deadlines, |timeout| deadlines.within(begun, timeout));
         return (Some(Grpc { kind, timeout, code: None }), deadlines, timeouts.tunnel_idle);
     }
     // An upgrade may be a long poll: only silence ends it.
     let response = if request.upgrade().is_some() { timeouts.stream_idle } else { timeouts.response };
-    (None, Deadlines::new(begun, &rule.timeouts, Some(response)), timeouts.stream_idle)
+    (None, Deadlines::new(begun, &of_route, Some(response)), timeouts.stream_idle)
 }
 
 impl<D: Downstream> Attempts<'_, D> {
@@ -57,9 +61,11 @@ impl<D: Downstream> Attempts<'_, D> {
         if let Some(grpc) = &mut self.grpc {
             grpc.code = self.scratch.response.grpc_code();
             if let Some(code) = grpc.code {
-                let unavailable = code == GrpcCode::UNAVAILABLE;
-                let failure =
-                    if unavailable { AttemptFailure::Unavailable } else { AttemptFailure::Status(status) };
+                let failure = match code {
+                    GrpcCode::UNAVAILABLE => AttemptFailure::Unavailable,
+                    GrpcCode::OK => AttemptFailure::Status(status),
+                    code => AttemptFailure::Grpc(code.number()),
+                };
                 return (load.answered_grpc(now, code), failure);
             }
         }

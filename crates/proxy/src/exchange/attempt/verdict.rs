@@ -46,6 +46,10 @@ pub(super) fn no_head(failure: NoHead, sent: bool, pooled: bool) -> (End, LoadOu
         NoHead::Upstream(HeadFailure::Malformed(reason)) => {
             (End::Failed(AttemptFailure::BadAnswer, Failure::BadAnswer(reason)), LoadOutcome::Failed)
         }
+        NoHead::Silent => {
+            // It is known to be gone already.
+            (End::Failed(AttemptFailure::Reset { sent }, Failure::UpstreamSilent), LoadOutcome::Cancelled)
+        }
         NoHead::AttemptTimeout => {
             (End::Failed(AttemptFailure::Timeout, Failure::AttemptTimeout), LoadOutcome::TimedOut)
         }

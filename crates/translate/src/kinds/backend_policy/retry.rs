@@ -1,12 +1,11 @@
-//! `retry` and `hedging`: what of a backend's requests is tried again, and when before the first try has failed.
+//! `retry`: what of a backend's requests is tried again.
 
 use crate::checks::Checks;
 use crate::kinds::GatewayDuration;
 use crate::yaml::path::At;
-use irongate_config::{Hedging, RetryConditions, RetryPolicy};
+use irongate_config::{RetryConditions, RetryPolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// What is tried again, where a route's rule has no `retry` of its own. Only requests that can be sent again are: those of
 /// idempotent methods, and others where the instance cannot have acted on them.
@@ -65,20 +64,6 @@ pub enum GrpcStatusName {
     Unauthenticated = 16,
 }
 
-/// A second try on another instance when the first has not been answered yet, for requests of idempotent methods without a body. The
-/// first answer counts, and the other try is given up. Takes from the retry budget. Either `delay` or `percentile`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HedgingFields {
-    /// After this long.
-    pub delay: Option<GatewayDuration>,
-    /// After what this share of the requests took of late, in per cent.
-    #[schemars(range(min = 50, max = 99))]
-    pub percentile: Option<u8>,
-    /// With `percentile`: the least wait. Not written: 5ms.
-    pub at_least: Option<GatewayDuration>,
-}
-
 impl RetryFields {
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
         if self.attempts.is_some_and(|attempts| attempts > 20) {
@@ -110,32 +95,6 @@ impl RetryFields {
             },
             attempt_timeout: self.per_try_timeout.map(|timeout| timeout.0),
             backoff: self.backoff.map(|backoff| backoff.0),
-        }
-    }
-}
-
-impl HedgingFields {
-    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        if self.delay.is_some() == self.percentile.is_some() {
-            checks.invalid(at, "must have either delay or percentile", "Write one of them.");
-        }
-        if self.percentile.is_some_and(|percent| !(50..=99).contains(&percent)) {
-            checks.invalid(&at.field("percentile"), "must be from 50 to 99", "");
-        }
-        if self.delay.is_some_and(|delay| delay.0.is_zero()) {
-            checks.invalid(&at.field("delay"), "must be longer than nothing", "");
-        }
-    }
-
-    /// What is meant; `None` if it is not valid.
-    pub(crate) fn meant(&self) -> Option<Hedging> {
-        let least = self.at_least.map_or(Duration::from_millis(5), |time| time.0);
-        match (self.delay, self.percentile) {
-            (Some(delay), None) => Some(Hedging::After(delay.0)),
-            (None, Some(percent)) => {
-                Some(Hedging::Percentile { percent: percent.clamp(50, 99), at_least: least })
-            }
-            _ => None,
         }
     }
 }

@@ -77,10 +77,6 @@ pub(super) const FIELDS: &[Field<BackendPolicySpec, BackendOptions>] = &[
         set: |from, to| set(&mut to.retry, from.retry.as_ref().map(|it| Some(it.meant()))),
     },
     Field {
-        name: "hedging",
-        set: |from, to| set(&mut to.hedging, from.hedging.as_ref().and_then(|it| it.meant()).map(Some)),
-    },
-    Field {
         name: "retryBudget.percent",
         set: |from, to| set(&mut to.retry_budget.percent, from.retry_budget.percent),
     },
