@@ -61,8 +61,17 @@ data: {{tls.crt: {encoded[0]}, tls.key: {encoded[1]}}}
 """
 
 
-def manifest(port, origins, routes, tls=None):
-    protocol = "HTTPS, tls: {certificateRefs: [{name: certificate}]}" if tls else "HTTP"
+def grpc_route():
+    return route("all").replace("HTTPRoute", "GRPCRoute").replace("  - matches: [{path: {type: PathPrefix, value: /}}]\n    ", "  - ")
+
+
+def tcp_route():
+    return grpc_route().replace("GRPCRoute", "TCPRoute")
+
+
+def manifest(port, origins, routes, tls=None, http2=False, tcp=False):
+    speaks = ", appProtocol: kubernetes.io/h2c" if http2 else ""
+    protocol = "HTTPS, tls: {certificateRefs: [{name: certificate}]}" if tls else "TCP" if tcp else "HTTP"
     return f"""\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -76,5 +85,5 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {{name: origin}}
-spec: {{ports: [{{name: http, port: 80, targetPort: 80}}]}}
+spec: {{ports: [{{name: http, port: 80, targetPort: 80{speaks}}}]}}
 {slices("origin", origins)}{secret(tls)}{routes}"""

@@ -37,12 +37,16 @@ class Setup:
     threads: int = 1
     routes: Callable[..., str] = irongate.three_routes
     tls: Tls | None = None
+    # The origins speak HTTP/2, in cleartext.
+    http2: bool = False
+    # Bytes are passed on as they come.
+    tcp: bool = False
 
 
 def irongate_peer(setup):
     folder = setup.folder / "irongate"
     folder.mkdir(exist_ok=True)
-    (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes(), setup.tls))
+    (folder / "gateway.yaml").write_text(irongate.manifest(setup.port, setup.origins, setup.routes(), setup.tls, setup.http2, setup.tcp))
     return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{setup.admin}", "--threads", setup.threads], {}
 
 
@@ -51,7 +55,9 @@ def floor(setup):
 
 
 def haproxy(setup):
-    servers = "\n".join(f"  server s{port} 127.0.0.1:{port}" for port in setup.origins)
+    speaks = " proto h2" if setup.http2 else ""
+    servers = "\n".join(f"  server s{port} 127.0.0.1:{port}{speaks}" for port in setup.origins)
+    http = "" if setup.tcp else "  option forwardfor\n  http-reuse always\n"
     secure = f" ssl crt {setup.tls.both} alpn h2,http/1.1" if setup.tls else ""
     file = setup.folder / "haproxy.cfg"
     file.write_text(f"""\
@@ -59,13 +65,11 @@ global
   nbthread {setup.threads}
   maxconn {HAPROXY_CONNECTIONS}
 defaults
-  mode http
+  mode {"tcp" if setup.tcp else "http"}
   timeout connect 5s
   timeout client 60s
   timeout server 60s
-  option forwardfor
-  http-reuse always
-frontend f
+{http}frontend f
   bind 127.0.0.1:{setup.port} backlog 4096{secure}
   default_backend b
 backend b
@@ -123,12 +127,10 @@ def envoy(setup):
             tls_certificates:
             - certificate_chain: {{filename: {setup.tls.certificate}}}
               private_key: {{filename: {setup.tls.key}}}""" if setup.tls else ""
-    file = setup.folder / "envoy.yaml"
-    file.write_text(f"""\
-static_resources:
-  listeners:
-  - address: {{socket_address: {{address: 127.0.0.1, port_value: {setup.port}}}}}
-    filter_chains:
+    filters = f"""
+    - filters:
+      - name: envoy.filters.network.tcp_proxy
+        typed_config: {{"@type": {types}.network.tcp_proxy.v3.TcpProxy, stat_prefix: front, cluster: origins}}""" if setup.tcp else f"""
     - filters:
       - name: envoy.filters.network.http_connection_manager
         typed_config:
@@ -139,11 +141,22 @@ static_resources:
             virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: "/"}}, route: {{cluster: origins}}}}]}}]
           http_filters:
           - name: envoy.filters.http.router
-            typed_config: {{"@type": {types}.http.router.v3.Router}}{secure}
+            typed_config: {{"@type": {types}.http.router.v3.Router}}{secure}"""
+    speaks = """
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}""" if setup.http2 else ""
+    file = setup.folder / "envoy.yaml"
+    file.write_text(f"""\
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {setup.port}}}}}
+    filter_chains:{filters}
   clusters:
   - name: origins
     type: STATIC
-    lb_policy: LEAST_REQUEST
+    lb_policy: LEAST_REQUEST{speaks}
     circuit_breakers:
       thresholds: [{{max_connections: 100000, max_pending_requests: 100000, max_requests: 100000}}]
     load_assignment: {{cluster_name: origins, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}

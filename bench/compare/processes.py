@@ -15,6 +15,9 @@ PROXY_CORE = "0"
 LOAD_CORE = "1"
 BOTH_CORES = "0,1"
 TICKS = os.sysconf("SC_CLK_TCK")
+# Made once: thousands of connections use it.
+ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
 
 
 def machine():
@@ -75,13 +78,17 @@ def running(command, core, log, environment=None):
 
 
 @contextlib.contextmanager
-def origins(folder, count, body, core=LOAD_CORE):
-    """Origins that answer with so many bytes; gives their ports."""
+def origins(folder, count, body, core=LOAD_CORE, http2=False):
+    """Origins that answer with so many bytes, over HTTP/1.1 or HTTP/2; gives their ports."""
     ports = free_ports(count)
     with contextlib.ExitStack() as stack:
         for port in ports:
-            process = stack.enter_context(running([folder / "origin", port, body], core, folder / "origin.log"))
-            wait_for_answer(process, port, body=body)
+            program = folder / ("http2-origin" if http2 else "origin")
+            process = stack.enter_context(running([program, port, body], core, folder / "origin.log"))
+            if http2:
+                wait_for_connection(process, port)
+            else:
+                wait_for_answer(process, port, body=body)
         yield ports
 
 
@@ -92,9 +99,7 @@ def connected(port, host="localhost", timeout=5.0, secure=False):
         if not secure:
             yield connection
             return
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with context.wrap_socket(connection, server_hostname=host) as over:
+        with ANYBODY.wrap_socket(connection, server_hostname=host) as over:
             yield over
 
 
@@ -124,6 +129,17 @@ def receive(connection):
     if not data:
         raise ConnectionError("the connection closed before the end of the answer")
     return data
+
+
+def wait_for_connection(process, port, limit=30.0):
+    """Connects until the port takes it."""
+    start = time.monotonic()
+    while process.poll() is None and time.monotonic() - start < limit:
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.002)
+    raise RuntimeError(f"{process.args[0]} takes no connections")
 
 
 def wait_for_answer(process, port, body=None, limit=30.0, secure=False):

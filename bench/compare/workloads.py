@@ -20,7 +20,11 @@ def proxy(options, name, origins, core=processes.PROXY_CORE, **setup):
     command, environment = peers.ALL[name](
         peers.Setup(options.folder, options.binary, port, admin, origins, **setup))
     with processes.running(command, core, options.folder / f"{name}.log", environment) as process:
-        yield process, port, processes.wait_for_answer(process, port, secure=bool(setup.get("tls")))
+        if setup.get("routes") is irongate.grpc_route:
+            processes.wait_for_connection(process, port)
+            yield process, port, None
+        else:
+            yield process, port, processes.wait_for_answer(process, port, secure=bool(setup.get("tls")))
 
 
 def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=None, scheme="http"):
@@ -38,10 +42,10 @@ def wrk(port, connections, seconds, core=processes.LOAD_CORE, fields=(), script=
     return int(requests.group(1)) if requests else 0, p99.group(1) if p99 else "-", "; ".join(complaints)
 
 
-def h2load(port, connections, streams, seconds, core=processes.LOAD_CORE):
+def h2load(port, connections, streams, seconds, core=processes.LOAD_CORE, scheme="http", more=()):
     """Load over HTTP/2 by h2load: requests answered, 99th percentile (not told), and complaints."""
     command = ["h2load", "--threads", "1", "--clients", str(connections), "--max-concurrent-streams", str(streams),
-               "--duration", str(seconds), f"http://127.0.0.1:{port}/"]
+               "--duration", str(seconds), *more, f"{scheme}://127.0.0.1:{port}/"]
     output = subprocess.run(processes.pinned(command, core), capture_output=True, text=True).stdout
     statuses = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", output)
     good, *bad = map(int, statuses.groups()) if statuses else (0,)
@@ -128,12 +132,46 @@ def http2(options):
     return Table("CPU", rounds(options, names, once), [("haproxy", 0.87)])
 
 
+def http2_tls(options):
+    """The same over TLS."""
+    return http2_workload(options, tls=certificate(options))
+
+
+def http2_both(options):
+    """The same over TLS, to origins of HTTP/2 in cleartext."""
+    return http2_workload(options, tls=certificate(options), http2=True)
+
+
+def grpc(options):
+    """Unary calls of gRPC over TLS, 8 connections of 32 streams: messages of 100 bytes, answers of 1 KiB, and a status in trailers."""
+    message = options.folder / "message"
+    message.write_bytes(b"\0" + (100).to_bytes(4) + b"x" * 100)
+    call = ["--data", message, "--header", "content-type: application/grpc", "--header", "te: trailers"]
+    return http2_workload(options, more=call, tls=certificate(options), http2=True, routes=irongate.grpc_route)
+
+
+def http2_workload(options, more=(), **setup):
+    names = [name for name in options.peers if name in ("irongate", "haproxy", "envoy")]
+
+    def once(name):
+        with processes.origins(options.folder, 2, 1024, http2=setup.get("http2", False)) as origins, \
+                proxy(options, name, origins, **setup) as (process, port, _):
+            return measure(process, options.seconds, lambda s: h2load(port, 8, 32, s, scheme="https", more=more))
+
+    return Table("CPU", rounds(options, names, once), [])
+
+
+def tcp(options):
+    """64 connections that stay, passed on as bytes, 1 KiB answers."""
+    return load_workload(options, 64, without=["nginx", "traefik"], tcp=True, routes=irongate.tcp_route)
+
+
 def certificate(options):
     """A certificate that signs itself, made anew."""
     files = [options.folder / f"certificate.{kind}" for kind in ("crt", "key", "pem")]
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", files[1], "-out", files[0]],
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", files[1], "-out", files[0]],
         check=True, capture_output=True)
     files[2].write_text(files[0].read_text() + files[1].read_text())
     return peers.Tls(*files)
@@ -141,20 +179,6 @@ def certificate(options):
 
 def https_wrk(*arguments, **options):
     return wrk(*arguments, **options, scheme="https")
-
-
-def s_time(port, connections, seconds, fields=()):
-    """Sessions of TLS 1.2 that are resumed, by so many openssl at once: connections made, and complaints.
-
-    What it calls reusing is none in TLS 1.3.
-    """
-    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-reuse", "-tls1_2", "-www", "/", "-time", str(seconds)]
-    running = [subprocess.Popen(processes.pinned(command, processes.LOAD_CORE), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-               for _ in range(connections)]
-    outputs = [process.communicate()[0] for process in running]
-    made = [re.findall(r"(\d+) connections in \d+ real seconds", output) for output in outputs]
-    complaints = "; ".join(sorted({output.splitlines()[-1] for output, count in zip(outputs, made) if not count and output}))
-    return sum(int(count[0]) for count in made if count), "-", complaints
 
 
 def https(options):
@@ -170,8 +194,29 @@ def handshakes(options):
 
 
 def resumed(options):
+    """A session of TLS 1.3 that is resumed for every request."""
+    return resumed_workload(options, "1.3")
+
+
+def resumed_12(options):
     """A session of TLS 1.2 that is resumed for every request."""
-    return load_workload(options, 4, without=["floor"], load=s_time, tls=certificate(options))
+    return resumed_workload(options, "1.2")
+
+
+def resumed_workload(options, version):
+    tls = certificate(options)
+
+    def load(port, connections, seconds, fields=()):
+        command = [options.folder / "tls-resume", port, tls.certificate, connections, seconds, version]
+        done = subprocess.run(processes.pinned(command, processes.LOAD_CORE), capture_output=True, text=True)
+        counts = re.search(r"(\d+) connections, (\d+) resumed", done.stdout)
+        if not counts:
+            return 0, "-", done.stderr.strip()
+        made, resumed = map(int, counts.groups())
+        # The first of each client begins a session.
+        return made, "-", f"{made - resumed} were not resumed" if made > resumed + connections else ""
+
+    return load_workload(options, 16, without=["floor"], load=load, tls=tls)
 
 
 def idle(options):
@@ -276,4 +321,4 @@ def start(options):
 
 
 ALL = {function.__name__: function for function in
-       [keepalive, keepalive256, close, http2, large, https, handshakes, resumed, idle, https_idle, routes, threads, start]}
+       [keepalive, keepalive256, close, http2, http2_tls, http2_both, grpc, large, https, handshakes, resumed, resumed_12, tcp, idle, https_idle, routes, threads, start]}
