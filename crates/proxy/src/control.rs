@@ -129,14 +129,16 @@ impl Proxy {
     /// To be called before [`apply`](Self::apply), and what it gives dropped after. Takes 2 seconds at most.
     pub async fn resolve(&self, config: &Config) -> Resolved {
         let is_discovered = |backend: &&Arc<Backend>| !matches!(backend.endpoints, Endpoints::Static(_));
-        let mut live: Vec<_> = config
+        // All of them are kept: what a source has told by now would else go with the one that nobody holds yet.
+        let live: Vec<_> = config
             .backends
             .values()
             .filter(is_discovered)
             .map(|backend| self.shared.registry.backend(backend))
             .collect();
-        live.retain(|backend| backend.settings().plan.members().is_empty());
-        discovery::wait_for_first(&live, FIRST).await;
+        let empty: Vec<_> =
+            live.iter().filter(|backend| backend.settings().plan.members().is_empty()).cloned().collect();
+        discovery::wait_for_first(&empty, FIRST).await;
         Resolved { _backends: live }
     }
 
