@@ -1,6 +1,6 @@
 //! Everything that is counted, by key.
 
-use crate::series::{CoreTotals, Family};
+use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
     BackendHealth, BackendMetrics, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading,
     ExchangeMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
@@ -112,7 +112,7 @@ impl Registry {
             exchanges: Family::new(cores),
             listeners: Family::new(cores),
             backends: Family::new(cores),
-            endpoints: Family::new(cores),
+            endpoints: Family::with_retention(cores, ENDPOINT_RETENTION),
             streams: Family::new(cores),
             totals,
             config: ConfigState::default(),

@@ -10,6 +10,10 @@ use std::time::Duration;
 /// state, and for a route that is removed and put back to go on counting where it was.
 pub const RETENTION: Duration = Duration::from_secs(600);
 
+/// The same for endpoints, which are not exported: where a thousand of them are exchanged each second, those that are gone
+/// would take more memory than those that are there.
+pub(crate) const ENDPOINT_RETENTION: Duration = Duration::from_secs(60);
+
 /// How often adding a series looks for old ones, for a process that nobody scrapes.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -72,6 +76,7 @@ impl<T: Metrics> Series<T> {
 #[derive(Debug)]
 pub(crate) struct Family<T: Metrics> {
     cores: usize,
+    retention: Duration,
     kept: Mutex<Kept<T>>,
 }
 
@@ -91,8 +96,13 @@ struct Entry<T: Metrics> {
 impl<T: Metrics> Family<T> {
     /// An empty one, for that many cores (at least one).
     pub(crate) fn new(cores: usize) -> Self {
+        Self::with_retention(cores, RETENTION)
+    }
+
+    /// The same for series that are forgotten after another time.
+    pub(crate) fn with_retention(cores: usize, retention: Duration) -> Self {
         let kept = Kept { entries: BTreeMap::new(), swept: Duration::ZERO };
-        Self { cores: cores.max(1), kept: Mutex::new(kept) }
+        Self { cores: cores.max(1), retention, kept: Mutex::new(kept) }
     }
 
     /// The series of these labels; the one that there is, or a new one with this source. `now` is the time since
@@ -109,7 +119,7 @@ impl<T: Metrics> Family<T> {
             return entry.series.clone();
         }
         if now.saturating_sub(kept.swept) >= SWEEP_INTERVAL {
-            kept.sweep(now);
+            kept.sweep(now, self.retention);
         }
         let labels = Arc::new(labels.clone());
         let cores = (0..self.cores).map(|_| OnceLock::new()).collect();
@@ -121,7 +131,7 @@ impl<T: Metrics> Family<T> {
     /// Every series that is held or was held lately, by labels. Forgets the others.
     pub(crate) fn all(&self, now: Duration) -> Vec<Arc<Series<T>>> {
         let mut kept = self.lock();
-        kept.sweep(now);
+        kept.sweep(now, self.retention);
         kept.entries.values().map(|entry| entry.series.clone()).collect()
     }
 
@@ -132,13 +142,13 @@ impl<T: Metrics> Family<T> {
 }
 
 impl<T: Metrics> Kept<T> {
-    fn sweep(&mut self, now: Duration) {
+    fn sweep(&mut self, now: Duration, retention: Duration) {
         self.swept = now;
         self.entries.retain(|_, entry| {
             if entry.series.is_held() {
                 entry.held = now;
             }
-            now.saturating_sub(entry.held) < RETENTION
+            now.saturating_sub(entry.held) < retention
         });
     }
 }

@@ -167,6 +167,20 @@ fn a_route_that_is_forgotten_takes_nothing_from_its_listener_and_backend() {
     assert_eq!(shown(begun + 3 * RETENTION), (0, vec![]));
 }
 
+#[test]
+fn endpoints_that_are_gone_are_forgotten_soon() {
+    let registry = Registry::new(1);
+    let held = registry.core(0).endpoint("web", ([127, 0, 0, 1], 1).into());
+    drop(registry.core(0).endpoint("web", ([127, 0, 0, 1], 2).into()));
+    let ports = |later| {
+        let all = registry.endpoints.all(registry.now() + Duration::from_secs(later));
+        all.iter().map(|series| series.labels().address.port()).collect::<Vec<_>>()
+    };
+    assert_eq!((ports(0), ports(50), ports(61)), (vec![1, 2], vec![1, 2], vec![1]));
+    drop(held);
+    assert_eq!(ports(200), []);
+}
+
 /// One core's part of one of 10,000 routes.
 #[test]
 fn a_route_takes_one_cache_line() {
