@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 /// The sizes of buffers, in bytes: for one of many streams of a client whose share is used up; for heads and small
 /// bodies; and larger ones while much flows.
-const SIZES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
+const SIZES: [usize; 4] = [2 << 10, 16 << 10, 64 << 10, 256 << 10];
 /// The one that is taken unless there is a reason for another.
 const USUAL: usize = 1;
-/// How many of each size are kept for the next user: 1, 4, 2 and 4 MiB a core.
+/// How many of each size are kept for the next user: half a MiB, 4, 2 and 4 MiB a core.
 const KEPT: [usize; 4] = [256, 256, 32, 16];
 /// Reads in a row that filled less than an eighth of a large buffer, before it is exchanged for a small one.
 const SMALL_READS: u8 = 8;

@@ -16,7 +16,7 @@ pub(crate) mod websocket;
 pub(crate) use admit::Work;
 pub(crate) use attempt::forward;
 use extras::Extras;
-pub(crate) use tunnel::Tunnel;
+pub(crate) use tunnel::{Tunnel, Way};
 
 use crate::body::{Sink, Source};
 use crate::connection::Client;

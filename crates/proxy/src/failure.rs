@@ -185,6 +185,15 @@ impl Failure {
         }
     }
 
+    /// An answer's body that broke off.
+    pub(crate) fn of_answer_body(failure: BodyFailure) -> Self {
+        match failure {
+            BodyFailure::Closed | BodyFailure::Truncated => Self::AnswerBroken("answer_truncated"),
+            BodyFailure::Reset(code) => Self::AnswerReset(code),
+            BodyFailure::Malformed(reason) => Self::AnswerBroken(reason),
+        }
+    }
+
     /// A failure of the client's own body.
     pub(crate) fn of_request_body(failure: BodyFailure) -> Self {
         match failure {

@@ -9,7 +9,7 @@ mod side;
 
 use crate::backend::CoreBackend;
 use crate::connection::Client;
-use crate::exchange::Tunnel;
+use crate::exchange::{Tunnel, Way};
 use crate::failure::Failure;
 use crate::http1::Reader;
 use crate::snapshot::{PortFacts, StreamPlan};
@@ -66,12 +66,10 @@ async fn run(
     let mut tunnel = Tunnel::default();
     let bounds = (&**core, timer, &facts.options.timeouts);
     let ended = poll_fn(|cx| {
-        tunnel.poll(
-            cx,
-            bounds,
-            |cx, pump| pump.poll(cx, &mut down.source, &mut up.sink),
-            |cx, pump| pump.poll(cx, &mut up.source, &mut down.sink),
-        )
+        tunnel.poll(cx, bounds, |cx, way, pump| match way {
+            Way::Up => pump.poll(cx, &mut down.source, &mut up.sink),
+            Way::Down => pump.poll(cx, &mut up.source, &mut down.sink),
+        })
     })
     .await;
     match ended {

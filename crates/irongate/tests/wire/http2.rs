@@ -5,6 +5,7 @@ mod grpc;
 mod load;
 pub(super) mod peers;
 mod raw;
+mod secure;
 mod spec;
 mod websocket;
 

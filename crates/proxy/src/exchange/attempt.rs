@@ -6,7 +6,6 @@ mod verdict;
 
 use super::admit::Work;
 use super::duplex::{Duplex, Presence, Upload};
-use super::relay::Relayed;
 use super::{Downstream, Outcome, Scratch, Upstream, fail};
 use crate::backend::{Load, Permit};
 use crate::body::{Pump, Replay};
@@ -306,7 +305,7 @@ impl<D: Downstream> Attempts<'_, D> {
     async fn deliver<U: Upstream>(
         &mut self,
         upstream: &mut U,
-        mut upload: Upload,
+        upload: Upload,
         presence: Presence,
         load: Load,
         answered: Time,
@@ -317,13 +316,7 @@ impl<D: Downstream> Attempts<'_, D> {
         self.replay.stop();
         let status = self.scratch.response.status();
         self.outcome.status = status;
-        let what = if status == 101 {
-            // The request itself is whole; from here on its connection carries the tunnel's bytes.
-            upload = Upload::default();
-            Relayed::Tunnel
-        } else {
-            Relayed::Answer(self.deadlines.request)
-        };
+        let is_tunnel = status == 101;
         let mut download = Pump::default();
         let mut duplex = Duplex {
             core,
@@ -336,7 +329,12 @@ impl<D: Downstream> Attempts<'_, D> {
             upload,
             presence,
         };
-        let (relayed, now) = duplex.relay(&mut download, what, answered).await;
+        let (relayed, now) = if is_tunnel {
+            // Boxed, since few requests come to this.
+            Box::pin(duplex.tunnel(&mut download)).await
+        } else {
+            duplex.relay(&mut download, self.deadlines.request, answered).await
+        };
         let upload = duplex.upload.pump;
         self.outcome.request_bytes = upload.moved;
         self.outcome.response_bytes = download.moved;
@@ -351,7 +349,7 @@ impl<D: Downstream> Attempts<'_, D> {
             return (End::Over, false);
         }
         self.end_load(load, now, &download);
-        (End::Over, what != Relayed::Tunnel && upload.is_done())
+        (End::Over, !is_tunnel && upload.is_done())
     }
 
     /// Queues the answer's head for the client.

@@ -1,32 +1,23 @@
 //! From the head of an answer to its end, and tunnels.
 
 use super::duplex::{Duplex, Motion};
-use super::{Downstream, Upstream};
-use crate::body::{BodyFailure, Pump, PumpFailure};
+use super::{Downstream, Tunnel, Upstream, Way};
+use crate::body::{Pump, PumpFailure};
 use crate::failure::Failure;
 use irongate_traffic::Time;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-/// What is relayed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relayed {
-    /// An answer; by when the whole request has to be over.
-    Answer(Time),
-    /// Plain bytes both ways, until both have ended.
-    Tunnel,
-}
-
 impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
     /// Moves the answer's body to the client, and what is left of the request's body to the origin.
     ///
-    /// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. A tunnel
-    /// ends when both directions have. Also gives when: `begun`, a reading of the clock just now, if nothing had to be
+    /// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. The whole request
+    /// has to be over `by` a time. Also gives when: `begun`, a reading of the clock just now, if nothing had to be
     /// waited for, as with most small answers.
     pub(super) async fn relay(
         &mut self,
         download: &mut Pump,
-        what: Relayed,
+        by: Time,
         begun: Time,
     ) -> (Result<(), Failure>, Time) {
         let mut motion = None;
@@ -35,11 +26,10 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
                 return Poll::Ready(Err(failure));
             }
             match self.poll_download(cx, download) {
-                Poll::Ready(Ok(())) if what == Relayed::Tunnel && self.upload.is_going() => {}
                 Poll::Ready(result) => return Poll::Ready(result),
                 Poll::Pending => {
                     // While its body is read, the body tells whether the client is there.
-                    let silent = what != Relayed::Tunnel && !self.upload.is_going();
+                    let silent = !self.upload.is_going();
                     if silent && !self.presence.look(cx, self.core, self.downstream) {
                         return Poll::Ready(Err(Failure::ClientGone));
                     }
@@ -48,45 +38,51 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             let now = self.core.now();
             let motion = motion.get_or_insert_with(|| Motion::new(now));
             motion.note(self.upload.pump.moved + download.moved, now);
-            let (until, failure) = self.nearest_to_end(download, what, motion.at);
+            let (until, failure) = self.nearest_to_end(download, by, motion.at);
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
         .await;
         (result, if motion.is_none() { begun } else { self.core.now() })
     }
 
+    /// Moves plain bytes both ways, until both directions have ended. Gives what was moved of the origin's by `download`, and
+    /// when it ended.
+    pub(super) async fn tunnel(&mut self, download: &mut Pump) -> (Result<(), Failure>, Time) {
+        let mut tunnel = Tunnel::default();
+        let bounds = (self.core, self.timer, self.timeouts);
+        let result = poll_fn(|cx| {
+            tunnel.poll(cx, bounds, |cx, way, pump| match way {
+                Way::Up => {
+                    pump.poll(cx, &mut self.replay.source(self.downstream.source()), self.upstream.sink())
+                }
+                Way::Down => pump.poll(cx, self.upstream.source(), self.downstream.sink()),
+            })
+        })
+        .await;
+        (self.upload.pump, *download) = tunnel.into_pumps();
+        (result, self.core.now())
+    }
+
     fn poll_download(&mut self, cx: &mut Context<'_>, download: &mut Pump) -> Poll<Result<(), Failure>> {
         let moved = download.poll(cx, self.upstream.source(), self.downstream.sink());
         moved.map_err(|failure| match failure {
-            PumpFailure::Source(BodyFailure::Closed | BodyFailure::Truncated) => {
-                Failure::AnswerBroken("answer_truncated")
-            }
-            PumpFailure::Source(BodyFailure::Reset(code)) => Failure::AnswerReset(code),
-            PumpFailure::Source(BodyFailure::Malformed(reason)) => Failure::AnswerBroken(reason),
+            PumpFailure::Source(failure) => Failure::of_answer_body(failure),
             PumpFailure::Sink(_) => Failure::ClientGone,
         })
     }
 
     /// The nearest bound, and what it means when it is reached.
-    fn nearest_to_end(&self, download: &Pump, what: Relayed, moved: Time) -> (Time, Failure) {
+    fn nearest_to_end(&self, download: &Pump, by: Time, moved: Time) -> (Time, Failure) {
         let (patience, stalled) = if download.waits_for_sink() {
             (self.timeouts.stalled_write, Failure::ClientStalled)
-        } else if what == Relayed::Tunnel && self.upload.pump.waits_for_sink() {
-            (self.timeouts.stalled_write, Failure::UpstreamStalled)
-        } else if what == Relayed::Tunnel {
-            (self.timeouts.tunnel_idle, Failure::TunnelIdle)
         } else {
             (self.stream_idle, Failure::UpstreamStalled)
         };
-        let request = match what {
-            Relayed::Answer(until) => until,
-            Relayed::Tunnel => Time::NEVER,
-        };
         let bounds = [
             (moved.after(patience), stalled),
-            (request, Failure::RequestTimeout),
+            (by, Failure::RequestTimeout),
             (self.presence.until(moved), Failure::ClientGone),
         ];
-        bounds.into_iter().min_by_key(|(time, _)| *time).unwrap_or((request, stalled))
+        bounds.into_iter().min_by_key(|(time, _)| *time).unwrap_or((by, stalled))
     }
 }

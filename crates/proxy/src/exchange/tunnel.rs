@@ -9,6 +9,15 @@ use irongate_config::Timeouts;
 use irongate_traffic::Time;
 use std::task::{Context, Poll};
 
+/// One of the directions.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// From the client to the origin.
+    Up,
+    /// From the origin to the client.
+    Down,
+}
+
 /// The two directions of a tunnel.
 ///
 /// Each ends by itself: an end is passed on, and the other direction goes on. What one side does not take it keeps the
@@ -25,17 +34,16 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Moves what can be moved; `up` and `down` move one direction each. Ready when both have ended, or something stands
+    /// Moves what can be moved; `step` does so in one direction. Ready when both have ended, or something stands
     /// in the way: what that is, tells the failure.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         (core, timer, timeouts): (&Core, &Timer, &Timeouts),
-        up: impl FnOnce(&mut Context<'_>, &mut Pump) -> Poll<Result<(), PumpFailure>>,
-        down: impl FnOnce(&mut Context<'_>, &mut Pump) -> Poll<Result<(), PumpFailure>>,
+        mut step: impl FnMut(&mut Context<'_>, Way, &mut Pump) -> Poll<Result<(), PumpFailure>>,
     ) -> Poll<Result<(), Failure>> {
         if !self.upload.is_done() && !self.refused {
-            match up(cx, &mut self.upload) {
+            match step(cx, Way::Up, &mut self.upload) {
                 Poll::Ready(Err(PumpFailure::Source(failure))) => {
                     return Poll::Ready(Err(Failure::of_request_body(failure)));
                 }
@@ -44,9 +52,9 @@ impl Tunnel {
             }
         }
         if !self.download.is_done() {
-            match down(cx, &mut self.download) {
-                Poll::Ready(Err(PumpFailure::Source(_))) => {
-                    return Poll::Ready(Err(Failure::AnswerBroken("answer_truncated")));
+            match step(cx, Way::Down, &mut self.download) {
+                Poll::Ready(Err(PumpFailure::Source(failure))) => {
+                    return Poll::Ready(Err(Failure::of_answer_body(failure)));
                 }
                 Poll::Ready(Err(PumpFailure::Sink(_))) => return Poll::Ready(Err(Failure::ClientGone)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
@@ -61,6 +69,11 @@ impl Tunnel {
         let moved = motion.at;
         let (until, failure) = self.nearest(timeouts, moved);
         timer.poll(cx, now, until).map(|()| Err(failure))
+    }
+
+    /// The client's bytes and the origin's, as far as they were passed on.
+    pub(crate) fn into_pumps(self) -> (Pump, Pump) {
+        (self.upload, self.download)
     }
 
     /// How much of the origin's was passed on, in bytes.

@@ -12,9 +12,9 @@ use std::task::{Context, Poll, Waker};
 /// What one stream may have on its way, as long as the connection has room for it.
 pub(super) const MOST_OF_STREAM: usize = 128 << 10;
 /// And whatever the others have: so that none starves.
-const LEAST_OF_STREAM: usize = 2 << 10;
+const LEAST_OF_STREAM: usize = 1 << 10;
 /// What all streams together may have on their way, but for those that have no more than the least.
-const MOST_OF_CONNECTION: usize = 192 << 10;
+const MOST_OF_CONNECTION: usize = 128 << 10;
 
 /// What all streams of a connection have on their way, in bytes.
 pub(super) type Total = Rc<Cell<usize>>;

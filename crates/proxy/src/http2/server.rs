@@ -199,6 +199,7 @@ impl Server {
 
     fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Piece>) {
         self.used = true;
+        self.stream.opened();
         // Boxed, since the runtime moves what it is given several times, and this is several KiB.
         tokio::task::spawn_local(Box::pin(serve_stream(self.shared.clone(), request, respond)));
     }

@@ -17,8 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What may wait before it is sent within a turn, in bytes. One frame more may come on top.
 const WAITING: usize = 64 << 10;
-/// What is read within a turn before others have theirs, in bytes.
-const TURN: usize = 256 << 10;
+/// How long a frame usually is at most, with its header.
+const FRAME: usize = (16 << 10) + 9;
+/// What is read of a client within a turn before others have theirs, in bytes of a body or work that is as much.
+const TURN: usize = 64 << 10;
+/// And of an origin, whose answers many wait for.
+const TURN_OF_ORIGIN: usize = 256 << 10;
 
 /// A connection's stream. The crate holds one handle, the connection's task another.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ struct Inner {
     outgoing: RefCell<Outgoing>,
     /// Bytes that may be read before the turn ends.
     allowance: Cell<usize>,
+    /// How many there are of them.
+    turn: usize,
     /// Looks at what a client sends.
     watch: Option<RefCell<Watch>>,
     /// Bytes read so far.
@@ -81,12 +87,14 @@ impl Stream {
                 start.truncate(PREFACE);
             }
         }
+        let turn = if watch.is_some() { TURN } else { TURN_OF_ORIGIN };
         let inner = Inner {
             core,
             transport,
             start: RefCell::new(start),
             outgoing: RefCell::default(),
-            allowance: Cell::new(TURN),
+            allowance: Cell::new(turn),
+            turn,
             watch: watch.map(RefCell::new),
             received: Cell::new(0),
             sent: Cell::new(0),
@@ -97,7 +105,7 @@ impl Stream {
     /// Sends what waits: the end of a turn. `Pending`: the peer does not take it at present.
     pub(super) fn poll_end_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &*self.inner;
-        inner.allowance.set(TURN);
+        inner.allowance.set(inner.turn);
         let mut outgoing = inner.outgoing.borrow_mut();
         let outgoing = &mut *outgoing;
         while outgoing.left() > 0 {
@@ -148,6 +156,13 @@ impl Stream {
         }
     }
 
+    /// The client has opened a stream.
+    pub(super) fn opened(&self) {
+        if let Some(watch) = &self.inner.watch {
+            watch.borrow_mut().opened();
+        }
+    }
+
     /// Bytes sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.inner.sent.get()
@@ -175,6 +190,11 @@ impl Stream {
             waiting.drain(..std::mem::take(sent));
         }
         let before = waiting.len();
+        let wanted = before + parts.iter().map(|part| part.len()).sum::<usize>();
+        if wanted > waiting.capacity() && wanted > WAITING / 2 {
+            // At once as much as it may come to, and no more: a client that reads nothing keeps it.
+            waiting.reserve_exact((WAITING + FRAME).max(wanted) - before);
+        }
         for part in parts {
             waiting.extend_from_slice(part);
         }
@@ -205,9 +225,11 @@ impl AsyncRead for Stream {
         ready!(inner.transport.poll_read_into(cx, into))?;
         let fresh = &into.filled()[before..];
         let length = fresh.len();
+        let mut work = length;
         if let Some(watch) = &inner.watch {
             let mut watch = watch.borrow_mut();
             watch.see(fresh);
+            work += watch.take_work();
             if watch.has_wrong_length() {
                 // The crate gets no more than the preface: the connection ends by our word.
                 let known = usize::try_from(inner.received.get()).unwrap_or(usize::MAX);
@@ -217,7 +239,7 @@ impl AsyncRead for Stream {
                 return if kept > 0 { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
         }
-        inner.allowance.set(inner.allowance.get().saturating_sub(length));
+        inner.allowance.set(inner.allowance.get().saturating_sub(work));
         self.inner.received.set(self.inner.received.get() + length as u64);
         Poll::Ready(Ok(()))
     }

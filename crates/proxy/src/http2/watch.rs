@@ -15,8 +15,13 @@ const A_SECOND: u64 = 100;
 const BYTES: u64 = 64;
 /// What one that makes us look at every stream counts, or one that carries nothing at all.
 const DEAR: u64 = 4;
-/// What a request forgives: clients open windows for some.
+/// What a stream that was opened forgives: clients open windows for some. One that is refused, since there are as many as there
+/// may be, forgives nothing.
 const REQUEST: u64 = 4;
+/// The work that a frame is, in bytes of a body that would be as much.
+const FRAME: usize = 256;
+/// And a byte of a field block: it may stand for a field of some KiB.
+const FIELD: usize = 4;
 /// What a client's side begins with (RFC 9113 §3.4).
 pub(super) const PREFACE: usize = 24;
 const HEADER: usize = 9;
@@ -50,6 +55,8 @@ pub(super) struct Watch {
     in_head: bool,
     /// A frame has a length that its kind never has.
     wrong_length: bool,
+    /// What came in this turn is work beyond its bytes.
+    work: usize,
 }
 
 impl Watch {
@@ -64,7 +71,18 @@ impl Watch {
             sent: 0,
             in_head: false,
             wrong_length: false,
+            work: 0,
         }
+    }
+
+    /// A stream was opened by what came.
+    pub(super) fn opened(&mut self) {
+        self.level = self.level.saturating_sub(REQUEST * 1000);
+    }
+
+    /// The work that came since this was last asked, beyond its bytes, as bytes of a body that would be as much.
+    pub(super) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
     }
 
     /// Whether a header block has begun and not ended.
@@ -124,14 +142,11 @@ impl Watch {
             PING => self.skip != 8,
             _ => false,
         };
+        self.work += FRAME;
         let cost = match kind {
-            HEADERS => {
+            HEADERS | CONTINUATION => {
                 self.in_head = flags & END_HEADERS == 0;
-                self.level = self.level.saturating_sub(REQUEST * 1000);
-                0
-            }
-            CONTINUATION => {
-                self.in_head = flags & END_HEADERS == 0;
+                self.work += self.skip * (FIELD - 1);
                 1
             }
             // Resets are counted by what they end.
@@ -176,11 +191,30 @@ mod tests {
         assert_eq!(taken(&frame(SETTINGS, 0, 0)), 251);
         assert_eq!(taken(&frame(DATA, 0, 0)), 251);
         assert_eq!(taken(&frame(DATA, 0, 1)), usize::MAX);
-        assert_eq!(taken(&frame(HEADERS, END_HEADERS, 30)), usize::MAX);
-        assert_eq!(
-            taken(&[frame(HEADERS, END_HEADERS, 30), frame(WINDOW_UPDATE, 0, 4)].concat()),
-            usize::MAX
-        );
+        // Unless streams are opened by them.
+        assert_eq!(taken(&frame(HEADERS, END_HEADERS, 30)), 1001);
+    }
+
+    #[test]
+    fn streams_that_are_opened_forgive() {
+        let mut watch = Watch::new(Time::ZERO);
+        watch.see(&[0; PREFACE]);
+        for _ in 0..100_000 {
+            watch.see(&frame(HEADERS, END_HEADERS, 30));
+            watch.see(&frame(WINDOW_UPDATE, 0, 4).repeat(3));
+            watch.opened();
+        }
+        assert!(!watch.is_flooded());
+    }
+
+    #[test]
+    fn frames_and_fields_are_more_work_than_bodies() {
+        for (kind, length, work) in [(DATA, 16_384, 256), (PING, 8, 256), (HEADERS, 16_384, 256 + 3 * 16_384)] {
+            let mut watch = Watch::new(Time::ZERO);
+            watch.see(&[0; PREFACE]);
+            watch.see(&frame(kind, END_HEADERS, length));
+            assert_eq!((watch.take_work(), watch.take_work()), (work, 0), "{kind}");
+        }
     }
 
     #[test]
@@ -234,7 +268,7 @@ mod tests {
         for size in [1, 2, 7, 9, 10, 100, 1000] {
             let mut watch = Watch::new(Time::ZERO);
             bytes.chunks(size).for_each(|chunk| watch.see(chunk));
-            assert_eq!((watch.level, watch.is_in_head()), (2000, true), "{size}");
+            assert_eq!((watch.level, watch.is_in_head()), (3000, true), "{size}");
             watch.see(&frame(CONTINUATION, END_HEADERS, 5));
             assert!(!watch.is_in_head());
         }

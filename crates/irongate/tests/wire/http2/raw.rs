@@ -41,13 +41,18 @@ pub(super) fn outcome(address: SocketAddr, fields: &[(&str, &str)], body: Option
 }
 
 /// Reads what becomes of stream 1.
-pub(super) fn await_outcome(connection: &mut Connection) -> Outcome {
+pub(super) fn await_outcome<S: Read + Write>(connection: &mut Connection<S>) -> Outcome {
+    await_outcome_of(connection, 1)
+}
+
+/// Reads what becomes of a stream.
+pub(super) fn await_outcome_of<S: Read + Write>(connection: &mut Connection<S>, number: u32) -> Outcome {
     loop {
         let Some((kind, flags, stream, payload)) = connection.frame() else { return Outcome::Closed };
         let code = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("four bytes"));
         match kind {
-            HEADERS if stream == 1 => return Outcome::Status(status(&payload)),
-            RST_STREAM if stream == 1 => return Outcome::Reset(code(0)),
+            HEADERS if stream == number => return Outcome::Status(status(&payload)),
+            RST_STREAM if stream == number => return Outcome::Reset(code(0)),
             GOAWAY => return Outcome::GoAway(code(4)),
             SETTINGS if flags & ACK == 0 => connection.send(SETTINGS, ACK, 0, &[]),
             _ => {}
@@ -108,8 +113,8 @@ pub(super) fn slow_resets(address: SocketAddr, count: u32) -> Option<u32> {
     None
 }
 
-pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+pub(super) struct Connection<S = TcpStream> {
+    pub(super) stream: S,
 }
 
 impl Connection {
@@ -122,7 +127,14 @@ impl Connection {
     }
 
     pub(super) fn open(address: SocketAddr) -> Self {
-        let mut connection = Self::plain(address);
+        Self::over(Self::plain(address).stream)
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Begins the protocol.
+    pub(super) fn over(stream: S) -> Self {
+        let mut connection = Self { stream };
         connection.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the gateway takes it");
         connection.send(SETTINGS, 0, 0, &[]);
         connection
