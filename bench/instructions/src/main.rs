@@ -6,6 +6,7 @@
 
 mod exchange;
 mod heads;
+mod limits;
 mod routes;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ struct Case {
 }
 
 /// Every case, by module.
-const CASES: &[&[Case]] = &[heads::CASES, routes::CASES, exchange::CASES];
+const CASES: &[&[Case]] = &[heads::CASES, routes::CASES, limits::CASES, exchange::CASES];
 
 fn main() -> ExitCode {
     let cases = || CASES.iter().copied().flatten();

@@ -7,6 +7,7 @@
 
 mod backend;
 mod cors;
+mod flow;
 mod host;
 mod listener;
 mod name;
@@ -25,6 +26,7 @@ pub use backend::{
     SuccessRate,
 };
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
+pub use flow::{Fault, FaultAbort, RateLimit, RateLimitKey, TrafficOptions};
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{AttachedRoute, AttachedStreamRoute, Listener, ListenerKey, ListenerProtocol};
 pub use name::{NameError, ObjectName};

@@ -1,6 +1,6 @@
 //! Routes: which request goes where, and what is done to it on the way.
 
-use crate::{BackendKey, Cors, ObjectName, RetryPolicy, SessionPersistence};
+use crate::{BackendKey, Cors, ObjectName, RetryPolicy, SessionPersistence, TrafficOptions};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,8 @@ pub struct RouteRule {
     pub retry: Option<RetryPolicy>,
     /// How requests of one session get to one backend and instance.
     pub session: Option<Arc<SessionPersistence>>,
+    /// What else policies ask of its requests; `None`: nothing.
+    pub traffic: Option<Arc<TrafficOptions>>,
 }
 
 /// Conditions on a request; all of them must hold.

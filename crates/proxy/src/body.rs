@@ -68,6 +68,8 @@ const PIECE: usize = 256;
 pub(crate) enum PumpFailure {
     Source(BodyFailure),
     Sink(BodyFailure),
+    /// The body is longer than [`Pump::most`].
+    TooLong,
 }
 
 /// Moves one body from a source to a sink.
@@ -75,6 +77,8 @@ pub(crate) enum PumpFailure {
 pub(crate) struct Pump {
     /// Bytes of body moved.
     pub(crate) moved: u64,
+    /// Bytes that may be moved; what would come to more fails.
+    pub(crate) most: Option<u64>,
     trailers: Option<Fields>,
     state: PumpState,
     waits_for_sink: bool,
@@ -117,6 +121,11 @@ impl Pump {
         while self.state == PumpState::Moving {
             match source.poll_fill(cx) {
                 Poll::Ready(Ok(true)) => {
+                    if let Some(most) = self.most
+                        && self.moved + source.data().len() as u64 > most
+                    {
+                        return Poll::Ready(Err(PumpFailure::TooLong));
+                    }
                     let taken = ready!(sink.poll_write(cx, source.data())).map_err(PumpFailure::Sink)?;
                     source.consume(taken);
                     self.moved += taken as u64;

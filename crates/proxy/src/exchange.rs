@@ -8,6 +8,7 @@ mod attempt;
 mod await_head;
 mod duplex;
 mod extras;
+mod flow;
 mod grpc_web;
 mod relay;
 mod tunnel;
@@ -16,6 +17,7 @@ pub(crate) mod websocket;
 pub(crate) use admit::Work;
 pub(crate) use attempt::forward;
 use extras::Extras;
+use flow::Flow;
 pub(crate) use tunnel::{Tunnel, Way};
 
 use crate::body::{Sink, Source};
@@ -40,6 +42,8 @@ pub(crate) struct Scratch {
     pub(crate) extras: Option<Box<Extras>>,
     /// How the client speaks gRPC, if it does. Looked at over HTTP/2, and over HTTP/1.1 before such backends.
     pub(crate) grpc: Option<GrpcKind>,
+    /// What policies ask besides for the request that is served.
+    pub(crate) flow: Option<Box<Flow>>,
 }
 
 impl Scratch {
@@ -178,10 +182,15 @@ pub(crate) async fn serve<D: Downstream>(
     {
         downstream.end_after();
     }
-    let (lane, admitted) = admit::admit(client, plan, scratch);
+    let (lane, mut admitted) = admit::admit(client, plan, scratch);
     let in_flight = InFlight::new(lane.on(core).clone());
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
+    if scratch.flow.is_some()
+        && let Some(failure) = Box::pin(flow::pause(client, timer, downstream, scratch)).await
+    {
+        admitted = Admitted::Refuse(failure);
+    }
     let outcome = match admitted {
         Admitted::Forward(work) if grpc_web::is_for(&work, scratch) => {
             // Boxed: it is rare, and of the same size as all else of the exchange.
@@ -195,6 +204,7 @@ pub(crate) async fn serve<D: Downstream>(
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
     scratch.extras = None;
+    scratch.flow = None;
     in_flight.record(&outcome, begun);
     outcome.ended
 }
@@ -236,6 +246,9 @@ async fn fail<D: Downstream>(
     let grpc = scratch.grpc.or_else(|| scratch.request.grpc().filter(|kind| kind.is_web()));
     let reply = reply::failure(failure, Some(&scratch.request), grpc, trusted, &mut scratch.response);
     scratch.mark_readers();
+    if let Some(flow) = &scratch.flow {
+        flow.answer(&mut scratch.response);
+    }
     let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
     let grpc = grpc.map(|_| failure.grpc_code());
     Outcome { failure: outcome.failure.or(Some(failure)), grpc, ..outcome }

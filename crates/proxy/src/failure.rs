@@ -2,7 +2,7 @@
 //! name in log and metrics. What is sent to the client is in [`reply`](crate::reply), and nowhere else.
 
 use crate::body::BodyFailure;
-use irongate_config::InvalidBackend;
+use irongate_config::{FaultAbort, InvalidBackend};
 use irongate_message::{GrpcCode, HeadError};
 use irongate_telemetry::Reason;
 use irongate_traffic::Limited;
@@ -14,6 +14,12 @@ pub(crate) enum Failure {
     Head(HeadError),
     /// The head did not come in time.
     HeadTimeout,
+    /// A rate limit was reached.
+    RateLimited,
+    /// The request's body is longer than the route takes.
+    BodyTooLarge,
+    /// It was made on purpose.
+    Injected(FaultAbort),
     /// `CONNECT` is not offered.
     Connect,
     /// The host belongs to another listener than the one that the connection's TLS was begun with.
@@ -74,6 +80,11 @@ impl Failure {
         match self {
             Self::Head(error) => error.status(),
             Self::HeadTimeout | Self::BodyStalled => 408,
+            Self::RateLimited => 429,
+            Self::BodyTooLarge => 413,
+            Self::Injected(FaultAbort::Status(status)) => status,
+            Self::Injected(FaultAbort::Grpc(_)) => 503,
+            Self::Injected(FaultAbort::Reset) => 0,
             Self::Connect => 501,
             Self::Misdirected => 421,
             Self::NoRoute => 404,
@@ -104,6 +115,8 @@ impl Failure {
         match self {
             Self::UpstreamReset(code) | Self::AnswerReset(code) => GrpcCode::of_reset(code),
             Self::ClientGone | Self::ClientStalled => GrpcCode::CANCELLED,
+            Self::RateLimited | Self::BodyTooLarge => GrpcCode::RESOURCE_EXHAUSTED,
+            Self::Injected(FaultAbort::Grpc(code)) => GrpcCode::of_number(code),
             _ => GrpcCode::of_http(self.status()),
         }
     }
@@ -113,6 +126,9 @@ impl Failure {
         Reason::new(match self {
             Self::Head(error) => error.reason(),
             Self::HeadTimeout => "head_timeout",
+            Self::RateLimited => "rate_limited",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Injected(_) => "fault_injected",
             Self::Connect => "connect_not_offered",
             Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
@@ -162,6 +178,9 @@ impl Failure {
                 _ => "The request is malformed.",
             },
             Self::HeadTimeout | Self::BodyStalled => "The request did not come in time.",
+            Self::RateLimited => "There were too many requests.",
+            Self::BodyTooLarge => "The request's body is too large.",
+            Self::Injected(_) => "This failure was made on purpose.",
             Self::Connect => "CONNECT is not offered.",
             Self::Misdirected => "This connection is not for the requested host.",
             Self::NoRoute => "No route matches the request.",

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::discovery::{FollowRequest, Following};
 use crate::failure::Failure;
 use crate::listener::Spread;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Limits, Snapshot};
 use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use health::Watched;
@@ -64,6 +64,7 @@ impl Shared {
                 clock,
                 zone: OnceLock::new(),
                 backends: Mutex::default(),
+                limits: Limits::default(),
                 servers: ServerPlans::default(),
             },
             via: format!("irongate-{:08x}", fastrand::u32(..)),
@@ -130,6 +131,8 @@ pub(crate) struct Registry {
     /// The zone that the gateway is in, if that is known.
     zone: OnceLock<Arc<str>>,
     backends: Mutex<Backends>,
+    /// What is kept of rate limits.
+    pub(crate) limits: Limits,
     /// How TLS ends at the listeners.
     pub(crate) servers: ServerPlans,
 }

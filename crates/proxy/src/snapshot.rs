@@ -6,9 +6,11 @@
 //! Parts that did not change are those of the snapshot before: nothing in them says to which snapshot they belong.
 
 mod compile;
+mod flow;
 mod streams;
 
 pub(crate) use compile::compile;
+pub(crate) use flow::{FlowPlan, LimitWords, Limits};
 pub(crate) use streams::{StreamPlan, StreamRoutes};
 
 use crate::core::Core;
@@ -123,6 +125,8 @@ pub(crate) struct RulePlan {
     pub(crate) retry: Option<irongate_config::RetryPolicy>,
     /// What only few rules have: `None` costs a request one look.
     pub(crate) extras: Option<Box<RuleExtras>>,
+    /// What policies ask of its requests: `None` costs a request one look.
+    pub(crate) flow: Option<Box<FlowPlan>>,
     /// For answers that no backend had a part in.
     pub(crate) own: Lane,
 }
@@ -212,6 +216,7 @@ impl RulePlan {
             timeouts: RouteTimeouts { request: Some(time), backend_request: None },
             retry: None,
             extras: None,
+            flow: None,
             own: Lane { labels: RequestLabels::default(), cores: Box::default() },
         }
     }

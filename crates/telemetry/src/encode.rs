@@ -3,6 +3,7 @@
 
 mod discovery;
 mod health;
+mod flow;
 mod streams;
 
 use crate::exchange::GRPC_CODES;
@@ -47,6 +48,7 @@ impl Collector for Scrape {
         exchanges(&mut writer, &self.registry.exchanges.all(now))?;
         failures(&mut writer, &self.registry)?;
         streams::streams(&mut writer, &self.registry.streams.all(now))?;
+        flow::flow(&mut writer, &self.registry.flow.all(now))?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry, &self.registry.backends.all(now))?;
         health::health(&mut writer, &self.registry.backend_health())?;

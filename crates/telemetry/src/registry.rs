@@ -3,7 +3,8 @@
 use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
     BackendHealth, BackendMetrics, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading,
-    ExchangeMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
+    ExchangeMetrics, FlowLabels, FlowMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series,
+    StreamMetrics, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub struct Registry {
     pub(crate) backends: Family<BackendMetrics>,
     pub(crate) endpoints: Family<EndpointMetrics>,
     pub(crate) streams: Family<StreamMetrics>,
+    pub(crate) flow: Family<FlowMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
@@ -114,6 +116,7 @@ impl Registry {
             backends: Family::new(cores),
             endpoints: Family::with_retention(cores, ENDPOINT_RETENTION),
             streams: Family::new(cores),
+            flow: Family::new(cores),
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
@@ -163,6 +166,12 @@ impl Registry {
     #[must_use]
     pub fn streams(&self, labels: &RequestLabels) -> Arc<Series<StreamMetrics>> {
         self.streams.series(labels, self.now(), || ())
+    }
+
+    /// What is counted of a limit or of a policy's faults, for all cores.
+    #[must_use]
+    pub fn flow(&self, labels: &FlowLabels) -> Arc<Series<FlowMetrics>> {
+        self.flow.series(labels, self.now(), || ())
     }
 
     /// The same handles for one core, from 0.

@@ -5,6 +5,7 @@ pub mod choice;
 mod deadline;
 pub mod filter;
 pub mod health;
+pub mod limit;
 pub mod retry;
 pub mod route;
 pub mod stable;
@@ -21,6 +22,7 @@ pub use health::{
     BackendState, Cause, Change, CheckFault, EndpointState, Health, HealthReport, Limited, LimitsState,
     eject_slow,
 };
+pub use limit::{LimitState, LimitVerdict, RateLimiter};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::{CompileError, HostTable, RouteMatch, RouteTable};
 pub use time::Time;

@@ -17,7 +17,7 @@ mod hosts;
 pub mod naive;
 mod paths;
 mod pattern;
-mod query;
+pub(crate) mod query;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -97,7 +97,10 @@ pub(crate) use stream_routes::StreamRouteObject;
 pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
-pub use traffic_policy::{RuleRetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts};
+pub use traffic_policy::{
+    ClientKeyFields, FaultAbortFields, FaultDelayFields, FaultFields, RateLimitFields, RateLimitKeyFields,
+    RequestBodyFields, RuleRetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
+};
 
 use crate::checks::{Checks, names};
 use crate::resources::{Object, Resources};

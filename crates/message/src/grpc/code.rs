@@ -29,6 +29,12 @@ impl GrpcCode {
     /// How many there are.
     pub const COUNT: usize = 17;
 
+    /// The status of a number, 0 to 16; [`GrpcCode::UNKNOWN`] for others.
+    #[must_use]
+    pub const fn of_number(number: u8) -> Self {
+        if (number as usize) < Self::COUNT { Self(number) } else { Self::UNKNOWN }
+    }
+
     /// Reads the value of a `grpc-status`. What is no status is [`GrpcCode::UNKNOWN`], as clients take it.
     #[must_use]
     pub fn parse(value: &[u8]) -> Self {

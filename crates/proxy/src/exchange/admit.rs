@@ -1,6 +1,6 @@
 //! Which rule a request falls to, and what becomes of it there: a plain plan, made without waiting.
 
-use super::{Extras, Scratch};
+use super::{Extras, Scratch, flow};
 use crate::backend::CoreBackend;
 use crate::connection::Client;
 use crate::failure::Failure;
@@ -59,8 +59,11 @@ fn shape<'p>(
     listener: &'p ListenerPlan,
     scratch: &mut Scratch,
 ) -> Result<(&'p Lane, Admitted), (&'p Lane, Failure)> {
-    let Scratch { request, response, extras, grpc } = scratch;
+    let Scratch { request, response, extras, grpc, flow } = scratch;
     let (rule, matched_prefix) = listener.rule(request).ok_or((&listener.unmatched, Failure::NoRoute))?;
+    if let Some(asked) = &rule.flow {
+        flow::admit(asked, client, &plan.facts, request, flow).map_err(|failure| (&rule.own, failure))?;
+    }
     let forwarding = Forwarding {
         client: client.text.as_bytes(),
         trusted: client.is_trusted(&plan.facts),

@@ -264,7 +264,7 @@ impl<D: Downstream> Attempts<'_, D> {
             downstream: &mut *self.downstream,
             upstream: &mut *upstream,
             replay: &mut self.replay,
-            upload: Upload::default(),
+            upload: Upload::within(self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body)),
             presence: Presence::default(),
         };
         let tried = self.idempotent.then_some(&self.tried[..]);

@@ -38,6 +38,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             Poll::Ready(Err(PumpFailure::Source(failure))) => {
                 Poll::Ready(Err(Failure::of_request_body(failure)))
             }
+            Poll::Ready(Err(PumpFailure::TooLong)) => Poll::Ready(Err(Failure::BodyTooLarge)),
             Poll::Ready(Err(PumpFailure::Sink(_))) => {
                 self.upload.refused = true;
                 Poll::Pending
@@ -58,6 +59,11 @@ pub(super) struct Upload {
 }
 
 impl Upload {
+    /// One of so many bytes at most.
+    pub(super) fn within(most: Option<u64>) -> Self {
+        Self { pump: Pump { most, ..Pump::default() }, ..Self::default() }
+    }
+
     /// Whether the origin takes no more of it.
     pub(super) fn is_refused(&self) -> bool {
         self.refused

@@ -68,6 +68,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
         moved.map_err(|failure| match failure {
             PumpFailure::Source(failure) => Failure::of_answer_body(failure),
             PumpFailure::Sink(_) => Failure::ClientGone,
+            PumpFailure::TooLong => Failure::BodyTooLarge,
         })
     }
 

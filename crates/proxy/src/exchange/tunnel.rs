@@ -47,6 +47,7 @@ impl Tunnel {
                 Poll::Ready(Err(PumpFailure::Source(failure))) => {
                     return Poll::Ready(Err(Failure::of_request_body(failure)));
                 }
+                Poll::Ready(Err(PumpFailure::TooLong)) => return Poll::Ready(Err(Failure::BodyTooLarge)),
                 Poll::Ready(Err(PumpFailure::Sink(_))) => self.refused = true,
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
@@ -55,6 +56,9 @@ impl Tunnel {
             match step(cx, Way::Down, &mut self.download) {
                 Poll::Ready(Err(PumpFailure::Source(failure))) => {
                     return Poll::Ready(Err(Failure::of_answer_body(failure)));
+                }
+                Poll::Ready(Err(PumpFailure::TooLong)) => {
+                    return Poll::Ready(Err(Failure::AnswerBroken("answer_too_long")));
                 }
                 Poll::Ready(Err(PumpFailure::Sink(_))) => return Poll::Ready(Err(Failure::ClientGone)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}

@@ -7,6 +7,7 @@ mod backend_tls;
 mod certificates;
 mod counts;
 mod dates;
+mod flow;
 mod http2;
 mod interim;
 mod mirrors;

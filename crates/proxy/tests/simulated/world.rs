@@ -4,7 +4,7 @@ use irongate_config::{
     AttachedRoute, Backend, BackendKey, BackendKind, BackendProtocol, BackendRef, BackendTarget, BackendTls,
     Config, Endpoint, Endpoints, Filter, HostPattern, Listener, ListenerKey, ListenerProtocol, ListenerTls,
     Mirror, ObjectName, PathMatch, ProxyOptions, Redirect, RequestMatch, RetryPolicy, Route, RouteKey,
-    RouteKind, RouteRule, RouteTimeouts,
+    RouteKind, RouteRule, RouteTimeouts, TrafficOptions,
 };
 use irongate_proxy::{MemoryGateway, MemoryStream};
 use rustls::{ClientConnection, Connection, ServerConnection};
@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     pub(crate) options: ProxyOptions,
     pub(crate) timeouts: RouteTimeouts,
     pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) traffic: Option<Arc<TrafficOptions>>,
     /// Whether every request is copied, to the same backend.
     pub(crate) mirrored: bool,
     /// What each direction of a stream holds, in bytes; 0: as it comes.
@@ -92,6 +93,7 @@ impl Setup {
             filters: self.mirrored.then_some(Filter::Mirror(mirror)).into_iter().collect(),
             timeouts: self.timeouts,
             retry: self.retry.clone(),
+            traffic: self.traffic.clone(),
             ..RouteRule::default()
         };
         let redirect = Redirect { scheme: None, hostname: None, path: None, port: Some(8080), status: 302 };

@@ -5,7 +5,7 @@
 //! hex digits stands for itself. Otherwise `?na%6De=x` would pass by a rule on `name`. Case counts.
 
 /// The value of the first parameter of a name, not yet decoded. `name` is what it decodes to.
-pub(super) fn first_value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(crate) fn first_value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = query;
     loop {
         let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());
@@ -27,12 +27,12 @@ pub(super) fn decodes_to(raw: &[u8], text: &[u8]) -> bool {
 }
 
 /// Whether decoding changes nothing.
-pub(super) fn is_plain(raw: &[u8]) -> bool {
+pub(crate) fn is_plain(raw: &[u8]) -> bool {
     memchr::memchr2(b'%', b'+', raw).is_none()
 }
 
 /// The decoded bytes.
-pub(super) fn decode(raw: &[u8]) -> impl Iterator<Item = u8> + '_ {
+pub(crate) fn decode(raw: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let mut rest = raw;
     std::iter::from_fn(move || {
         let (byte, length) = match *rest {

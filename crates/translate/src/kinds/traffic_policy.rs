@@ -1,6 +1,12 @@
 //! Our `TrafficPolicy`: what is asked of the requests of Gateways, listeners, routes and rules.
 
-use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
+mod faults;
+mod rate_limits;
+
+pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
+pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields};
+
+use super::{Bytes, GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -29,6 +35,23 @@ pub struct TrafficPolicySpec {
     /// What is tried again, where the rule has no `retry` of its own.
     #[serde(default)]
     pub retry: RuleRetryFields,
+    /// How many requests there may be. They are counted together for the target, and all limits of the list have to let a
+    /// request pass, in this order.
+    pub rate_limits: Option<Vec<RateLimitFields>>,
+    /// What is asked of the bodies of requests.
+    #[serde(default)]
+    pub request_body: RequestBodyFields,
+    /// Failures that are made on purpose; of each request the first that is drawn.
+    pub faults: Option<Vec<FaultFields>>,
+}
+
+/// What is asked of the bodies of requests.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RequestBodyFields {
+    /// The longest that is taken: a longer one is refused with 413, before anything is passed on where its length is said.
+    /// Not written: any.
+    pub max_size: Option<Bytes>,
 }
 
 /// Timeouts of rules; zero switches one off.
@@ -69,6 +92,8 @@ impl Kind for TrafficPolicy {
         let at = at.field("spec");
         check_targets(&spec.target_refs, &at.field("targetRefs"), checks);
         check_timeouts(&spec.timeouts, &at.field("timeouts"), checks);
+        rate_limits::check(spec.rate_limits.as_deref().unwrap_or_default(), &at.field("rateLimits"), checks);
+        faults::check(spec.faults.as_deref().unwrap_or_default(), &at.field("faults"), checks);
         let codes = at.field("retry");
         let codes = codes.field("codes");
         for (place, code) in spec.retry.codes.iter().flatten().enumerate() {

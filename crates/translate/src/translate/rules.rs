@@ -223,6 +223,16 @@ impl<'r> Translator<'_, 'r> {
             return if failing == Failing::Unresolved { Rule::Whole(rule) } else { Rule::Failing(rule) };
         }
         let filters = filters.unwrap_or_default();
-        Rule::Whole(RouteRule { place: 0, name, matches, filters, backends, timeouts, retry, session: None })
+        Rule::Whole(RouteRule {
+            place: 0,
+            name,
+            matches,
+            filters,
+            backends,
+            timeouts,
+            retry,
+            session: None,
+            traffic: None,
+        })
     }
 }

@@ -17,10 +17,10 @@ use crate::status::{Condition, ParentRefStatus, PolicyAncestorStatus, PolicyStat
 use crate::yaml::path::At;
 use irongate_config::{
     Config, Listener, ListenerKey, ObjectName, RetryPolicy, Route, RouteKey, RouteKind, RouteRule,
-    RouteTimeouts, Severity,
+    RouteTimeouts, Severity, TrafficOptions,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A rule as it is served on one listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ type Target<'r> = (TargetKind, &'r str, &'r str, Option<&'r str>);
 
 /// The policies by what they are for, each list with the older first.
 pub(super) struct TrafficPolicies<'r> {
-    by_target: BTreeMap<Target<'r>, Vec<&'r Object<TrafficPolicy>>>,
+    by_target: BTreeMap<Target<'r>, Order<'r>>,
     /// Those of which every field is said by an older one for the same target, wherever they are for.
     conflicted: BTreeSet<&'r ObjectName>,
 }
@@ -66,12 +66,22 @@ pub(super) struct TrafficPolicies<'r> {
 pub(super) struct Wanted {
     timeouts: RouteTimeouts,
     retry: Option<RetryPolicy>,
+    options: TrafficOptions,
+    /// The options, once a rule has them: rules with the same policies share them.
+    shared: OnceLock<Arc<TrafficOptions>>,
 }
 
 impl Wanted {
-    fn retry(&mut self) -> &mut RetryPolicy {
+    /// Sets a field of the retries, which are wanted if it is said.
+    fn set_retry(&mut self, set: impl FnOnce(&mut RetryPolicy) -> bool) -> bool {
         // As a rule that names codes alone: once.
-        self.retry.get_or_insert(RetryPolicy { attempts: 1, ..RetryPolicy::default() })
+        let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let mut retry = self.retry.clone().unwrap_or(once);
+        let is_said = set(&mut retry);
+        if is_said {
+            self.retry = Some(retry);
+        }
+        is_said
     }
 }
 
@@ -99,7 +109,7 @@ impl<'r> TrafficPolicies<'r> {
         for object in objects {
             for (place, reference) in object.body.spec.target_refs.iter().enumerate() {
                 match targets.find(reference, object.name.namespace()) {
-                    Ok(target) => policies.by_target.entry(target).or_default().push(object),
+                    Ok(target) => policies.by_target.entry(target).or_default().push((target, object)),
                     Err((reason, text)) => {
                         let about = (TrafficPolicy::KIND, object);
                         problems.push(Severity::Error, about, &at.index(place), reason, text);
@@ -108,12 +118,11 @@ impl<'r> TrafficPolicies<'r> {
             }
         }
         let mut counting = BTreeSet::new();
-        for ((kind, namespace, name, section), list) in &policies.by_target {
-            let section = section.map(|section| format!(", section `{section}`")).unwrap_or_default();
-            let target = format!("{} {namespace}/{name}{section}", kind.as_str());
-            precedence::tell_losers(&target, list, problems);
+        for (target, list) in &policies.by_target {
+            let list: Vec<_> = list.iter().map(|(_, policy)| *policy).collect();
+            precedence::tell_losers(&described(target), &list, problems);
             for (place, policy) in list.iter().enumerate() {
-                if precedence::says_nothing_new(place, list) {
+                if precedence::says_nothing_new(place, &list) {
                     policies.conflicted.insert(&policy.name);
                 } else {
                     counting.insert(&policy.name);
@@ -156,36 +165,45 @@ impl<'r> TrafficPolicies<'r> {
     }
 }
 
+/// A policy, and what it is for.
+type Targeted<'r> = (Target<'r>, &'r Object<TrafficPolicy>);
+
 /// Policies in the order of precedence.
-type Order<'r> = Vec<&'r Object<TrafficPolicy>>;
+type Order<'r> = Vec<Targeted<'r>>;
+
+/// The Gateway and the listener that policies are for, as far as there are such.
+type Outer<'r> = (Option<Target<'r>>, Option<Target<'r>>);
 
 /// Rules while they are given what policies ask for.
 struct Giving<'p, 'r> {
     policies: &'p TrafficPolicies<'r>,
     rules: BTreeMap<RulePlace, Arc<Vec<PolicyField>>>,
-    /// What became of routes, by pointer and by the policies of the listener: one may be attached to several listeners.
-    routes: HashMap<(*const Route, Vec<*const TrafficPolicy>), Arc<Route>>,
+    /// What became of routes, by pointer and by where policies for the listener or its Gateway are from: one may be attached
+    /// to several listeners.
+    routes: HashMap<(*const Route, Outer<'r>), Arc<Route>>,
 }
 
 impl<'r> Giving<'_, 'r> {
     /// One listener; gives the policies that are for its requests.
-    fn listener(&mut self, listener: &mut Arc<Listener>) -> Order<'r> {
+    fn listener(&mut self, listener: &mut Arc<Listener>) -> Vec<&'r Object<TrafficPolicy>> {
         let key = &listener.key;
         let (namespace, name) = (key.gateway.namespace(), key.gateway.name());
-        let section = Some(&*key.section).filter(|_| key.set.is_none());
         let of = |section| self.policies.of((TargetKind::Gateway, namespace, name, section));
-        let mut outer = section.map(|section| of(Some(section))).unwrap_or_default();
+        let own = Some(&*key.section).filter(|_| key.set.is_none());
+        let mut outer = own.map(|section| of(Some(section))).unwrap_or_default();
         outer.extend(of(None));
-        let mut used = if listener.routes.is_empty() { Vec::new() } else { outer.clone() };
+        let mut used = Vec::new();
+        if !listener.routes.is_empty() {
+            used.extend(outer.iter().map(|(_, policy)| *policy));
+        }
         let mut own: Option<Listener> = None;
         for (place, attached) in listener.routes.iter().enumerate() {
             let route = &attached.route;
-            let kind = if route.key.kind == RouteKind::Grpc { TargetKind::Grpc } else { TargetKind::Http };
-            let orders = self.orders(kind, route, &outer);
+            let orders = self.orders(route, &outer);
             if orders.iter().all(Vec::is_empty) {
                 continue;
             }
-            used.extend(orders.iter().flatten().copied());
+            used.extend(orders.iter().flatten().map(|(_, policy)| *policy));
             let route = self.route(&listener.key, route, &outer, &orders);
             own.get_or_insert_with(|| (**listener).clone()).routes[place].route = route;
         }
@@ -196,15 +214,17 @@ impl<'r> Giving<'_, 'r> {
     }
 
     /// For each rule of a route, the policies that are for it.
-    fn orders(&self, kind: TargetKind, route: &Route, outer: &[&'r Object<TrafficPolicy>]) -> Vec<Order<'r>> {
+    fn orders(&self, route: &Route, outer: &[Targeted<'r>]) -> Vec<Order<'r>> {
+        let kind = if route.key.kind == RouteKind::Grpc { TargetKind::Grpc } else { TargetKind::Http };
         let name = &route.key.name;
-        let whole = self.policies.of((kind, name.namespace(), name.name(), None));
+        let of = |section| self.policies.of((kind, name.namespace(), name.name(), section));
+        let whole = of(None);
         let order = |rule: &Arc<RouteRule>| {
-            let section = rule
+            let named = rule
                 .name
                 .as_deref()
                 .map(|section| self.policies.of((kind, name.namespace(), name.name(), Some(section))));
-            [section.unwrap_or_default().as_slice(), &whole, outer].concat()
+            [named.unwrap_or_default().as_slice(), &whole, outer].concat()
         };
         route.rules.iter().map(order).collect()
     }
@@ -213,7 +233,7 @@ impl<'r> Giving<'_, 'r> {
         &mut self,
         listener: &ListenerKey,
         route: &Arc<Route>,
-        outer: &[&'r Object<TrafficPolicy>],
+        outer: &[Targeted<'r>],
         orders: &[Order<'r>],
     ) -> Arc<Route> {
         let mut rules = Vec::with_capacity(route.rules.len());
@@ -223,9 +243,8 @@ impl<'r> Giving<'_, 'r> {
                 rules.push(rule.clone());
                 continue;
             }
-            let is_last = |(one, _, _): &&(&Order<'r>, Wanted, Arc<Vec<PolicyField>>)| is_same(one, order);
-            if last.as_ref().filter(is_last).is_none() {
-                let (wanted, fields) = precedence::choose(order);
+            if last.as_ref().filter(|(one, ..)| is_same(one, order)).is_none() {
+                let (wanted, fields) = choose(order);
                 last = Some((order, wanted, Arc::new(fields)));
             }
             let Some((_, wanted, fields)) = &last else { continue };
@@ -233,14 +252,50 @@ impl<'r> Giving<'_, 'r> {
             self.rules.insert(place, counting(fields, rule));
             rules.push(Arc::new(wanted.fill(rule)));
         }
-        let outer = outer.iter().map(|policy| std::ptr::from_ref(&policy.body)).collect();
+        let first = |has_section: bool| {
+            let is_meant = |(target, _): &&Targeted<'r>| target.3.is_some() == has_section;
+            outer.iter().find(is_meant).map(|(target, _)| *target)
+        };
         let new = || Arc::new(Route { key: route.key.clone(), age: route.age, rules });
+        let outer = (first(false), first(true));
         self.routes.entry((Arc::as_ptr(route), outer)).or_insert_with(new).clone()
     }
 }
 
+/// What the policies of a rule come to. What they count together they count for their target.
+fn choose(order: &Order<'_>) -> (Wanted, Vec<PolicyField>) {
+    let policies: Vec<_> = order.iter().map(|(_, policy)| *policy).collect();
+    let (mut wanted, fields) = precedence::choose(&policies);
+    let scope = |name: &str| -> Arc<str> {
+        let field = fields.iter().find(|field| field.field == name);
+        let said = field.and_then(|field| order.iter().find(|(_, policy)| policy.name == field.policy));
+        said.map(|(target, policy)| format!("{} for {}", policy.name, described(target)))
+            .unwrap_or_default()
+            .into()
+    };
+    if !wanted.options.rate_limits.is_empty() {
+        let scope = scope("rateLimits");
+        wanted.options.rate_limits.iter_mut().for_each(|limit| limit.scope = scope.clone());
+    }
+    if !wanted.options.faults.is_empty() {
+        let scope = scope("faults");
+        wanted.options.faults.iter_mut().for_each(|fault| fault.scope = scope.clone());
+    }
+    (wanted, fields)
+}
+
+/// `HTTPRoute default/shop`, or a part of it.
+fn described((kind, namespace, name, section): &Target<'_>) -> String {
+    let part = if *kind == TargetKind::Gateway { "listener" } else { "rule" };
+    let section = section.map(|section| format!(", {part} {section}")).unwrap_or_default();
+    format!("{} {namespace}/{name}{section}", kind.as_str())
+}
+
 fn is_same(one: &Order<'_>, other: &Order<'_>) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| std::ptr::eq(*one, *other))
+    let is_same = |((to, one), (also_to, other)): (&Targeted<'_>, &Targeted<'_>)| {
+        std::ptr::eq(*one, *other) && to == also_to
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
 }
 
 /// The fields that the rule does not say itself.
@@ -264,7 +319,10 @@ impl Wanted {
             backend_request: rule.timeouts.backend_request.or(self.timeouts.backend_request),
         };
         let retry = rule.retry.clone().or_else(|| self.retry.clone());
-        RouteRule { timeouts, retry, ..rule.clone() }
+        // Where nothing else is asked for, a request shall not have to look.
+        let is_empty = self.options == TrafficOptions::default();
+        let traffic = (!is_empty).then(|| self.shared.get_or_init(|| Arc::new(self.options.clone())).clone());
+        RouteRule { timeouts, retry, traffic, ..rule.clone() }
     }
 }
 

@@ -4,7 +4,7 @@ use irongate_config::{
     AddressFamily, Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls,
     Certificate, Config, ConsulSource, Cors, CorsAllowed, CorsOrigin, DnsRecords, DnsSource, Endpoints,
     FieldMatch, Filter, HeaderEdits, Listener, ListenerProtocol, ListenerTls, PathMatch, PathRewrite,
-    ProxyOptions, RequestMatch, RouteRule, StreamRoute, ValueMatch,
+    ProxyOptions, RequestMatch, RouteRule, StreamRoute, TrafficOptions, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, RulePlace, Statuses};
 use std::collections::BTreeMap;
@@ -118,8 +118,24 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
     if let Some(timeout) = rule.timeouts.backend_request {
         line!(out, "      backend request timeout {timeout:?}");
     }
+    if let Some(traffic) = &rule.traffic {
+        traffic_options(traffic, out);
+    }
     if let Some(retry) = &rule.retry {
         line!(out, "      retry {} times on {:?}, backoff {:?}", retry.attempts, retry.codes, retry.backoff);
+    }
+}
+
+fn traffic_options(options: &TrafficOptions, out: &mut String) {
+    let TrafficOptions { rate_limits, faults, max_request_body } = options;
+    for limit in rate_limits {
+        line!(out, "      {limit:?}");
+    }
+    for fault in faults {
+        line!(out, "      {fault:?}");
+    }
+    if let Some(most) = max_request_body {
+        line!(out, "      request bodies of at most {most} bytes");
     }
 }
 
@@ -149,8 +165,7 @@ fn filter(filter: &Filter) -> String {
         Some(PathRewrite::Full(path)) => format!(" path {path}"),
         Some(PathRewrite::Prefix(path)) => format!(" prefix {path}"),
     };
-    let host =
-        |host: &Option<std::sync::Arc<str>>| host.as_ref().map(|h| format!(" host {h}")).unwrap_or_default();
+    let host = |host: &Option<Arc<str>>| host.as_ref().map(|h| format!(" host {h}")).unwrap_or_default();
     match filter {
         Filter::RequestHeaders(edits) => format!("request headers{}", header_edits(edits)),
         Filter::ResponseHeaders(edits) => format!("response headers{}", header_edits(edits)),

@@ -2,7 +2,9 @@
 
 use super::super::precedence::{Field, set};
 use super::Wanted;
-use crate::kinds::TrafficPolicySpec;
+use crate::kinds::{FaultFields, RateLimitFields, RateLimitKeyFields, TrafficPolicySpec};
+use irongate_config::{Fault, FaultAbort, RateLimit, RateLimitKey};
+use std::time::Duration;
 
 /// All fields, in the order of the kind.
 pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
@@ -16,10 +18,88 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
             set(&mut to.timeouts.backend_request, from.timeouts.backend_request.map(|time| Some(time.0)))
         },
     },
-    Field { name: "retry.attempts", set: |from, to| set(&mut to.retry().attempts, from.retry.attempts) },
-    Field { name: "retry.codes", set: |from, to| set(&mut to.retry().codes, from.retry.codes.clone()) },
+    Field {
+        name: "retry.attempts",
+        set: |from, to| to.set_retry(|to| set(&mut to.attempts, from.retry.attempts)),
+    },
+    Field {
+        name: "retry.codes",
+        set: |from, to| to.set_retry(|to| set(&mut to.codes, from.retry.codes.clone())),
+    },
     Field {
         name: "retry.backoff",
-        set: |from, to| set(&mut to.retry().backoff, from.retry.backoff.map(|time| Some(time.0))),
+        set: |from, to| to.set_retry(|to| set(&mut to.backoff, from.retry.backoff.map(|time| Some(time.0)))),
+    },
+    Field {
+        name: "rateLimits",
+        set: |from, to| {
+            let limits = from.rate_limits.as_ref();
+            set(&mut to.options.rate_limits, limits.map(|limits| limits.iter().map(rate_limit).collect()))
+        },
+    },
+    Field {
+        name: "requestBody.maxSize",
+        set: |from, to| {
+            set(&mut to.options.max_request_body, from.request_body.max_size.map(|size| Some(size.0)))
+        },
+    },
+    Field {
+        name: "faults",
+        set: |from, to| {
+            let faults = from.faults.as_ref();
+            set(&mut to.options.faults, faults.map(|faults| faults.iter().map(fault).collect()))
+        },
     },
 ];
+
+/// A limit, but for its scope.
+fn rate_limit(from: &RateLimitFields) -> RateLimit {
+    RateLimit {
+        name: from.name.clone(),
+        scope: "".into(),
+        requests: from.requests,
+        per: from.per.map_or(Duration::from_secs(1), |per| per.0),
+        burst: from.burst.unwrap_or(from.requests),
+        key: from.key.iter().filter_map(key).collect(),
+        max_keys: from.max_keys.unwrap_or(65_536),
+        dry_run: from.dry_run,
+    }
+}
+
+/// A part of a key; what it says was checked on reading.
+fn key(from: &RateLimitKeyFields) -> Option<RateLimitKey> {
+    if let Some(client) = &from.client {
+        let (ipv4_bits, ipv6_bits) = (client.ipv4_bits.unwrap_or(32), client.ipv6_bits.unwrap_or(64));
+        return Some(RateLimitKey::Client { ipv4_bits, ipv6_bits });
+    }
+    let header = from.header.as_ref().map(|name| RateLimitKey::Header(name.to_ascii_lowercase().into()));
+    let query = from.query.clone().map(RateLimitKey::Query);
+    let path = (from.path == Some(true)).then_some(RateLimitKey::Path);
+    let method = (from.method == Some(true)).then_some(RateLimitKey::Method);
+    header.or(query).or(path).or(method)
+}
+
+/// A fault, but for its scope.
+fn fault(from: &FaultFields) -> Fault {
+    let delay = from
+        .delay
+        .as_ref()
+        .map(|delay| (delay.time.0, delay.time.0 + delay.spread.map(|spread| spread.0).unwrap_or_default()));
+    let abort = from.abort.as_ref().map(|abort| match (abort.status, abort.grpc_status) {
+        (Some(status), _) => FaultAbort::Status(status),
+        (None, Some(status)) => FaultAbort::Grpc(status),
+        (None, None) => FaultAbort::Reset,
+    });
+    Fault {
+        scope: "".into(),
+        // It was checked on reading that it is from 0 to 100.
+        millionths: (from.percent * 10_000.0).round().clamp(0.0, 1_000_000.0) as u32,
+        headers: from
+            .headers
+            .iter()
+            .map(|one| (one.name.to_ascii_lowercase().into(), one.value.clone()))
+            .collect(),
+        delay,
+        abort,
+    }
+}

@@ -1,0 +1,83 @@
+//! What is asked of the requests of a rule (`TrafficPolicy`), apart from timeouts and retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is asked of a rule's requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficOptions {
+    /// How many requests there may be; all of them have to let a request pass.
+    pub rate_limits: Vec<RateLimit>,
+    /// Failures that are made on purpose; the first that is drawn is made.
+    pub faults: Vec<Fault>,
+    /// The longest body of a request, in bytes; `None`: any.
+    pub max_request_body: Option<u64>,
+}
+
+/// How many requests there may be of one key. Exact over all cores (GCRA): in any time w at most
+/// `burst + requests × w / per`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Its name, for clients and metrics; one of a kind in its scope.
+    pub name: Arc<str>,
+    /// What it counts together, as it is shown: its policy and target.
+    pub scope: Arc<str>,
+    /// So many in `per`; at least 1.
+    pub requests: u32,
+    /// Longer than nothing.
+    pub per: Duration,
+    /// So many at once; at least 1.
+    pub burst: u32,
+    /// What tells requests apart that are counted apart. Empty: all are counted together.
+    pub key: Vec<RateLimitKey>,
+    /// How many keys are kept apart; at least 1. Beyond, those are forgotten that would soonest have their whole burst again.
+    pub max_keys: u32,
+    /// Requests are counted and none is refused.
+    pub dry_run: bool,
+}
+
+/// A part of the key of a [`RateLimit`]. A request that has it not is counted with all others that have it not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RateLimitKey {
+    /// The client's address, cut to so many bits.
+    Client {
+        /// Of an IPv4 address, 1 to 32.
+        ipv4_bits: u8,
+        /// Of an IPv6 address, 1 to 128.
+        ipv6_bits: u8,
+    },
+    /// The values of a header field; the name is valid per RFC 9110 §5.1.
+    Header(Arc<str>),
+    /// The first value of a query parameter.
+    Query(Arc<str>),
+    /// The canonical path.
+    Path,
+    /// The method.
+    Method,
+}
+
+/// A failure that is made on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it counts under, as it is shown: its policy and target.
+    pub scope: Arc<str>,
+    /// The share of the requests, in millionths.
+    pub millionths: u32,
+    /// Only requests that have all of these fields with these values.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// How long a request waits first: by chance from the first to the second.
+    pub delay: Option<(Duration, Duration)>,
+    /// How it is answered then, if no backend is to do it.
+    pub abort: Option<FaultAbort>,
+}
+
+/// How a request is answered on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultAbort {
+    /// With this status, 400 to 599.
+    Status(u16),
+    /// With this status of gRPC, 1 to 16; to clients that do not speak it with 503.
+    Grpc(u8),
+    /// Not at all: the stream or the connection is reset.
+    Reset,
+}

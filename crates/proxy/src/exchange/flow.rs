@@ -1,0 +1,121 @@
+//! What policies ask of a request before any backend is: limits, the length of its body, faults on purpose.
+
+use super::duplex::Presence;
+use super::{Downstream, Scratch};
+use crate::connection::Client;
+use crate::failure::Failure;
+use crate::snapshot::{FlowPlan, LimitWords, PortFacts};
+use crate::timer::Timer;
+use irongate_message::{BodyLength, FieldName, Known, RequestHead, ResponseHead};
+use irongate_traffic::LimitVerdict;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What is to be done for a request besides; only few have any.
+#[derive(Default)]
+pub(crate) struct Flow {
+    /// How long it waits first.
+    delay: Option<Duration>,
+    /// The limit that refused it, and how many seconds it should wait.
+    limited: Option<(Arc<LimitWords>, u64)>,
+    /// The longest body that is passed on.
+    pub(super) max_request_body: Option<u64>,
+}
+
+impl Flow {
+    /// Completes the answer to a request that was refused.
+    pub(super) fn answer(&self, head: &mut ResponseHead) {
+        if let Some((words, seconds)) = &self.limited {
+            words.tell(*seconds, &mut head.fields);
+        }
+    }
+}
+
+/// Asks what a rule's policies ask; a failure is the answer.
+pub(super) fn admit(
+    plan: &FlowPlan,
+    client: &Client,
+    facts: &PortFacts,
+    request: &RequestHead,
+    flow: &mut Option<Box<Flow>>,
+) -> Result<(), Failure> {
+    if let Some(most) = plan.max_request_body {
+        match request.body() {
+            BodyLength::Length(length) if length > most => return Err(Failure::BodyTooLarge),
+            BodyLength::Empty | BodyLength::Length(_) => {}
+            _ => flow.get_or_insert_default().max_request_body = Some(most),
+        }
+    }
+    if !plan.limits.is_empty() {
+        let now = client.core.now();
+        let address = client_address(client, facts, request);
+        for limit in &plan.limits {
+            let LimitVerdict::Refused(wait) = limit.limiter.take(request, address, now) else { continue };
+            limit.metrics.core(client.core.index).limited(limit.is_dry_run);
+            if !limit.is_dry_run {
+                // Whole seconds, and never so few that the next try would be refused again.
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                flow.get_or_insert_default().limited = Some((limit.words.clone(), seconds.max(1)));
+                return Err(Failure::RateLimited);
+            }
+        }
+    }
+    for fault in &plan.faults {
+        if !fault.is_drawn(&request.fields, client.core.random()) {
+            continue;
+        }
+        let metrics = fault.metrics.core(client.core.index);
+        if let Some(delay) = fault.delay(client.core.random()) {
+            flow.get_or_insert_default().delay = Some(delay);
+            metrics.delayed();
+        }
+        if let Some(abort) = fault.abort {
+            metrics.aborted();
+            return Err(Failure::Injected(abort));
+        }
+        break;
+    }
+    Ok(())
+}
+
+/// Who the client is: behind trusted proxies, the last that none of them is.
+fn client_address(client: &Client, facts: &PortFacts, request: &RequestHead) -> IpAddr {
+    if !client.is_trusted(facts) || request.fields.get(Known::XForwardedFor).is_none() {
+        return client.address;
+    }
+    let Ok(name) = FieldName::new("x-forwarded-for") else { return client.address };
+    let mut address = client.address;
+    let lines: smallvec::SmallVec<[&[u8]; 4]> = request.fields.values(&name).collect();
+    for part in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+        let text = std::str::from_utf8(part.trim_ascii()).ok();
+        let Some(one) = text.and_then(|text| text.parse::<IpAddr>().ok()) else { break };
+        address = one.to_canonical();
+        if !facts.options.trusts(address) {
+            break;
+        }
+    }
+    address
+}
+
+/// Waits as long as the request was told to; ends when its client leaves. Gives the failure where it did.
+pub(super) async fn pause<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+) -> Option<Failure> {
+    let delay = scratch.flow.as_mut()?.delay.take()?;
+    let begun = client.core.now();
+    let end = begun.after(delay);
+    let mut presence = Presence::default();
+    let there = std::future::poll_fn(|cx| {
+        if !presence.look(cx, &client.core, downstream) {
+            return Poll::Ready(false);
+        }
+        let gone = presence.until(begun);
+        timer.poll(cx, client.core.now(), end.min(gone)).map(|()| end <= gone)
+    });
+    (!there.await).then_some(Failure::ClientGone)
+}

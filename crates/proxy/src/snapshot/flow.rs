@@ -1,0 +1,150 @@
+//! What policies ask of a rule's requests, ready to be asked; and what is kept of limits beside the snapshots.
+
+use irongate_config::{FaultAbort, RateLimit, TrafficOptions};
+use irongate_message::{FieldName, Fields};
+use irongate_telemetry::{FlowLabels, FlowMetrics, Registry as Metrics, Series};
+use irongate_traffic::{LimitState, RateLimiter};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// What policies ask of a rule's requests.
+pub(crate) struct FlowPlan {
+    pub(crate) limits: Box<[LimitUse]>,
+    pub(crate) faults: Box<[FaultUse]>,
+    /// The longest body of a request, in bytes.
+    pub(crate) max_request_body: Option<u64>,
+}
+
+/// A limit.
+pub(crate) struct LimitUse {
+    pub(crate) limiter: RateLimiter,
+    pub(crate) is_dry_run: bool,
+    pub(crate) metrics: Arc<Series<FlowMetrics>>,
+    pub(crate) words: Arc<LimitWords>,
+}
+
+/// What clients are told of a limit (draft-ietf-httpapi-ratelimit-headers-10).
+pub(crate) struct LimitWords {
+    name: Arc<str>,
+    /// `"name";q=100;w=60`.
+    policy: String,
+}
+
+impl LimitWords {
+    fn new(limit: &RateLimit) -> Self {
+        let seconds = limit.per.as_secs_f64().ceil().max(1.0);
+        // The window has whole seconds: of a shorter one the quota is that of a second.
+        let quota = f64::from(limit.requests) * seconds / limit.per.as_secs_f64();
+        let policy = format!("\"{}\";q={quota:.0};w={seconds:.0}", limit.name);
+        Self { name: limit.name.clone(), policy }
+    }
+
+    /// Says in an answer how long to wait.
+    pub(crate) fn tell(&self, seconds: u64, fields: &mut Fields) {
+        let left = format!("\"{}\";r=0;t={seconds}", self.name);
+        let seconds = seconds.to_string();
+        for (name, value) in
+            [("retry-after", &seconds), ("ratelimit-policy", &self.policy), ("ratelimit", &left)]
+        {
+            if let Ok(name) = FieldName::new(name) {
+                fields.set(&name, value.as_bytes());
+            }
+        }
+    }
+}
+
+/// A fault.
+pub(crate) struct FaultUse {
+    millionths: u32,
+    headers: Box<[(FieldName, Box<[u8]>)]>,
+    delay: Option<(Duration, Duration)>,
+    pub(crate) abort: Option<FaultAbort>,
+    pub(crate) metrics: Arc<Series<FlowMetrics>>,
+}
+
+impl FaultUse {
+    /// Whether it is this request's turn, by a random number.
+    pub(crate) fn is_drawn(&self, fields: &Fields, random: u64) -> bool {
+        let place = (u128::from(random) * 1_000_000) >> 64;
+        place < u128::from(self.millionths)
+            && self.headers.iter().all(|(name, value)| fields.values(name).any(|one| *one == **value))
+    }
+
+    /// How long the request waits first, by a random number.
+    pub(crate) fn delay(&self, random: u64) -> Option<Duration> {
+        let (least, most) = self.delay?;
+        let spread = u64::try_from(most.saturating_sub(least).as_micros()).unwrap_or(u64::MAX);
+        let more = (u128::from(random) * (u128::from(spread) + 1)) >> 64;
+        Some(least + Duration::from_micros(u64::try_from(more).unwrap_or(spread)))
+    }
+}
+
+/// What is kept of limits, by scope and name; it outlives snapshots.
+pub(crate) struct Limits {
+    states: Mutex<HashMap<(Arc<str>, Arc<str>), Kept>>,
+    /// By which keys are hashed: clients must not know which keys meet.
+    seed: u64,
+}
+
+struct Kept {
+    state: Weak<LimitState>,
+    /// How many keys there is room for; `None`: there are no keys.
+    keys: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // The standard library's hasher takes its keys from the system.
+        Self { states: Mutex::default(), seed: RandomState::new().hash_one(0_u8) }
+    }
+}
+
+impl Limits {
+    /// What was counted so far, where the limit is one that there is already.
+    fn state(&self, limit: &RateLimit) -> Arc<LimitState> {
+        let keys = (!limit.key.is_empty()).then_some(limit.max_keys);
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|_, kept| kept.state.strong_count() > 0);
+        let place = (limit.scope.clone(), limit.name.clone());
+        let known = states.get(&place).filter(|kept| kept.keys == keys);
+        if let Some(state) = known.and_then(|kept| kept.state.upgrade()) {
+            return state;
+        }
+        let state = Arc::new(LimitState::new(keys));
+        states.insert(place, Kept { state: Arc::downgrade(&state), keys });
+        state
+    }
+
+    /// Makes what is asked of a rule's requests ready.
+    pub(crate) fn plan(&self, options: &TrafficOptions, metrics: &Metrics) -> Box<FlowPlan> {
+        let series = |scope: &Arc<str>, limit: &str| {
+            metrics.flow(&FlowLabels { scope: scope.clone(), limit: limit.into() })
+        };
+        let limits = options.rate_limits.iter().map(|limit| LimitUse {
+            limiter: RateLimiter::new(limit, self.state(limit), self.seed),
+            is_dry_run: limit.dry_run,
+            metrics: series(&limit.scope, &limit.name),
+            words: Arc::new(LimitWords::new(limit)),
+        });
+        let faults = options.faults.iter().map(|fault| {
+            let headers = fault
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((FieldName::new(name).ok()?, value.as_bytes().into())));
+            FaultUse {
+                millionths: fault.millionths,
+                headers: headers.collect(),
+                delay: fault.delay,
+                abort: fault.abort,
+                metrics: series(&fault.scope, ""),
+            }
+        });
+        Box::new(FlowPlan {
+            limits: limits.collect(),
+            faults: faults.collect(),
+            max_request_body: options.max_request_body,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Limits and faults, as text.
+
+use super::Writer;
+use crate::{FlowMetrics, Series};
+use std::fmt;
+use std::sync::Arc;
+
+type Count = (&'static str, fn(&FlowMetrics) -> u64);
+
+pub(super) fn flow(writer: &mut Writer<'_>, all: &[Arc<Series<FlowMetrics>>]) -> fmt::Result {
+    let help = "Requests that a rate limit refused, or in a dry run would have refused.";
+    let results: [Count; 2] =
+        [("refused", |part| part.refused.value()), ("would_refuse", |part| part.would_refuse.value())];
+    let counts = counted(all, results).map(|(series, result, count)| {
+        let labels = series.labels();
+        ([("policy", &*labels.scope), ("limit", &*labels.limit), ("result", result)], count)
+    });
+    writer.counters("irongate_rate_limited", help, None, counts)?;
+    let help = "Requests that were delayed or answered with a failure on purpose.";
+    let kinds: [Count; 2] = [("delay", |part| part.delayed.value()), ("abort", |part| part.aborted.value())];
+    let counts = counted(all, kinds)
+        .map(|(series, kind, count)| ([("policy", &*series.labels().scope), ("kind", kind)], count));
+    writer.counters("irongate_faults_injected", help, None, counts)
+}
+
+/// Those of the counts that are not zero.
+fn counted<'a>(
+    all: &'a [Arc<Series<FlowMetrics>>],
+    counts: [Count; 2],
+) -> impl Iterator<Item = (&'a Series<FlowMetrics>, &'static str, u64)> {
+    all.iter().flat_map(move |series| {
+        let sums = counts.map(|(name, count)| (&**series, name, series.parts().map(count).sum::<u64>()));
+        sums.into_iter().filter(|(_, _, count)| *count > 0)
+    })
+}
