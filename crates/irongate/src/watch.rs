@@ -2,8 +2,9 @@
 //!
 //! Folders are watched, never files: editors and atomic replacements put another file under the same name. Every name
 //! that leads to a file counts, through links too, so that a link that is turned (as a mounted ConfigMap's `..data` is)
-//! is a change, and so is a folder that goes and comes back. Where the system cannot watch, files are looked at each
-//! second.
+//! is a change, and so is a folder that goes and comes back. Folders that only lead to others are not watched, since much may
+//! happen in them that is nobody's business here: whether they are still the same is looked at each second. Where the
+//! system cannot watch, so are the files.
 
 mod places;
 mod seen;
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const QUIET: Duration = Duration::from_millis(10);
 /// The longest that a change waits for others.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often files are looked at where they cannot be watched.
+/// How often files are looked at where they cannot be watched, and folders on the way where they are not.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Tells when configuration files may have changed.
@@ -31,8 +32,17 @@ pub(crate) struct Watch {
     seen: Arc<Seen>,
     watcher: Option<RecommendedWatcher>,
     /// The folders that are watched: a folder of that name may be another one later.
-    watched: HashMap<PathBuf, (u64, u64)>,
+    watched: HashMap<PathBuf, FolderId>,
+    /// The folders on the way, as they were when they were followed.
+    standing: Vec<(PathBuf, Option<FolderId>)>,
     has_told: bool,
+}
+
+/// Device and inode.
+type FolderId = (u64, u64);
+
+fn folder_id(folder: &Path) -> Option<FolderId> {
+    fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Watch {
@@ -40,7 +50,8 @@ impl Watch {
     pub(crate) fn new() -> Self {
         let seen = Arc::<Seen>::default();
         let handler = seen.clone();
-        let mut watch = Self { seen, watcher: None, watched: HashMap::new(), has_told: false };
+        let (watched, standing) = (HashMap::new(), Vec::new());
+        let mut watch = Self { seen, watcher: None, watched, standing, has_told: false };
         match notify::recommended_watcher(move |event| handler.note(event)) {
             Ok(watcher) => watch.watcher = Some(watcher),
             Err(error) => watch.fail(&error),
@@ -53,6 +64,7 @@ impl Watch {
     pub(crate) fn follow<'f>(&mut self, paths: &[PathBuf], links: impl Iterator<Item = &'f Path>) -> bool {
         let places = Places::new(paths, links);
         let wanted: HashSet<PathBuf> = places.watched().collect();
+        self.standing = places.standing().map(|folder| (folder.to_owned(), folder_id(folder))).collect();
         self.seen.set_places(places);
         for gone in self.seen.take_gone() {
             // The system has dropped these; the names may come back as others.
@@ -91,16 +103,22 @@ impl Watch {
 
     async fn first(&self) {
         while !self.seen.is_due() {
-            let wait = if self.watcher.is_none() { POLL } else { self.seen.next_look() };
-            if timeout(wait, self.seen.changes.notified()).await.is_err() && self.watcher.is_none() {
+            let wait = self.seen.next_look().min(POLL);
+            if timeout(wait, self.seen.changes.notified()).await.is_err()
+                && (self.watcher.is_none() || self.has_moved())
+            {
                 return;
             }
         }
     }
 
+    /// Whether a folder on the way is another one now.
+    fn has_moved(&self) -> bool {
+        self.standing.iter().any(|(folder, id)| folder_id(folder) != *id)
+    }
+
     fn watch(&mut self, folder: PathBuf) -> bool {
-        let Ok(metadata) = fs::metadata(&folder) else { return false };
-        let id = (metadata.dev(), metadata.ino());
+        let Some(id) = folder_id(&folder) else { return false };
         if self.watched.get(&folder).is_some_and(|known| *known == id) {
             return false;
         }

@@ -12,6 +12,9 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Places {
     /// Each of these names: files, links, and the folders above them.
     names: HashSet<PathBuf>,
+    /// Those that are folders and no links. What is around them need not be watched: that they go is told by
+    /// themselves where they are watched, and seen by who looks.
+    standing: HashSet<PathBuf>,
     /// Every name in these folders.
     folders: HashSet<PathBuf>,
 }
@@ -33,10 +36,16 @@ impl Places {
         places
     }
 
-    /// The folders to be watched.
+    /// The folders to be watched: where a file or a link is, or something is missing. A busy folder further up, such as
+    /// `/tmp`, is not.
     pub(super) fn watched(&self) -> impl Iterator<Item = PathBuf> {
-        let above = self.names.iter().filter_map(|name| name.parent());
+        let above = self.names.difference(&self.standing).filter_map(|name| name.parent());
         above.chain(self.folders.iter().map(PathBuf::as_path)).map(Path::to_owned)
+    }
+
+    /// The folders on the way, watched or not.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &Path> {
+        self.standing.iter().map(PathBuf::as_path)
     }
 
     pub(super) fn has(&self, path: &Path) -> bool {
@@ -48,6 +57,8 @@ impl Places {
         let mut path = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| plain(&path));
         for _ in 0..MOST_LINKS {
             self.names.extend(path.ancestors().map(Path::to_owned));
+            let is_folder = |name: &&Path| fs::symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir());
+            self.standing.extend(path.ancestors().filter(is_folder).map(Path::to_owned));
             let mut links = path
                 .ancestors()
                 .filter_map(|name| Some((name, fs::read_link(name).ok()?)))

@@ -4,7 +4,8 @@ use notify::{Event, EventKind};
 
 /// Where nothing can be watched.
 fn blind() -> Watch {
-    Watch { seen: Arc::default(), watcher: None, watched: HashMap::new(), has_told: false }
+    let (watched, standing) = (HashMap::new(), Vec::new());
+    Watch { seen: Arc::default(), watcher: None, watched, standing, has_told: false }
 }
 
 /// A watch that is told by the test what the system says, of one file.
@@ -78,4 +79,59 @@ async fn changes_are_taken_together_and_not_for_ever() {
     }
     let took = begin.elapsed();
     assert!((PATIENCE..PATIENCE + QUIET).contains(&took), "{took:?}");
+}
+
+/// A folder of a test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("irongate-watch-{}-{name}", std::process::id()));
+        fs::create_dir_all(folder.join("a/b")).expect("a new folder");
+        Self(folder.canonicalize().expect("it is there"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is in the system's folder for such things.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn folders_that_only_lead_to_others_are_not_watched() {
+    let folder = Folder::new("places");
+    fs::write(folder.path("a/b/gateway.yaml"), "").expect("writable");
+    std::os::unix::fs::symlink("a", folder.path("link")).expect("a link");
+    let watched = |path: &str| -> HashSet<PathBuf> {
+        Places::new(&[folder.path(path)], std::iter::empty()).watched().collect()
+    };
+    let places = |names: &[&str]| names.iter().map(|name| folder.path(name)).collect::<HashSet<_>>();
+    assert_eq!(watched("a/b/gateway.yaml"), places(&["a/b"]), "the folder of a file");
+    assert_eq!(watched("a/b"), places(&["a/b"]), "a folder of files");
+    assert_eq!(watched("link/b"), places(&["a/b", ""]), "where the link is");
+    let missing = places(&["a", "a/none", "a/none/of"]);
+    assert_eq!(watched("a/none/of/gateway.yaml"), missing, "where the first that is missing would be");
+}
+
+#[tokio::test]
+async fn a_folder_further_up_that_is_another_one_now_is_seen() {
+    let folder = Folder::new("moved");
+    let paths = [folder.path("a/b")];
+    let mut watch = Watch::new();
+    watch.follow(&paths, std::iter::empty());
+    assert!(!watch.has_moved());
+    fs::rename(folder.path("a"), folder.path("old")).expect("there");
+    fs::create_dir_all(folder.path("a/b")).expect("gone before");
+    watch.changed().await;
+    assert!(watch.has_moved());
+    assert!(watch.follow(&paths, std::iter::empty()), "the other folder is watched now");
+    assert!(!watch.has_moved());
+    fs::write(folder.path("a/b/gateway.yaml"), "").expect("writable");
+    watch.changed().await;
 }
