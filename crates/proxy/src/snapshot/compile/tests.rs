@@ -1,8 +1,9 @@
 use super::*;
 use crate::live::Shared;
 use irongate_config::{
-    Backend, BackendKind, BackendProtocol, BackendRef, Endpoint, Endpoints, HostPattern, ObjectName,
-    PathMatch, RequestMatch, Route, RouteKey, RouteKind,
+    Backend, BackendKind, BackendProtocol, BackendRef, Certificate, Endpoint, Endpoints, HostPattern,
+    ListenerProtocol, ListenerTls, ObjectName, PathMatch, RequestMatch, Route, RouteKey, RouteKind,
+    SecretBytes,
 };
 use irongate_telemetry::Registry as Metrics;
 
@@ -44,12 +45,17 @@ impl World {
 
     /// Compiles what is configured now; gives what ran before.
     fn next(&mut self) -> Snapshot {
+        let (former, problems) = self.next_with_problems();
+        assert!(problems.is_empty(), "{problems:?}");
+        former
+    }
+
+    fn next_with_problems(&mut self) -> (Snapshot, Vec<Problem>) {
         let version = self.running.version + 1;
         let port_id = |place: Place| PortId(place.address.port().into());
         let registry = &self.shared.registry;
         let (next, problems) = compile(&self.config, registry, &self.running, version, port_id);
-        assert!(problems.is_empty(), "{problems:?}");
-        std::mem::replace(&mut self.running, next)
+        (std::mem::replace(&mut self.running, next), problems)
     }
 
     fn live_version(&self) -> u64 {
@@ -83,7 +89,7 @@ fn listener(section: &str, port: u16, routes: Vec<AttachedRoute>) -> Arc<Listene
     Arc::new(Listener {
         key: ListenerKey { gateway: name("gw"), set: None, section: section.into() },
         addresses: vec![([127, 0, 0, 1], port).into()],
-        protocol: irongate_config::ListenerProtocol::Http,
+        protocol: ListenerProtocol::Http,
         hostname: HostPattern::Any,
         options: Arc::default(),
         tls: None,
@@ -175,4 +181,34 @@ fn a_backend_that_is_gone_gives_its_slot_back() {
     world.next();
     assert_eq!(world.live_version(), 1, "a new one, in the same place");
     assert_eq!(world.running.backends.len(), 1);
+}
+
+fn certificate(key: &str) -> Arc<Certificate> {
+    let signed = rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("a certificate");
+    let key = if key.is_empty() { signed.signing_key.serialize_pem() } else { key.to_owned() };
+    let chain = vec![signed.cert.der().clone()];
+    Arc::new(Certificate { chain, key: SecretBytes::new(key.into_bytes()), names: vec![], expires: i64::MAX })
+}
+
+#[test]
+fn a_certificate_that_stays_broken_is_told_with_each_configuration() {
+    for good in [vec![], vec![certificate("")]] {
+        let mut world = World::new();
+        let certificates = good.into_iter().chain([certificate("no key")]).collect();
+        let tls = Arc::new(ListenerTls { certificates, clients: None });
+        let listener = Arc::make_mut(&mut world.config.listeners[1]);
+        (listener.protocol, listener.tls) = (ListenerProtocol::Https, Some(tls));
+        let first = world.next_with_problems().1;
+        assert!(first.iter().any(|problem| problem.reason == "InvalidCertificateRef"), "{first:?}");
+        assert_eq!(world.next_with_problems().1, first, "nothing changed");
+        for number in 4..6 {
+            let routes = vec![route(number, vec![rule("/new", 1)])];
+            Arc::make_mut(&mut world.config.listeners[1]).routes = routes;
+            assert_eq!(world.next_with_problems().1, first, "its routes changed");
+        }
+        // The same again, read anew.
+        let listener = Arc::make_mut(&mut world.config.listeners[1]);
+        listener.tls = listener.tls.as_deref().cloned().map(Arc::new);
+        assert_eq!(world.next_with_problems().1, first, "its certificates were read again");
+    }
 }
