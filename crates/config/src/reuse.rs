@@ -1,7 +1,7 @@
 //! What did not change from one configuration to the next stays the same by pointer.
 
 use crate::{AttachedRoute, AttachedStreamRoute, Config, Listener, Route, RouteKey, RouteRule, StreamRoute};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Config {
@@ -16,7 +16,7 @@ impl Config {
                 *backend = old.clone();
             }
         }
-        let mut routes = Routes::new(former);
+        let mut routes = Routes::new(self, former);
         let listeners: HashMap<_, _> = former.listeners.iter().map(|old| (&old.key, old)).collect();
         for listener in &mut self.listeners {
             let new = Arc::make_mut(listener);
@@ -29,21 +29,39 @@ impl Config {
     }
 }
 
-/// The routes of the former configuration, and what became of those of the next: one that is attached to several
-/// listeners stays one.
+/// The routes of the former configuration that the next does not have by pointer already, and what became of those of
+/// the next: one that is attached to several listeners stays one.
 struct Routes<'f> {
-    former: HashMap<&'f RouteKey, &'f Arc<Route>>,
+    /// Those that both have: nearly all, where whoever made the next keeps what did not change.
+    kept: HashSet<*const Route>,
+    /// Of one key there may be several: what a policy for a listener asks, or a certificate for backends that a Gateway
+    /// has, is in the routes that are served there.
+    former: HashMap<&'f RouteKey, Vec<&'f Arc<Route>>>,
     former_streams: HashMap<&'f RouteKey, &'f Arc<StreamRoute>>,
-    /// Of one key there may be several: through a Gateway with a certificate of its own for backends it goes to others.
     done: HashMap<RouteKey, Vec<Arc<Route>>>,
 }
 
 impl<'f> Routes<'f> {
-    fn new(former: &'f Config) -> Self {
-        let mut routes =
-            Self { former: HashMap::new(), former_streams: HashMap::new(), done: HashMap::new() };
+    fn new(next: &Config, former: &'f Config) -> Self {
+        let pointers = next.listeners.iter().flat_map(|listener| &listener.routes);
+        let next: HashSet<*const Route> = pointers.map(|attached| Arc::as_ptr(&attached.route)).collect();
+        let mut routes = Self {
+            kept: HashSet::with_capacity(next.len()),
+            former: HashMap::new(),
+            former_streams: HashMap::new(),
+            done: HashMap::new(),
+        };
         for listener in &former.listeners {
-            routes.former.extend(listener.routes.iter().map(|old| (&old.route.key, &old.route)));
+            for AttachedRoute { route, .. } in &listener.routes {
+                if next.contains(&Arc::as_ptr(route)) {
+                    routes.kept.insert(Arc::as_ptr(route));
+                } else {
+                    let former = routes.former.entry(&route.key).or_default();
+                    if !former.iter().any(|one| Arc::ptr_eq(one, route)) {
+                        former.push(route);
+                    }
+                }
+            }
             let streams = listener.stream_routes.iter();
             routes.former_streams.extend(streams.map(|old| (&old.route.key, &old.route)));
         }
@@ -51,8 +69,11 @@ impl<'f> Routes<'f> {
     }
 
     fn reuse(&mut self, route: &mut Arc<Route>) {
-        let Some(old) = self.former.get(&route.key) else { return };
-        if *old == route {
+        if self.kept.contains(&Arc::as_ptr(route)) {
+            return;
+        }
+        let Some(olds) = self.former.get(&route.key) else { return };
+        if let Some(old) = olds.iter().find(|old| **old == route) {
             *route = Arc::clone(old);
             return;
         }
@@ -61,15 +82,15 @@ impl<'f> Routes<'f> {
             *route = done.clone();
             return;
         }
-        let mut new = Route::clone(route);
-        for rule in &mut new.rules {
-            // Not by number: some rules may not be served.
-            let is_same = |former: &&Arc<RouteRule>| former == &rule;
-            if let Some(former) = old.rules.iter().find(is_same) {
-                *rule = former.clone();
-            }
+        // Not by number: some rules may not be served.
+        let same = |rule: &Arc<RouteRule>| {
+            let mut formers = olds.iter().flat_map(|old| &old.rules);
+            formers.find(|former| *former == rule).unwrap_or(rule).clone()
+        };
+        let rules: Vec<_> = route.rules.iter().map(same).collect();
+        if !rules.iter().zip(&route.rules).all(|(one, other)| Arc::ptr_eq(one, other)) {
+            *route = Arc::new(Route { key: route.key.clone(), age: route.age, rules });
         }
-        *route = Arc::new(new);
         done.push(route.clone());
     }
 

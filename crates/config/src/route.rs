@@ -90,6 +90,22 @@ pub struct RouteRule {
     pub traffic: Option<Arc<TrafficOptions>>,
 }
 
+impl RouteRule {
+    /// The backends that it refers to, each as often as it does: where requests go, and where copies of them do.
+    pub fn targets(&self) -> impl Iterator<Item = &BackendKey> {
+        let filters = self.backends.iter().flat_map(|backend| &backend.filters).chain(&self.filters);
+        let mirrors = filters.filter_map(|filter| match filter {
+            Filter::Mirror(mirror) => Some(&mirror.backend),
+            _ => None,
+        });
+        let targets = self.backends.iter().filter_map(|backend| match &backend.target {
+            BackendTarget::Backend(key) => Some(key),
+            BackendTarget::Invalid(_) => None,
+        });
+        targets.chain(mirrors)
+    }
+}
+
 /// Conditions on a request; all of them must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestMatch {

@@ -136,6 +136,11 @@ impl UnplacedProblems {
         self.list.push(Unplaced { origin: subject.origin, path, problem });
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.list.len() + self.more
+    }
+
     /// The problems with their places, in the order of the documents.
     pub(crate) fn place(self, documents: &[DocumentPlace]) -> Vec<Problem> {
         let mut by_document: BTreeMap<u32, Vec<Unplaced>> = BTreeMap::new();

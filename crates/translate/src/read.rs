@@ -14,6 +14,7 @@ use crate::yaml::path::FieldPath;
 use crate::yaml::{Mark, Node, Value};
 use document::{AnyObject, Found, Item, Noted};
 use file::{Fault, File, Used, UsedPlace};
+use foldhash::fast::RandomState;
 use irongate_config::{Position, Problem, Severity};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -146,7 +147,7 @@ struct Assembly<'f> {
     resources: Resources,
     problems: Problems,
     /// Where each object was declared first.
-    declared: HashMap<&'f ObjectKey, Origin>,
+    declared: HashMap<&'f ObjectKey, Origin, RandomState>,
     order: u32,
 }
 

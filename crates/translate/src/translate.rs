@@ -10,6 +10,7 @@ mod certificates;
 mod classes;
 mod conflicts;
 mod filters;
+mod former;
 mod gateways;
 mod hosts;
 mod identities;
@@ -39,6 +40,7 @@ use backend_tls::TlsPolicies;
 use backends::Backends;
 use certificates::Certificates;
 use classes::Classes;
+use former::Former;
 use gateways::{GatewayNode, Gateways};
 use index::Index;
 use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
@@ -72,6 +74,11 @@ pub struct Translation {
 /// work grows with the number of objects, not with its square.
 #[must_use]
 pub fn translate(resources: &Resources) -> Translation {
+    translate_after(resources, &Former::default()).0
+}
+
+/// The same, with what another time has left; and what this time leaves.
+fn translate_after(resources: &Resources, former: &Former) -> (Translation, Former) {
     let mut problems = UnplacedProblems::default();
     let mut statuses = Statuses::default();
     let index = Index::new(resources);
@@ -82,7 +89,8 @@ pub fn translate(resources: &Resources) -> Translation {
     let tls_policies = TlsPolicies::new(resources, &mut certificates, &mut problems);
     let own_tls = backend_tls::of_backends(resources, &mut certificates, &mut problems);
     let mut backends = Backends::new(&index, &policies, &tls_policies, own_tls);
-    let users = attach::routes(resources, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
+    let (users, former) =
+        attach::routes(resources, former, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
     tls_policies.statuses(&users, &index, &mut statuses);
     backends::slices::check(resources, &index, &mut problems);
     Policies::resolve_targets(resources, &index, &mut backends, &mut problems);
@@ -102,7 +110,7 @@ pub fn translate(resources: &Resources) -> Translation {
     let traffic_policies = traffic.give(&mut config, &mut statuses);
     shadowed::check(&config.listeners, resources, &mut problems);
     let problems = problems.place(&resources.documents);
-    Translation { config, statuses, policies, traffic_policies, problems }
+    (Translation { config, statuses, policies, traffic_policies, problems }, former)
 }
 
 /// The listeners of a Gateway and its sets that are served.

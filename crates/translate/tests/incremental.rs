@@ -1,15 +1,20 @@
 //! Translating again and again, as files change, comes to what translating once comes to; and what did not change is the
 //! same by pointer.
 
-use irongate_config::Config;
+use irongate_config::{Config, Route, RouteRule};
 use irongate_translate::{Reader, Source, Translation, Translator, read, translate};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Kinds of objects.
+const KINDS: usize = 8;
+/// Objects that there may be.
+const OBJECTS: usize = 8 * KINDS;
+
 /// Objects of a few names, each as one of a few texts.
 fn object(name: usize, form: usize) -> (String, String) {
-    let (kind, name) = (name % 5, name / 5);
+    let (kind, name) = (name % KINDS, name / KINDS);
     let text = match kind {
         0 => {
             let hostname = ["", ", hostname: a.example", ", hostname: '*.example'"][form % 3];
@@ -37,7 +42,33 @@ fn object(name: usize, form: usize) -> (String, String) {
              '', kind: Service}}]}}}}",
             ["default", "other"][form % 2]
         ),
-        _ => route(name, form),
+        4 => route(name, form),
+        5 => format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {{name: policy-{name}}}, spec: \
+             {{targetRefs: [{{group: '', kind: Service, name: service-{}}}], validation: {{hostname: {}.example, \
+             wellKnownCACertificates: System}}}}}}",
+            form % 3,
+            ["a", "b"][form / 6 % 2]
+        ),
+        6 => format!(
+            "{{apiVersion: irongate.dev/v1alpha1, kind: TrafficPolicy, metadata: {{name: traffic-{name}}}, spec: {{targetRefs: [{{group: \
+             gateway.networking.k8s.io, {}}}], timeouts: {{request: {}s}}, retry: {{attempts: {}}}}}}}",
+            [
+                "kind: Gateway, name: gw-0",
+                "kind: Gateway, name: gw-1, sectionName: http",
+                "kind: HTTPRoute, name: route-0"
+            ][form % 3],
+            1 + form / 6,
+            1 + name % 2
+        ),
+        _ => format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {{name: call-{name}}}, spec: {{parentRefs: \
+             [{{name: gw-{}}}], hostnames: [{name}.example], rules: [{{matches: [{{method: {{service: s{}}}}}], backendRefs: \
+             [{{name: service-{}, port: 80}}]}}]}}}}",
+            form % 2,
+            form / 3,
+            form % 3
+        ),
     };
     (format!("{kind}-{name}"), text)
 }
@@ -78,6 +109,24 @@ fn is_shared(one: &Config, other: &Config) -> bool {
         && backends.into_iter().all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
+/// Whether the routes of two configurations, and their rules, are the same by pointer where they are equal.
+fn is_shared_where_equal(before: Option<&Config>, after: &Config) -> bool {
+    let routes = |config: &Config| -> Vec<Arc<Route>> {
+        let listeners = config.listeners.iter();
+        listeners.flat_map(|listener| listener.routes.iter().map(|one| one.route.clone())).collect()
+    };
+    let (before, after) = (before.map_or_else(Vec::new, routes), routes(after));
+    after.iter().all(|route| {
+        // What policies for listeners say makes several of one.
+        let formers: Vec<_> = before.iter().filter(|former| former.key == route.key).collect();
+        let rules: Vec<&Arc<RouteRule>> = formers.iter().flat_map(|former| &former.rules).collect();
+        let is_shared =
+            |rule: &Arc<RouteRule>| rules.iter().any(|old| Arc::ptr_eq(old, rule)) || !rules.contains(&rule);
+        formers.iter().any(|former| Arc::ptr_eq(former, route))
+            || !formers.contains(&route) && route.rules.iter().all(is_shared)
+    })
+}
+
 fn sources(objects: &BTreeMap<String, String>) -> Vec<Source> {
     let text: Vec<&str> = objects.values().map(String::as_str).collect();
     vec![Source::new("all.yaml", text.join("\n---\n"))]
@@ -92,9 +141,10 @@ proptest! {
 
     /// An edit puts an object in one of its forms, or takes it away.
     #[test]
-    fn again_and_again_is_once(edits in prop::collection::vec((0..40usize, 0..14usize), 1..24)) {
+    fn again_and_again_is_once(edits in prop::collection::vec((0..OBJECTS, 0..14usize), 1..24)) {
         let (mut reader, mut translator) = (Reader::default(), Translator::default());
-        let mut objects: BTreeMap<String, String> = (0..40).map(|name| object(name, name)).collect();
+        let mut objects: BTreeMap<String, String> = (0..OBJECTS).map(|name| object(name, name)).collect();
+        let mut before: Option<Config> = None;
         for (name, form) in edits {
             let (name, text) = object(name, form);
             if form > 11 {
@@ -106,8 +156,10 @@ proptest! {
             let translation = translator.translate(&reader.read(&sources).0);
             let once = translate(&read(&sources).0);
             prop_assert_eq!(shown(&translation), shown(&once));
+            prop_assert!(is_shared_where_equal(before.as_ref(), &translation.config), "equal and not the same");
             let again = translator.translate(&reader.read(&sources).0);
             prop_assert!(is_shared(&translation.config, &again.config), "nothing changed");
+            before = Some(again.config);
         }
     }
 }
@@ -117,7 +169,7 @@ fn after(change: impl FnOnce(&mut BTreeMap<String, String>)) -> (Config, Config)
     let (mut reader, mut translator) = (Reader::default(), Translator::default());
     // Services, their instances, a Gateway and three routes.
     let mut objects: BTreeMap<String, String> =
-        [0, 1, 6, 2, 7, 4, 14, 24].into_iter().map(|name| object(name, 0)).collect();
+        [0, 1, 9, 2, 10, 4, 20, 36].into_iter().map(|name| object(name, 0)).collect();
     let mut next = |objects: &_| translator.translate(&reader.read(&sources(objects)).0).config;
     let before = next(&objects);
     change(&mut objects);
@@ -134,7 +186,7 @@ fn instances_that_change_are_all_that_is_new() {
 
 #[test]
 fn a_route_that_changes_leaves_the_others() {
-    let (before, after) = after(|objects| objects.extend([object(14, 6)]));
+    let (before, after) = after(|objects| objects.extend([object(20, 6)]));
     let routes =
         |config: &Config| config.listeners[0].routes.iter().map(|one| one.route.clone()).collect::<Vec<_>>();
     let (before, after) = (routes(&before), routes(&after));

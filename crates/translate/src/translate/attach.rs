@@ -2,10 +2,12 @@
 
 use super::backend_tls::Users;
 use super::backends::Backends;
+use super::former::{Former, FormerRoutes};
 use super::gateways::{Fault, Gateways, Group, Parent};
 use super::hosts::Hosts;
 use super::index::Index;
 use super::listeners::ListenerNode;
+use super::regex::Regexes;
 use super::rules::{self, Outcome};
 use super::streams;
 use crate::kinds::{
@@ -44,34 +46,39 @@ fn by_age(resources: &Resources) -> Vec<AnyRoute<'_>> {
 }
 
 /// Translates every route, the older first, and attaches it where its parents let it. Gives the Gateways through which
-/// requests come to backends that a `BackendTLSPolicy` is for.
+/// requests come to backends that a `BackendTLSPolicy` is for, and what the next time may use.
 pub(super) fn routes<'r>(
     resources: &'r Resources,
+    former: &'r Former,
     index: &Index<'r>,
     gateways: &mut Gateways<'r>,
     backends: &mut Backends<'r>,
     statuses: &mut Statuses,
     problems: &mut UnplacedProblems,
-) -> Users<'r> {
-    let mut regexes = super::regex::Regexes::default();
+) -> (Users<'r>, Former) {
+    let count = resources.http_routes.len() + resources.grpc_routes.len();
+    let routes = Routes {
+        former: &former.routes,
+        kept: FormerRoutes::with_capacity(count),
+        regexes: Regexes::new(&former.regexes),
+    };
     let mixes_kinds = !resources.http_routes.is_empty() && !resources.grpc_routes.is_empty();
-    let mut attaching = Attaching { index, gateways, problems, mixes_kinds, users: Users::new() };
+    let mut attaching = Attaching { index, gateways, problems, mixes_kinds, users: Users::new(), routes };
     for (age, route) in (0..).zip(by_age(resources)) {
         match route {
             AnyRoute::Http(object) => {
-                let outcome = rules::of_http(object, index, backends, &mut regexes, attaching.problems);
-                statuses.http_routes.extend(attaching.requests(object, age, outcome));
+                statuses.http_routes.extend(attaching.requests(object, age, backends, rules::of_http));
             }
             AnyRoute::Grpc(object) => {
-                let outcome = rules::of_grpc(object, index, backends, &mut regexes, attaching.problems);
-                statuses.grpc_routes.extend(attaching.requests(object, age, outcome));
+                statuses.grpc_routes.extend(attaching.requests(object, age, backends, rules::of_grpc));
             }
             AnyRoute::Tls(object) => statuses.tls_routes.extend(attaching.stream(object, age, backends)),
             AnyRoute::Tcp(object) => statuses.tcp_routes.extend(attaching.stream(object, age, backends)),
             AnyRoute::Udp(object) => statuses.udp_routes.extend(attaching.stream(object, age, backends)),
         }
     }
-    attaching.users
+    let Attaching { users, routes: Routes { kept, regexes, .. }, .. } = attaching;
+    (users, Former { routes: kept, regexes: regexes.into_sizes() })
 }
 
 /// A route that is ready to be attached.
@@ -108,18 +115,44 @@ struct Attaching<'t, 'r> {
     /// Whether there are both `HTTPRoute`s and `GRPCRoute`s: those of one kind keep those of the other from their hosts.
     mixes_kinds: bool,
     users: Users<'r>,
+    routes: Routes<'r>,
 }
+
+/// Routes of requests, as they were the last time and as they are now.
+struct Routes<'r> {
+    former: &'r FormerRoutes,
+    kept: FormerRoutes,
+    regexes: Regexes<'r>,
+}
+
+/// Works out the rules of a route of one kind.
+type OfKind<'r, K> =
+    fn(&'r Object<K>, &Index<'r>, &mut Backends<'r>, &mut Regexes<'r>, &mut UnplacedProblems) -> Outcome<'r>;
 
 impl<'r> Attaching<'_, 'r> {
     fn requests<K: RouteObject>(
         &mut self,
         object: &'r Object<K>,
         age: u32,
-        mut outcome: Outcome<'r>,
+        backends: &mut Backends<'r>,
+        of_kind: OfKind<'r, K>,
     ) -> Option<(ObjectName, RouteStatus)> {
+        let Self { index, problems, routes: Routes { former, kept, regexes }, .. } = self;
+        if let Some(route) = former.find(object, index, backends, problems) {
+            let route =
+                if route.age == age { route.clone() } else { Arc::new(Route { age, ..Route::clone(route) }) };
+            kept.keep(object, &route);
+            return self.status(object, &Translated::Requests(route), &Outcome::default());
+        }
+        let before = (problems.count(), regexes.asked());
+        let mut outcome = of_kind(object, index, backends, regexes, problems);
+        let is_plain = before == (problems.count(), regexes.asked()) && outcome.is_plain();
         let key = RouteKey { kind: K::ROUTE_KIND, name: object.name.clone() };
-        let route = Route { key, age, rules: std::mem::take(&mut outcome.rules) };
-        self.status(object, &Translated::Requests(Arc::new(route)), &outcome)
+        let route = Arc::new(Route { key, age, rules: std::mem::take(&mut outcome.rules) });
+        if is_plain {
+            kept.keep(object, &route);
+        }
+        self.status(object, &Translated::Requests(route), &outcome)
     }
 
     fn stream<K: StreamRouteObject>(
@@ -149,7 +182,7 @@ impl<'r> Attaching<'_, 'r> {
         route: &Translated,
         outcome: &Outcome<'r>,
     ) -> Vec<RouteParentStatus> {
-        let Self { index, gateways, problems, mixes_kinds, users } = self;
+        let Self { index, gateways, problems, mixes_kinds, users, .. } = self;
         let parent_refs = object.body.parent_refs();
         let at = At::Root.field("spec");
         let at = at.field("parentRefs");

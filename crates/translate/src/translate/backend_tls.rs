@@ -110,6 +110,11 @@ impl<'r> TlsPolicies<'r> {
         Some(self.judged[*place].wanted.clone())
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_target.is_empty()
+    }
+
     /// Whether any policy is for a backend, or for one of its ports.
     pub(super) fn concerns(&self, (kind, namespace, name, _): Place<'_>, port: Option<&str>) -> bool {
         let has = |port| self.by_target.contains_key(&(namespace, name, port));

@@ -10,6 +10,7 @@ use super::precedence::PolicyField;
 use crate::kinds::{Backend as BackendObject, BackendProtocolName, PortProtocol, Service};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
+use foldhash::fast::RandomState;
 use irongate_config::{
     Backend, BackendKey, BackendKind, BackendProtocol, BackendTls, Endpoint, Endpoints, InvalidBackend,
     ObjectName, RouteKind,
@@ -69,7 +70,7 @@ pub(super) struct Backends<'r> {
     policies: &'r Policies<'r>,
     tls: &'r TlsPolicies<'r>,
     own_tls: OwnTls<'r>,
-    known: HashMap<(Place<'r>, Purpose), Result<BackendKey, Unresolved>>,
+    known: HashMap<(Place<'r>, Purpose), Result<BackendKey, Unresolved>, RandomState>,
     /// Those that anything refers to, whatever for: each is told of once.
     mentioned: HashSet<Place<'r>>,
     built: BTreeMap<BackendKey, Arc<Backend>>,
@@ -89,7 +90,7 @@ impl<'r> Backends<'r> {
             policies,
             tls,
             own_tls,
-            known: HashMap::new(),
+            known: HashMap::default(),
             mentioned: HashSet::new(),
             built: BTreeMap::new(),
             policy_fields: BTreeMap::new(),
@@ -127,6 +128,9 @@ impl<'r> Backends<'r> {
 
     /// Whether a policy says how TLS is begun with a backend.
     pub(super) fn has_tls_policy(&self, place: Place<'_>) -> bool {
+        if self.tls.is_empty() {
+            return false;
+        }
         let (_, namespace, name, port) = place;
         let service = self.index.services.get(&(namespace, name));
         let port =

@@ -11,6 +11,7 @@ use crate::kinds::{Gateway, Kind, ListenerSet, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
+use foldhash::fast::RandomState;
 use irongate_config::{Certificate, ObjectName, ProxyOptions, Severity};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -110,7 +111,7 @@ impl<'r> GatewayNode<'r> {
 /// The Gateways of ours, the older first, and each by its name.
 pub(super) struct Gateways<'r> {
     pub(super) nodes: Vec<GatewayNode<'r>>,
-    by_name: HashMap<(&'r str, &'r str), Option<usize>>,
+    by_name: HashMap<(&'r str, &'r str), Option<usize>, RandomState>,
     /// The sets: which Gateway of ours, and which of its sets; `None` for those of others, or of nobody.
     sets_by_name: HashMap<(&'r str, &'r str), Option<(usize, usize)>>,
 }
@@ -143,7 +144,7 @@ impl<'r> Gateways<'r> {
     ) -> Self {
         let mut objects: Vec<_> = resources.gateways.iter().collect();
         objects.sort_by(|a, b| a.age().cmp(&b.age()));
-        let mut by_name = HashMap::new();
+        let mut by_name = HashMap::default();
         let mut nodes = Vec::new();
         for object in objects {
             let place = gateway(object, classes, index, problems).map(|node| {

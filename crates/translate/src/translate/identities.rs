@@ -53,7 +53,7 @@ fn drop_unused(config: &mut Config, made: &Made) {
     let mut used = BTreeSet::new();
     for listener in &config.listeners {
         for attached in &listener.routes {
-            attached.route.rules.iter().for_each(|rule| used.extend(rule_targets(rule)));
+            attached.route.rules.iter().for_each(|rule| used.extend(rule.targets()));
         }
         for attached in &listener.stream_routes {
             used.extend(attached.route.backends.iter().filter_map(target));
@@ -69,15 +69,6 @@ fn target(backend: &BackendRef) -> Option<&BackendKey> {
         BackendTarget::Backend(key) => Some(key),
         BackendTarget::Invalid(_) => None,
     }
-}
-
-fn rule_targets(rule: &RouteRule) -> impl Iterator<Item = &BackendKey> {
-    let filters = rule.backends.iter().flat_map(|backend| &backend.filters).chain(&rule.filters);
-    let mirrors = filters.filter_map(|filter| match filter {
-        Filter::Mirror(mirror) => Some(&mirror.backend),
-        _ => None,
-    });
-    rule.backends.iter().filter_map(target).chain(mirrors)
 }
 
 /// New backends, each with the key of the one that it stands for.
@@ -111,7 +102,7 @@ impl Identity<'_> {
             return known.clone();
         }
         let is_concerned = |key: &BackendKey| self.backends.get(key).is_some_and(|one| one.tls.is_some());
-        let own = if route.rules.iter().any(|rule| rule_targets(rule).any(is_concerned)) {
+        let own = if route.rules.iter().any(|rule| rule.targets().any(is_concerned)) {
             let rules = route.rules.iter().map(|rule| Arc::new(self.rule(rule))).collect();
             Arc::new(Route { key: route.key.clone(), age: route.age, rules })
         } else {

@@ -10,7 +10,7 @@ use crate::kinds::{
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Origin};
 use crate::yaml::path::At;
-use irongate_config::{BackendKind, BackendTarget, InvalidBackend, ObjectName, Severity};
+use irongate_config::{BackendKey, BackendKind, BackendTarget, InvalidBackend, ObjectName, Severity};
 use std::collections::BTreeSet;
 
 /// Resolves the references of one route, and notes what does not resolve.
@@ -88,7 +88,11 @@ impl<'t, 'r> Resolver<'t, 'r> {
         }
     }
 
-    fn resolve(
+    /// The same, telling nobody.
+    ///
+    /// # Errors
+    /// Why it does not resolve, and what to do.
+    pub(super) fn resolve(
         &mut self,
         reference: &Reference<'r>,
     ) -> Result<BackendTarget, (InvalidBackend, String, &'static str)> {
@@ -143,6 +147,16 @@ impl<'r> Reference<'r> {
     pub(super) fn of_stream(backend: &'r StreamBackendRef) -> Self {
         let group_kind = backend.group_kind();
         Self { group_kind, namespace: backend.namespace.as_deref(), name: &backend.name, port: backend.port }
+    }
+
+    /// What has to be written to name a backend.
+    pub(super) fn of_key(key: &'r BackendKey) -> Self {
+        let group_kind = match key.kind {
+            BackendKind::Service => (CORE_GROUP, Service::KIND),
+            BackendKind::Backend => (IRONGATE_GROUP, Backend::KIND),
+        };
+        let (namespace, name) = (key.name.namespace(), key.name.name());
+        Self { group_kind, namespace: Some(namespace), name, port: Some(key.port) }
     }
 
     pub(super) fn of_object(object: &'r BackendObjectReference) -> Self {

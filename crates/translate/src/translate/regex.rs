@@ -1,5 +1,6 @@
 //! Whether a regular expression can be used.
 
+use crate::kinds::Text;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::ParserBuilder;
 use std::collections::HashMap;
@@ -14,39 +15,62 @@ const ROOM: usize = 64 << 20;
 /// The most memory that is filled to judge patterns, good ones and bad ones.
 const EFFORT: usize = 8 * ROOM;
 
+/// What patterns take, as it was found out: it is always the same for a pattern.
+pub(super) type Sizes = HashMap<Text, Result<usize, String>>;
+
 /// Verdicts on regular expressions, each made once: routes often share them.
 pub(super) struct Regexes<'r> {
     known: HashMap<&'r str, Option<String>>,
+    /// Those of the last time.
+    former: &'r Sizes,
+    sizes: Sizes,
+    asked: usize,
     room: usize,
     effort: usize,
 }
 
-impl Default for Regexes<'_> {
-    fn default() -> Self {
-        Self { known: HashMap::new(), room: ROOM, effort: EFFORT }
-    }
-}
-
 impl<'r> Regexes<'r> {
-    /// What is wrong with a pattern.
-    pub(super) fn fault(&mut self, pattern: &'r str) -> Option<String> {
-        let Self { known, room, effort } = self;
-        known.entry(pattern).or_insert_with(|| judge(pattern, room, effort).err()).clone()
+    pub(super) fn new(former: &'r Sizes) -> Self {
+        let (known, sizes) = (HashMap::new(), HashMap::new());
+        Self { known, former, sizes, asked: 0, room: ROOM, effort: EFFORT }
     }
-}
 
-fn judge(pattern: &str, room: &mut usize, effort: &mut usize) -> Result<(), String> {
-    let no_room = || Err("does not fit any more: the patterns of all routes are too large together".into());
-    if *effort == 0 {
-        return no_room();
+    /// What is wrong with a pattern.
+    pub(super) fn fault(&mut self, pattern: &'r Text) -> Option<String> {
+        self.asked += 1;
+        if let Some(known) = self.known.get(&**pattern) {
+            return known.clone();
+        }
+        let verdict = self.judge(pattern).err();
+        self.known.insert(pattern, verdict.clone());
+        verdict
     }
-    let size = size(pattern);
-    *effort = effort.saturating_sub(*size.as_ref().unwrap_or(&LARGEST_PATTERN));
-    match room.checked_sub(size?) {
-        Some(rest) => *room = rest,
-        None => return no_room(),
+
+    /// How often it was asked for a pattern.
+    pub(super) fn asked(&self) -> usize {
+        self.asked
     }
-    Ok(())
+
+    /// What the patterns take, for the next time.
+    pub(super) fn into_sizes(self) -> Sizes {
+        self.sizes
+    }
+
+    fn judge(&mut self, pattern: &Text) -> Result<(), String> {
+        let no_room =
+            || Err("does not fit any more: the patterns of all routes are too large together".into());
+        if self.effort == 0 {
+            return no_room();
+        }
+        let size = self.former.get(pattern).cloned().unwrap_or_else(|| size(pattern));
+        self.sizes.insert(pattern.clone(), size.clone());
+        self.effort = self.effort.saturating_sub(*size.as_ref().unwrap_or(&LARGEST_PATTERN));
+        match self.room.checked_sub(size?) {
+            Some(rest) => self.room = rest,
+            None => return no_room(),
+        }
+        Ok(())
+    }
 }
 
 /// The memory that a pattern takes. It is read in the way in which routes are matched: by bytes, as ASCII, and as
@@ -85,13 +109,15 @@ mod tests {
     #[test]
     fn patterns_are_bounded_together() {
         let room = size("[a-z]+").expect("good");
-        let mut regexes = Regexes { room, ..Regexes::default() };
-        assert_eq!(regexes.fault("[a-z]+"), None);
+        let [good, other, greek, bad] = ["[a-z]+", "[a-y]+", "\\p{Greek}", "("].map(Text::from);
+        let former = Sizes::new();
+        let mut regexes = Regexes { room, ..Regexes::new(&former) };
+        assert_eq!(regexes.fault(&good), None);
         // Known already: it takes nothing more.
-        assert_eq!(regexes.fault("[a-z]+"), None);
-        assert!(regexes.fault("[a-y]+").is_some_and(|fault| fault.contains("together")));
-        assert!(regexes.fault("\\p{Greek}").is_some_and(|fault| fault.contains("together")));
+        assert_eq!(regexes.fault(&good), None);
+        assert!(regexes.fault(&other).is_some_and(|fault| fault.contains("together")));
+        assert!(regexes.fault(&greek).is_some_and(|fault| fault.contains("together")));
         regexes.effort = 0;
-        assert!(regexes.fault("(").is_some_and(|fault| fault.contains("together")));
+        assert!(regexes.fault(&bad).is_some_and(|fault| fault.contains("together")));
     }
 }

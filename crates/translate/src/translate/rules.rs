@@ -16,7 +16,7 @@ use crate::kinds::{GrpcRoute, GrpcRouteFilter, HttpRoute, HttpRouteFilter, HttpR
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
-use irongate_config::{BackendRef, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts};
+use irongate_config::{BackendRef, BackendTarget, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts};
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -33,6 +33,19 @@ pub(super) struct Outcome<'r> {
     pub(super) partially_invalid: Option<String>,
     /// The backends for which a policy says how TLS is begun.
     pub(super) secured: BTreeSet<Place<'r>>,
+}
+
+impl Outcome<'_> {
+    /// Whether it is all in the rules, and each reference comes to a backend to which TLS is not spoken by a policy.
+    pub(super) fn is_plain(&self) -> bool {
+        let Self { rules, fault, unresolved, partially_invalid, secured } = self;
+        let mut backends = rules.iter().flat_map(|rule| &rule.backends);
+        fault.is_none()
+            && unresolved.is_none()
+            && partially_invalid.is_none()
+            && secured.is_empty()
+            && backends.all(|backend| matches!(backend.target, BackendTarget::Backend(_)))
+    }
 }
 
 /// A route that is translated, and what that needs.

@@ -9,6 +9,7 @@ use crate::kinds::{GrpcRoute, HttpRoute, Kind};
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Origin, Resources};
 use crate::yaml::path::{At, FieldPath};
+use foldhash::fast::RandomState;
 use irongate_config::{
     FieldMatch, HostPattern, Listener, ObjectName, PathMatch, Position, RequestMatch, RouteKey, RouteKind,
     Severity,
@@ -51,17 +52,23 @@ impl<'c> Conditions<'c> {
 
 /// Tells of each match that never wins, on whatever listener and for whatever host.
 pub(super) fn check(listeners: &[Arc<Listener>], resources: &Resources, problems: &mut UnplacedProblems) {
-    let mut hidden: BTreeMap<Place<'_>, Option<Place<'_>>> = BTreeMap::new();
-    for listener in listeners {
-        look(listener, &mut hidden);
+    let seen: Vec<_> = listeners.iter().map(|listener| look(listener)).collect();
+    let mut hidden: BTreeMap<Place<'_>, Place<'_>> = BTreeMap::new();
+    for (place, winner) in seen.iter().flatten() {
+        if let Some(winner) = winner {
+            hidden.insert(*place, *winner);
+        }
     }
-    let found: Vec<_> = hidden.into_iter().filter_map(|(place, winner)| Some((place, winner?))).collect();
-    if found.is_empty() {
+    if hidden.is_empty() {
         return;
     }
+    // One that wins somewhere is not hidden, whatever happens elsewhere.
+    for (place, _) in seen.iter().flatten().filter(|(_, winner)| winner.is_none()) {
+        hidden.remove(place);
+    }
     let origins = origins(resources);
-    let positions = positions(found.iter().map(|(_, winner)| *winner), &origins, resources);
-    for (place, winner) in found {
+    let positions = positions(hidden.values().copied(), &origins, resources);
+    for (place, winner) in hidden {
         let RouteKey { kind, name } = place.route;
         let Some((kind, origin)) = origins.get(&(*kind, name)).copied() else { continue };
         let at_winner = positions.get(&winner).map(|position| format!(" ({position})")).unwrap_or_default();
@@ -88,13 +95,15 @@ fn origins(resources: &Resources) -> Origins<'_> {
     http.chain(grpc).collect()
 }
 
-/// Notes for each match of a listener who hides it; `None` for those that win somewhere.
-fn look<'c>(listener: &'c Listener, hidden: &mut BTreeMap<Place<'c>, Option<Place<'c>>>) {
+/// For each match of a listener, host by host, who hides it; `None` where it wins.
+fn look(listener: &Listener) -> Vec<(Place<'_>, Option<Place<'_>>)> {
     let mut routes: Vec<_> = listener.routes.iter().collect();
     routes.sort_by_key(|attached| attached.route.age);
-    let mut first: HashMap<Conditions<'c>, Place<'c>> = HashMap::new();
-    let mut everything: HashMap<&'c HostPattern, Place<'c>> = HashMap::new();
-    let mut matches = Vec::new();
+    let room = routes.len();
+    let mut first: HashMap<Conditions<'_>, Place<'_>, RandomState> =
+        HashMap::with_capacity_and_hasher(room, RandomState::default());
+    let mut everything: HashMap<&HostPattern, Place<'_>, RandomState> = HashMap::default();
+    let mut matches = Vec::with_capacity(room);
     for attached in routes {
         for rule in &attached.route.rules {
             for (request_match, one) in rule.matches.iter().enumerate() {
@@ -108,7 +117,7 @@ fn look<'c>(listener: &'c Listener, hidden: &mut BTreeMap<Place<'c>, Option<Plac
             }
         }
     }
-    for (host, one, place) in matches {
+    let winner = |(host, one, place)| {
         let equal = *first.entry(Conditions::of(host, one)).or_insert(place);
         let winner = if equal != place {
             Some(equal)
@@ -117,10 +126,9 @@ fn look<'c>(listener: &'c Listener, hidden: &mut BTreeMap<Place<'c>, Option<Plac
         } else {
             None
         };
-        // One that wins somewhere is not hidden, whatever happens elsewhere.
-        let entry = hidden.entry(place).or_insert(winner);
-        *entry = entry.and(winner);
-    }
+        (place, winner)
+    };
+    matches.into_iter().map(winner).collect()
 }
 
 fn fits_everything(one: &RequestMatch) -> bool {

@@ -1,6 +1,7 @@
 //! Translating the same resources again and again, as they change.
 
-use super::{Translation, translate};
+use super::former::Former;
+use super::{Translation, translate_after};
 use crate::resources::Resources;
 use irongate_config::Config;
 
@@ -10,15 +11,17 @@ use irongate_config::Config;
 /// as the last time are the same by pointer, so that nobody has to make anything anew of them.
 #[derive(Debug, Default)]
 pub struct Translator {
-    former: Config,
+    config: Config,
+    former: Former,
 }
 
 impl Translator {
     /// Works out what resources mean.
     pub fn translate(&mut self, resources: &Resources) -> Translation {
-        let mut translation = translate(resources);
-        translation.config.reuse(&self.former);
-        self.former = translation.config.clone();
+        let (mut translation, former) = translate_after(resources, &self.former);
+        translation.config.reuse(&self.config);
+        self.config = translation.config.clone();
+        self.former = former;
         translation
     }
 }
