@@ -214,7 +214,7 @@ impl<'r> Attaching<'_, 'r> {
                 }
             };
             if let (Err(fault), None) = (&accepted, &outcome.fault) {
-                report(&at, Severity::Error, fault.reason, (&fault.message, ""));
+                report(&at, Severity::Error, fault.reason, (&fault.message, fault.route_advice()));
             }
             if let (Ok(()), Some(gateway)) = (&accepted, gateway) {
                 for place in &outcome.secured {

@@ -28,6 +28,21 @@ impl Fault {
     pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
+
+    /// What whoever wrote a route can do about a parent that does not take it.
+    pub(super) fn route_advice(&self) -> &'static str {
+        match self.reason {
+            "NoMatchingListenerHostname" => {
+                "Give the route a hostname that a listener has, or a listener one of the route's."
+            }
+            "NotAllowedByListeners" => "Let it in by the listener's allowedRoutes, or name another listener.",
+            "NoMatchingParent" => {
+                "Name one of its listeners that is served, or leave sectionName and port out."
+            }
+            "Conflicted" => "Give one of the two other hostnames.",
+            _ => "",
+        }
+    }
 }
 
 /// A Gateway of ours.

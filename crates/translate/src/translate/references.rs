@@ -122,10 +122,12 @@ impl<'t, 'r> Resolver<'t, 'r> {
         if self.purpose != Purpose::Datagrams && self.backends.has_tls_policy(place) {
             self.secured.insert(place);
         }
-        self.backends
-            .resolve(place, self.purpose, self.problems)
-            .map(BackendTarget::Backend)
-            .map_err(|(invalid, message)| (invalid, message, ""))
+        self.backends.resolve(place, self.purpose, self.problems).map(BackendTarget::Backend).map_err(
+            |(invalid, message)| {
+                let is_missing = invalid == InvalidBackend::BackendNotFound;
+                (invalid, message, if is_missing { "Mend the reference, or add what it names." } else { "" })
+            },
+        )
     }
 }
 

@@ -53,7 +53,8 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
             && is_longer(request, one)
         {
             let message = "is longer than the timeout of the whole request";
-            checks.invalid(&at.field("timeouts").field("backendRequest"), message, "");
+            let advice = "Make it shorter, or `request` longer.";
+            checks.invalid(&at.field("timeouts").field("backendRequest"), message, advice);
         }
     }
     if let Some(retry) = &rule.retry {
