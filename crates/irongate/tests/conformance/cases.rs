@@ -1,6 +1,7 @@
 //! A request, and what is to come of it.
 
 use crate::manifests::Manifests;
+use crate::secure::{self, Shown, Tls};
 use irongate_testkit::{Client, Response};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ pub(crate) struct Case {
     target: String,
     host: String,
     fields: Vec<(String, String)>,
+    tls: Option<Tls>,
     expected: Expected,
 }
 
@@ -22,6 +24,8 @@ struct Expected {
     seen_line: Option<String>,
     seen: Vec<Field>,
     answered: Vec<Field>,
+    /// The connection is ended before there is an answer.
+    is_refused: bool,
 }
 
 /// A field's name, and its value; `None`: it is not there.
@@ -40,6 +44,7 @@ pub(crate) fn request(method: &'static str, target: &str) -> Case {
         target: target.to_owned(),
         host: "example.com".to_owned(),
         fields: Vec::new(),
+        tls: None,
         expected: Expected::default(),
     }
 }
@@ -55,6 +60,18 @@ impl Case {
     /// With this header field; may be said several times.
     pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Over TLS, asking for this name.
+    pub(crate) fn tls(mut self, name: &str) -> Self {
+        self.tls = Some(Tls { name: name.to_owned(), shown: Shown::None });
+        self
+    }
+
+    /// Showing this certificate, over TLS.
+    pub(crate) fn showing(mut self, shown: Shown) -> Self {
+        self.tls.as_mut().expect("said to be over TLS before").shown = shown;
         self
     }
 }
@@ -75,6 +92,12 @@ impl Case {
     /// The answer has one of these statuses.
     pub(crate) fn one_of(mut self, statuses: &[u16]) -> Self {
         self.expected.statuses = statuses.to_vec();
+        self
+    }
+
+    /// There is no answer: the connection is refused.
+    pub(crate) fn refused(mut self) -> Self {
+        self.expected.is_refused = true;
         self
     }
 
@@ -114,6 +137,8 @@ impl Case {
     /// Sends the request; what is wrong with what comes of it.
     pub(crate) fn failure(&self, address: SocketAddr, manifests: &Manifests) -> Option<String> {
         let wrong = match self.send(address) {
+            Err(_) if self.expected.is_refused => Vec::new(),
+            Ok(answer) if self.expected.is_refused => vec![format!("answered {}", answer.status)],
             Err(error) => vec![format!("no answer: {error}")],
             Ok(answer) => self.compare(&answer, manifests),
         };
@@ -125,6 +150,12 @@ impl Case {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
         for (name, value) in &self.fields {
             let _ = write!(text, "{name}: {value}\r\n");
+        }
+        if let Some(tls) = &self.tls {
+            text.push_str("Connection: close\r\n\r\n");
+            let answer = secure::exchange(address, tls, &text).map_err(|error| error.to_string())?;
+            let mut client = Client::try_connect(answer).map_err(|error| error.to_string())?;
+            return client.try_response(self.method).map_err(|error| error.to_string());
         }
         text.push_str("\r\n");
         let mut client = Client::try_connect(address).map_err(|error| error.to_string())?;

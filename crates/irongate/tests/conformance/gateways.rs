@@ -2,6 +2,7 @@
 
 use crate::Conformance;
 use crate::cases::get;
+use crate::secure::Shown;
 
 #[test]
 fn http_listener_isolation() {
@@ -52,6 +53,25 @@ fn invalid_tls_configuration() {
 fn frontend_invalid_default_client_certificate_validation() {
     let conformance = Conformance::start("GatewayFrontendInvalidDefaultClientCertificateValidation");
     conformance.at("client-validation-invalid-default", 80).check([get("/").to("infra-backend-v1")]);
+}
+
+#[test]
+fn client_certificates() {
+    let ask = |name: &str, shown| get("/").tls(name).host(name).showing(shown);
+    let conformance = Conformance::start("GatewayFrontendClientCertificateValidation");
+    for (port, name) in [(443, "example.org"), (8443, "second-example.org")] {
+        conformance.at("client-validation-default", port).check([
+            ask(name, Shown::Good).to("infra-backend-v1"),
+            ask(name, Shown::Foreign).refused(),
+            ask(name, Shown::None).refused(),
+        ]);
+    }
+    let conformance = Conformance::start("GatewayFrontendClientCertificateValidationInsecureFallback");
+    // Nothing is attached: whoever listens says that there is no route.
+    let all = [Shown::Good, Shown::Foreign, Shown::None];
+    conformance
+        .at("client-validation-fallback", 443)
+        .check(all.map(|shown| ask("example.org", shown).status(404)));
 }
 
 #[test]

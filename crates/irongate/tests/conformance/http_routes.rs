@@ -306,6 +306,57 @@ fn mirrors() {
 }
 
 #[test]
+fn a_share_of_requests_is_mirrored() {
+    let conformance = Conformance::start("HTTPRouteRequestPercentageMirror");
+    // Of 500 requests, five standard deviations either way: the suite has three, and five tries.
+    let shares =
+        [("/percent-mirror", 55..=145), ("/fraction-mirror", 194..=306), ("/hundred-mirror", 121..=229)];
+    let count = |target: &str| {
+        let requests = conformance.requests_of("infra-backend-v2");
+        requests.iter().filter(|request| request.target() == target).count()
+    };
+    for (target, share) in &shares {
+        let requests = (0..500).map(|_| get(target).to("infra-backend-v1"));
+        conformance.at("same-namespace", 80).check(requests);
+        eventually("the copies come", || count(target) >= *share.start());
+    }
+    for (target, share) in shares {
+        assert!(share.contains(&count(target)), "{target}: {}", count(target));
+    }
+}
+
+#[test]
+fn https_listeners() {
+    let ask = |name: &str, host: &str| get("/").tls(name).host(host);
+    Conformance::start("HTTPRouteHTTPSListener").at("same-namespace-with-https-listener", 443).check([
+        ask("example.org", "example.org").to("infra-backend-v1"),
+        ask("second-example.org", "second-example.org").to("infra-backend-v2"),
+        ask("unknown-example.org", "unknown-example.org").status(404),
+    ]);
+    let ask = |name: &str, host: &str| get("/detect-misdirected-requests").tls(name).host(host);
+    let (third, fourth) = ("third-example.wildcard.org", "fourth-example.wildcard.org");
+    let fifth = "fifth-example.wildcard.org";
+    let conformance = Conformance::start("HTTPRouteHTTPSListenerDetectMisdirectedRequests");
+    conformance.at("same-namespace-with-https-listener", 443).check([
+        ask("example.org", "example.org").to("infra-backend-v1"),
+        ask("example.org", "second-example.org").status(421),
+        ask("example.org", "unknown-example.org").status(404),
+        ask("second-example.org", "second-example.org").to("infra-backend-v2"),
+        ask("second-example.org", "example.org").status(421),
+        ask("second-example.org", "unknown-example.org").status(421),
+        ask(third, third).to("infra-backend-v3"),
+        ask(third, fourth).status(421),
+        ask(third, fifth).status(404),
+        ask(third, "second-example.org").status(421),
+        ask(fourth, fourth).to("infra-backend-v1"),
+        ask(fourth, third).status(421),
+        ask(fourth, fifth).status(421),
+        ask("unknown-example.org", "example.org").to("infra-backend-v1"),
+        ask("unknown-example.org", "unknown-example.org").status(404),
+    ]);
+}
+
+#[test]
 fn cors() {
     let ask = |target: &str, origin: &str, method: &str| {
         request("OPTIONS", target).field("Origin", origin).field("Access-Control-Request-Method", method)

@@ -27,6 +27,7 @@ mod gateways;
 mod http_routes;
 mod listener_sets;
 mod manifests;
+mod secure;
 mod stream_routes;
 
 use cases::Case;

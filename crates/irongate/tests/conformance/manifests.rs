@@ -78,6 +78,11 @@ impl Manifests {
         let address = *self.addresses.entry(name).or_insert(Ipv4Addr::new(127, 0, 0, next));
         document["spec"]["addresses"] = json!([{ "type": "IPAddress", "value": address.to_string() }]);
         self.listeners(document);
+        let per_port = document.pointer_mut("/spec/tls/frontend/perPort").and_then(Value::as_array_mut);
+        for port in per_port.into_iter().flatten() {
+            let Some(written) = port["port"].as_u64() else { continue };
+            port["port"] = json!(self.ports.entry(written).or_default().address().port());
+        }
     }
 
     fn listeners(&mut self, document: &mut Value) {
