@@ -93,6 +93,11 @@ enum PumpState {
 }
 
 impl Pump {
+    /// For a body of so many bytes at most.
+    pub(crate) fn within(most: Option<u64>) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// Whether everything has been moved and sent.
     pub(crate) fn is_done(&self) -> bool {
         self.state == PumpState::Done

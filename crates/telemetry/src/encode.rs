@@ -2,8 +2,8 @@
 //! a change for them.
 
 mod discovery;
-mod health;
 mod flow;
+mod health;
 mod streams;
 
 use crate::exchange::GRPC_CODES;

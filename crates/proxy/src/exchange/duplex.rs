@@ -61,7 +61,7 @@ pub(super) struct Upload {
 impl Upload {
     /// One of so many bytes at most.
     pub(super) fn within(most: Option<u64>) -> Self {
-        Self { pump: Pump { most, ..Pump::default() }, ..Self::default() }
+        Self { pump: Pump::within(most), ..Self::default() }
     }
 
     /// Whether the origin takes no more of it.

@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn frames_and_fields_are_more_work_than_bodies() {
-        for (kind, length, work) in [(DATA, 16_384, 256), (PING, 8, 256), (HEADERS, 16_384, 256 + 3 * 16_384)] {
+        for (kind, length, work) in [(DATA, 16_384, 256), (PING, 8, 256), (HEADERS, 16_384, 256 + 3 * 16_384)]
+        {
             let mut watch = Watch::new(Time::ZERO);
             watch.see(&[0; PREFACE]);
             watch.see(&frame(kind, END_HEADERS, length));
