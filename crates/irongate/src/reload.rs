@@ -149,12 +149,13 @@ fn announce(proxy: &Proxy, config: &Config, phases: &ReloadPhases) {
             ListenerProtocol::Tcp => "tcp",
             ListenerProtocol::Udp => "udp",
         };
-        listener.addresses.iter().map(move |address| (*address, scheme))
+        let more = if listener.options.http3 && scheme == "https" { " (HTTP/3, too)" } else { "" };
+        listener.addresses.iter().map(move |address| (*address, scheme, more))
     });
     // Each once, in order; listeners share addresses.
-    let places: BTreeSet<_> = all.filter(|(address, _)| open.contains(address)).collect();
+    let places: BTreeSet<_> = all.filter(|(address, ..)| open.contains(address)).collect();
     let addresses: Vec<String> =
-        places.into_iter().map(|(address, scheme)| format!("{scheme}://{address}")).collect();
+        places.into_iter().map(|(address, scheme, more)| format!("{scheme}://{address}{more}")).collect();
     if addresses.is_empty() {
         tracing::warn!("no listener is open: nothing is served");
     } else {

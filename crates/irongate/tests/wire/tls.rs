@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// A certificate that signs itself, with its key, both PEM.
 pub(crate) struct Pair {
     pub(crate) certificate: rcgen::Certificate,
-    key: KeyPair,
+    pub(crate) key: KeyPair,
 }
 
 impl Pair {

@@ -2,7 +2,7 @@
 
 use super::frames::{Part, write_data_head};
 use super::transport::Stream;
-use super::wire::Wire;
+use super::wire::{Flow, Wire};
 use crate::body::{BodyFailure, Sink, Source};
 use crate::http2::head;
 use bytes::{Buf, Bytes};
@@ -13,8 +13,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-/// The most that a frame of a body holds, in bytes, and so what waits of one for the connection.
+/// The most that a frame of a body holds, in bytes, and so what waits of one for the connection's window.
 const PIECE: usize = 16 << 10;
+/// And the most where much waits already, on all streams of the connection.
+const SMALL_PIECE: usize = 2 << 10;
+const MUCH: usize = 128 << 10;
 
 /// What `h3` sees of a request's stream.
 pub(super) type Half = RequestStream<Stream, Bytes>;
@@ -166,6 +169,9 @@ impl Source for Http3Source {
 pub(super) struct Http3Sink {
     wire: Rc<Wire>,
     half: Half,
+    flow: Rc<Flow>,
+    /// What of the connection's waiting bytes is this stream's.
+    counted: usize,
     state: SinkState,
 }
 
@@ -186,8 +192,8 @@ enum SinkState {
 }
 
 impl Http3Sink {
-    pub(super) fn new(wire: Rc<Wire>, half: Half) -> Self {
-        Self { wire, half, state: SinkState::Waiting }
+    pub(super) fn new(wire: Rc<Wire>, half: Half, flow: Rc<Flow>) -> Self {
+        Self { wire, half, flow, counted: 0, state: SinkState::Waiting }
     }
 
     /// Queues a head. False: it cannot be sent.
@@ -206,7 +212,24 @@ impl Http3Sink {
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
-        self.wire.outgoing.borrow_mut().poll_flush(cx).map_err(|_| BodyFailure::Closed)
+        let mut outgoing = self.wire.outgoing.borrow_mut();
+        let sent = outgoing.poll_flush(cx);
+        let waiting = outgoing.waiting.len();
+        drop(outgoing);
+        self.count(waiting);
+        sent.map_err(|_| BodyFailure::Closed)
+    }
+
+    /// So many bytes wait here now.
+    fn count(&mut self, waiting: usize) {
+        self.flow.queued.set(self.flow.queued.get() - self.counted + waiting);
+        self.counted = waiting;
+    }
+}
+
+impl Drop for Http3Sink {
+    fn drop(&mut self) {
+        self.count(0);
     }
 }
 
@@ -218,7 +241,8 @@ impl Sink for Http3Sink {
             SinkState::Open => {}
         }
         ready!(self.poll_sent(cx))?;
-        let piece = &data[..data.len().min(PIECE)];
+        let most = if self.flow.queued.get() < MUCH { PIECE } else { SMALL_PIECE };
+        let piece = &data[..data.len().min(most)];
         {
             let waiting = &mut self.wire.outgoing.borrow_mut().waiting;
             write_data_head(piece.len(), waiting);

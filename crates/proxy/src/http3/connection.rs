@@ -34,11 +34,12 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// Serves a client that speaks HTTP/3, until it has gone. `leaving` tells that its port closes.
 pub(super) async fn serve(
-    client: Client,
+    mut client: Client,
     facts: Arc<PortFacts>,
     connection: quinn::Connection,
     leaving: Rc<Cell<bool>>,
 ) {
+    client.share = Some(Rc::default());
     let core = client.core.clone();
     let timer = core.timers.timer();
     let flow = Flow::new(connection);
@@ -244,11 +245,11 @@ async fn serve_request(
     request: http::Request<()>,
     halves: (super::body::Half, super::body::Half),
 ) -> bool {
-    let Shared { client, facts, .. } = shared;
+    let Shared { client, facts, flow, .. } = shared;
     let core = &client.core;
     let (head, ()) = request.into_parts();
     let is_head = head.method == http::Method::HEAD;
-    let mut downstream = Http3Downstream::new(wire.clone(), halves, is_head, facts.head_limits);
+    let mut downstream = Http3Downstream::new(flow.clone(), wire.clone(), halves, is_head, facts.head_limits);
     let mut scratch = core.take_scratch();
     let end_of_stream = downstream.is_end_of_stream();
     let read = head::read_request(&head, end_of_stream, &facts.head_limits, &mut scratch.request);

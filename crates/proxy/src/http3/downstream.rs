@@ -2,7 +2,7 @@
 
 use super::body::{Half, Http3Sink, Http3Source};
 use super::code;
-use super::wire::Wire;
+use super::wire::{Flow, Wire};
 use crate::exchange::{Closed, Downstream};
 use crate::http2::head;
 use irongate_message::{BodyLength, HeadLimits, RequestHead, ResponseHead};
@@ -31,6 +31,7 @@ type Stopped = dyn Future<Output = Result<Option<VarInt>, StoppedError>>;
 impl Http3Downstream {
     /// `half`: what `h3` sees of the stream's two directions, as they come and as they go.
     pub(super) fn new(
+        flow: Rc<Flow>,
         wire: Rc<Wire>,
         (send, receive): (Half, Half),
         is_head: bool,
@@ -38,7 +39,7 @@ impl Http3Downstream {
     ) -> Self {
         Self {
             source: Http3Source::new(wire.clone(), receive, limits),
-            sink: Http3Sink::new(wire.clone(), send),
+            sink: Http3Sink::new(wire.clone(), send, flow),
             wire,
             is_head,
             awaits_continue: false,

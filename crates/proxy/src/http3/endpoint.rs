@@ -30,7 +30,7 @@ const MOST_HANDSHAKES: usize = 1024;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 768 << 10;
 /// What it may have on its way to it, in bytes, until it says that it has it.
-const SEND_WINDOW: u64 = 768 << 10;
+const SEND_WINDOW: u64 = 512 << 10;
 /// Streams of other kinds: control, two of QPACK's, and some that mean nothing.
 const CONTROL_STREAMS: u32 = 8;
 /// Datagrams that are kept of connections that are not begun yet, in bytes: of one, and of all.
@@ -118,6 +118,12 @@ impl Port {
         let view = self.core.view();
         let Some(plan) = view.port(self.id) else { return incoming.refuse() };
         let facts = plan.facts.clone();
+        if facts.options.expects_proxy_header(incoming.remote_address().ip()) {
+            // There is no such header in QUIC, and without one nobody knows who the client is.
+            let metrics = self.core.metrics.listener(&facts.label);
+            metrics.refused(Reason::new("proxy_header_missing"));
+            return incoming.refuse();
+        }
         let port = facts.address.port();
         let local = || incoming.local_ip().map(|address| SocketAddr::new(address, port));
         let client = Client::accepted(&self.core, &view, self.id, plan, incoming.remote_address(), local);

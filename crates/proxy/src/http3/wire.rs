@@ -24,6 +24,8 @@ pub(super) struct Flow {
     pub(super) connection: quinn::Connection,
     /// Lengths of heads that have begun and are not whole.
     heads: Cell<u64>,
+    /// Bytes of bodies that wait for room on their way out, on all streams.
+    pub(super) queued: Cell<usize>,
     /// Frames without use that the client may still send.
     idle_frames: Cell<u32>,
     /// The stream that was accepted last, until its request is.
@@ -39,6 +41,7 @@ impl Flow {
         Rc::new(Self {
             connection,
             heads: Cell::new(0),
+            queued: Cell::new(0),
             idle_frames: Cell::new(IDLE_FRAMES),
             newest: RefCell::default(),
             last: Cell::new(None),

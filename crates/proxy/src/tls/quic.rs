@@ -279,3 +279,53 @@ pub(crate) fn reason(error: &ConnectionError) -> Option<&'static str> {
         ConnectionError::LocallyClosed | ConnectionError::CidsExhausted => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::client::ClientConnection;
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+
+    /// The first message of a client that asks for a name, without the head of its record.
+    fn hello(name: &str) -> Vec<u8> {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("the provider's versions")
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut client = ClientConnection::new(Arc::new(config), name).expect("complete");
+        let mut record = Vec::new();
+        client.write_tls(&mut record).expect("memory takes it");
+        record.split_off(5)
+    }
+
+    #[test]
+    fn the_name_is_found_once_the_message_is_whole() {
+        let hello = hello("Some.Example");
+        for length in 0..hello.len() {
+            assert_eq!(name_in(&hello[..length]).ok(), Some(None), "{length} bytes");
+        }
+        assert_eq!(name_in(&hello).ok(), Some(Some(Some("some.example".into()))));
+        let more = [&hello[..], b"more"].concat();
+        assert_eq!(name_in(&more).ok(), Some(Some(Some("some.example".into()))));
+        let without = self::hello("127.0.0.1");
+        assert_eq!(name_in(&without).ok(), Some(Some(None)));
+    }
+
+    #[test]
+    fn what_is_no_first_message_is_refused() {
+        let mut hello = hello("some.example");
+        for (bytes, what) in
+            [(vec![1, 1, 0, 0], "one that would be too long"), (vec![2, 0, 0, 1, 0], "another kind")]
+        {
+            assert!(name_in(&bytes).is_err(), "{what}");
+        }
+        hello[4] ^= 0xff;
+        for length in 4..hello.len() {
+            // Whatever comes of it, nothing panics.
+            let _ = name_in(&[&[1, 0, 0, (length - 4) as u8][..], &hello[4..]].concat());
+        }
+    }
+}

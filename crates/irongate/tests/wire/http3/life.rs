@@ -1,12 +1,12 @@
 //! Certificates, reloads, the end, and clients that move, over HTTP/3.
 
-use super::peers::{Answer, Client, shake_hands, trusting};
+use super::peers::{Answer, Client, presenting, shake_hands, trusting};
 use super::{gateway_to, manifest};
 use crate::gateway;
 use crate::http2::peers::block_on;
 use crate::http2::wait;
 use crate::tls::Pair;
-use irongate_testkit::{Gate, Gateway, Manifest, Origin, eventually};
+use irongate_testkit::{Gate, Gateway, Manifest, Origin, PATIENCE, eventually};
 use std::net::{SocketAddr, UdpSocket};
 
 /// Whether anybody listens for datagrams there.
@@ -148,4 +148,57 @@ fn clients_that_move_keep_their_connection() {
         }
     });
     assert!(gateway.metric("irongate_connections_total", &[]) < 1.5);
+}
+
+/// The Gateway's `tls.frontend` that lets in clients with a certificate of this authority alone.
+fn validating(address: SocketAddr, pair: &Pair, authority: &Pair, origin: &Origin) -> String {
+    let authorities = authority.certificate.pem().replace('\n', "\n    ");
+    let text = manifest(pair, origin)
+        .document(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: authority}}\ndata:\n  ca.crt: |\n    {authorities}\n"
+        ))
+        .yaml(address);
+    let frontend = "  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: authority}]}}}}\n";
+    text.replacen("  listeners:\n", &format!("{frontend}  listeners:\n"), 1)
+}
+
+#[test]
+fn clients_are_asked_for_a_certificate() {
+    let origin = Origin::echoing();
+    let (pair, known, unknown) = (Pair::new(), Pair::of("client"), Pair::of("stranger"));
+    let gateway = Gateway::start_text(crate::BINARY, &["--threads", "1"], |address| {
+        validating(address, &pair, &known, &origin)
+    });
+    block_on(async {
+        let hands = shake_hands(gateway.address(), "test", presenting(&pair, &known)).await;
+        let (endpoint, connection) = hands.expect("it is let in");
+        let mut client = Client::new(endpoint, connection).await;
+        assert_eq!(client.get("/").await.status, 200);
+        for config in [trusting(&[&pair]), presenting(&pair, &unknown)] {
+            // A client may be done before the gateway has looked: it learns of it then.
+            if let Ok((_endpoint, connection)) = shake_hands(gateway.address(), "test", config).await {
+                let error = tokio::time::timeout(PATIENCE, connection.closed()).await.expect("an end");
+                assert!(matches!(error, quinn::ConnectionError::ConnectionClosed(_)), "{error}");
+            }
+        }
+    });
+    for reason in ["tls_client_certificate_missing", "tls_client_certificate_unknown_issuer"] {
+        eventually(reason, || gateway.metric("irongate_refusals_total", &[reason]) > 0.5);
+    }
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
+fn proxies_that_would_say_who_the_client_is_cannot() {
+    let origin = Origin::echoing();
+    let pair = Pair::new();
+    let manifest = manifest(&pair, &origin).parameters("http3: true\nproxyProtocolFrom: [127.0.0.0/8]");
+    let gateway = gateway(&manifest);
+    block_on(async {
+        let refused = shake_hands(gateway.address(), "test", trusting(&[&pair])).await;
+        assert!(matches!(refused, Err(quinn::ConnectionError::ConnectionClosed(_))), "{refused:?}");
+    });
+    eventually("it is counted", || {
+        gateway.metric("irongate_refusals_total", &["proxy_header_missing"]) > 0.5
+    });
 }

@@ -35,6 +35,18 @@ pub(super) fn trusting(pairs: &[&Pair]) -> rustls::ClientConfig {
     config
 }
 
+/// The same for one that shows a certificate itself.
+pub(super) fn presenting(trusted: &Pair, own: &Pair) -> rustls::ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.certificate.der().clone()).expect("a good certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.key.serialize_der()).expect("a key");
+    let chain = vec![own.certificate.der().clone()];
+    let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let mut config = builder.with_client_auth_cert(chain, key).expect("a pair");
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    config
+}
+
 /// Shakes hands.
 pub(super) async fn shake_hands(
     address: SocketAddr,
