@@ -190,14 +190,7 @@ fn backends(
     let help = "Connections to endpoints that could not be made.";
     let failed = counts(|part| part.connect_failures.value());
     writer.counters("irongate_upstream_connect_failures", help, None, failed)?;
-    let help = "Endpoints left out because they answered badly.";
-    let by_control: BTreeMap<_, _> =
-        registry.backend_health().into_iter().map(|health| (health.backend, health.ejections)).collect();
-    let ejections = all.iter().map(|series| {
-        let sum = series.parts().map(|part| part.ejections.value()).sum::<u64>();
-        ([("backend", series.labels().clone())], sum + by_control.get(series.labels()).copied().unwrap_or(0))
-    });
-    writer.counters("irongate_backend_ejections", help, None, ejections)?;
+    health::ejections(writer, registry, all)?;
     let help = "Requests sent to ejected endpoints because too few were left.";
     writer.counters("irongate_backend_panic_requests", help, None, counts(|part| part.panics.value()))?;
 

@@ -294,48 +294,12 @@ impl EndpointState {
         self.doubt.at(now)
     }
 
-    /// For display: health, why and since when.
-    #[must_use]
-    pub fn report(&self, now: Time) -> HealthReport {
-        let word = self.load();
-        let health = match word.kind() {
-            Kind::Ready => Health::Ready,
-            Kind::Failing => Health::Failing,
-            Kind::Unreachable => Health::Unreachable { next_probe: word.until() },
-            Kind::Ejected if word.is_held() => Health::Unhealthy,
-            Kind::Ejected => Health::Ejected { until: word.until() },
-            Kind::Trial => Health::Trial,
-            Kind::Waiting => Health::Waiting,
-        };
-        HealthReport {
-            health,
-            since: Time(self.since.load(Relaxed)),
-            cause: Cause::unpack(self.cause.load(Relaxed)),
-            streak: self.streak.load(Relaxed),
-            ejections: self.ejections.load(Relaxed),
-            doubt: self.doubt.at(now),
-        }
-    }
-
     pub(crate) fn word(&self) -> Word {
         self.load()
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation.load(Relaxed)
-    }
-
-    /// Out for another reason than failures in a row, if nothing else is known of it and the backend's bound allows.
-    fn eject_for(&self, now: Time, cause: Cause, random: u64) -> Option<Change> {
-        let word = self.load();
-        if !matches!(word.kind(), Kind::Ready | Kind::Failing) {
-            return None;
-        }
-        let change = self.eject(word, now, random);
-        if change.is_some() {
-            self.cause.store(cause.pack(), Relaxed);
-        }
-        change
     }
 
     /// The limit of failures in a row is reached: out, if the backend's bound allows.
@@ -386,12 +350,6 @@ impl EndpointState {
             self.backend.note_failing();
         }
         self.backend.bump();
-    }
-
-    /// What is concluded from many answers is concluded once.
-    fn forget_answers(&self) {
-        self.rate.clear();
-        self.latency.clear();
     }
 
     /// Gives back what a kind takes of the backend's bounds.

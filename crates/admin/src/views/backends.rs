@@ -68,14 +68,7 @@ fn one(name: &str, backend: &Backend, report: Option<&SourceReport>, endpoints: 
             "healthChecks": options.health_checks.as_ref().map(health::checks),
             "limits": health::limits(&options.limits),
             "retry": options.retry.as_ref().map(health::retry),
-            "ejection": {
-                "consecutiveFailures": options.ejection.consecutive_failures,
-                "successRate": options.ejection.success_rate.map(health::success_rate),
-                "latency": options.ejection.latency.map(health::latency),
-                "baseTimeSeconds": seconds(options.ejection.base_time),
-                "maxTimeSeconds": seconds(options.ejection.max_time),
-                "maxPercent": options.ejection.max_percent,
-            },
+            "ejection": health::ejection(&options.ejection),
             "retryBudget": {
                 "percent": options.retry_budget.percent,
                 "intervalSeconds": seconds(options.retry_budget.interval),

@@ -75,8 +75,7 @@ pub(crate) async fn forward<D: Downstream>(
     begun: Time,
 ) -> Outcome {
     let timeouts = &facts.options.timeouts;
-    let request = &scratch.request;
-    let idempotent = request.method().is_idempotent();
+    let idempotent = scratch.request.method().is_idempotent();
     let Ok(_permit) = work.backend.permit(Limited::Requests) else {
         return fail(client, timer, facts, downstream, scratch, Failure::Limit(Limited::Requests)).await;
     };
@@ -254,8 +253,7 @@ impl<D: Downstream> Attempts<'_, D> {
         begun: Time,
         pooled: bool,
     ) -> (End, bool) {
-        let client = self.client;
-        let core = &*client.core;
+        let core = &*self.client.core;
         let mut duplex = Duplex {
             core,
             timer: self.timer,

@@ -53,8 +53,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
         begun: Time,
         tried: Option<&[EndpointIndex]>,
     ) -> Result<(), NoHead> {
-        let mut motion = Motion::new(begun);
-        let mut looked = false;
+        let (mut motion, mut looked) = (Motion::new(begun), false);
         let watched_from = if self.downstream.is_hurried() { begun.after(UNWATCHED) } else { begun };
         let mut interim = Interim::default();
         let mut look_at = if tried.is_some() { begun.after(LOOK) } else { Time::NEVER };

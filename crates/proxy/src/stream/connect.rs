@@ -57,19 +57,23 @@ pub(super) async fn connect<'b>(
         };
         backend.metrics.connect_failed();
         load.end(now, connect_outcome(failure));
-        let facts = RequestFacts {
-            idempotent: true,
-            replayable: true,
-            answer_started: false,
-            tries,
-            other_endpoint,
-            doubted: false,
-        };
-        let again = decide(AttemptFailure::Connect, &facts, None, core.random());
+        let again = decide(AttemptFailure::Connect, &unsent(tries, other_endpoint), None, core.random());
         if again == Decision::GiveUp || !backend.try_retry(now) {
             return Err(failure);
         }
     }
     // The bound on tries ends the loop long before its numbers do.
     Err(Failure::ConnectFailed)
+}
+
+/// A connection of which nothing was sent.
+fn unsent(tries: u32, other_endpoint: bool) -> RequestFacts {
+    RequestFacts {
+        idempotent: true,
+        replayable: true,
+        answer_started: false,
+        tries,
+        other_endpoint,
+        doubted: false,
+    }
 }

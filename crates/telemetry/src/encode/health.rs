@@ -2,7 +2,8 @@
 
 use super::Writer;
 use crate::backend::LIMITS;
-use crate::{BackendHealth, BackendMetrics, Series};
+use crate::{BackendHealth, BackendMetrics, Registry, Series};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -50,4 +51,19 @@ pub(super) fn limited(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>
         counts.filter(|(_, count)| *count > 0)
     });
     writer.counters("irongate_backend_limited", help, None, counts)
+}
+
+pub(super) fn ejections(
+    writer: &mut Writer<'_>,
+    registry: &Registry,
+    all: &[Arc<Series<BackendMetrics>>],
+) -> fmt::Result {
+    let help = "Endpoints left out because they answered badly.";
+    let by_control: BTreeMap<_, _> =
+        registry.backend_health().into_iter().map(|health| (health.backend, health.ejections)).collect();
+    let ejections = all.iter().map(|series| {
+        let sum = series.parts().map(|part| part.ejections.value()).sum::<u64>();
+        ([("backend", series.labels().clone())], sum + by_control.get(series.labels()).copied().unwrap_or(0))
+    });
+    writer.counters("irongate_backend_ejections", help, None, ejections)
 }

@@ -1,5 +1,6 @@
 //! What is told from many answers together: the share that succeeds, and how long they take.
 
+use super::word::Kind;
 use super::{Cause, Change, EndpointState};
 use crate::Time;
 use irongate_config::LatencyOutlier;
@@ -61,6 +62,25 @@ impl EndpointState {
         let (count, failures) = self.rate.read(now, rate.window_micros);
         let percent = 100_u64.saturating_sub(failures * 100 / count.max(1));
         (count >= u64::from(rate.min_requests) && percent < u64::from(rate.percent)).then_some(percent as u8)
+    }
+
+    /// Out for another reason than failures in a row, if nothing else is known of it and the backend's bound allows.
+    pub(super) fn eject_for(&self, now: Time, cause: Cause, random: u64) -> Option<Change> {
+        let word = self.load();
+        if !matches!(word.kind(), Kind::Ready | Kind::Failing) {
+            return None;
+        }
+        let change = self.eject(word, now, random);
+        if change.is_some() {
+            self.cause.store(cause.pack(), Relaxed);
+        }
+        change
+    }
+
+    /// What is concluded from many answers is concluded once.
+    pub(super) fn forget_answers(&self) {
+        self.rate.clear();
+        self.latency.clear();
     }
 
     /// An answer's head came after so many microseconds. Kept only where the backend's policy looks at it.

@@ -1,7 +1,9 @@
 //! Health for display, and what changes it.
 
-use super::CheckFault;
+use super::word::Kind;
+use super::{CheckFault, EndpointState};
 use crate::Time;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// An endpoint's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,4 +189,29 @@ pub struct HealthReport {
     pub ejections: u32,
     /// How much its failures of late weigh, 0 to 1.
     pub doubt: f32,
+}
+
+impl EndpointState {
+    /// For display: health, why and since when.
+    #[must_use]
+    pub fn report(&self, now: Time) -> HealthReport {
+        let word = self.load();
+        let health = match word.kind() {
+            Kind::Ready => Health::Ready,
+            Kind::Failing => Health::Failing,
+            Kind::Unreachable => Health::Unreachable { next_probe: word.until() },
+            Kind::Ejected if word.is_held() => Health::Unhealthy,
+            Kind::Ejected => Health::Ejected { until: word.until() },
+            Kind::Trial => Health::Trial,
+            Kind::Waiting => Health::Waiting,
+        };
+        HealthReport {
+            health,
+            since: Time(self.since.load(Relaxed)),
+            cause: Cause::unpack(self.cause.load(Relaxed)),
+            streak: self.streak.load(Relaxed),
+            ejections: self.ejections.load(Relaxed),
+            doubt: self.doubt.at(now),
+        }
+    }
 }

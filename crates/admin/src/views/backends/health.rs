@@ -2,7 +2,8 @@
 
 use super::seconds;
 use irongate_config::{
-    BackendLimits, BeforeFirstCheck, HealthCheck, HealthChecks, LatencyOutlier, RetryPolicy, SuccessRate,
+    BackendLimits, BeforeFirstCheck, Ejection, HealthCheck, HealthChecks, LatencyOutlier, RetryPolicy,
+    SuccessRate,
 };
 use serde_json::{Value, json};
 
@@ -66,11 +67,22 @@ pub(super) fn retry(retry: &RetryPolicy) -> Value {
     })
 }
 
-pub(super) fn success_rate(rate: SuccessRate) -> Value {
+pub(super) fn ejection(ejection: &Ejection) -> Value {
+    json!({
+        "consecutiveFailures": ejection.consecutive_failures,
+        "successRate": ejection.success_rate.map(success_rate),
+        "latency": ejection.latency.map(latency),
+        "baseTimeSeconds": seconds(ejection.base_time),
+        "maxTimeSeconds": seconds(ejection.max_time),
+        "maxPercent": ejection.max_percent,
+    })
+}
+
+fn success_rate(rate: SuccessRate) -> Value {
     json!({ "percent": rate.percent, "windowSeconds": seconds(rate.window), "minRequests": rate.min_requests })
 }
 
-pub(super) fn latency(latency: LatencyOutlier) -> Value {
+fn latency(latency: LatencyOutlier) -> Value {
     json!({
         "factor": latency.factor,
         "atLeastSeconds": seconds(latency.at_least),

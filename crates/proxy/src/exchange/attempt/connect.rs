@@ -42,14 +42,10 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let owner = backend.owner(self.client);
         let careful = !(self.idempotent && self.replay.is_whole());
         let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful, owner) };
-        let mut is_pooled = pooled.is_some();
-        let (transport, held) = match pooled {
-            Some(transport) => (transport, Held::new(&backend.metrics)),
+        let (transport, held, is_pooled) = match pooled {
+            Some(transport) => (transport, Held::new(&backend.metrics), true),
             None => match self.open_or_wait(&load, now, careful).await {
-                Ok((transport, held, reused)) => {
-                    is_pooled = reused;
-                    (transport, held)
-                }
+                Ok(opened) => opened,
                 Err(end) => {
                     load.end(core.now(), end.1);
                     return end.0;
