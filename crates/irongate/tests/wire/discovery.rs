@@ -1,7 +1,7 @@
 //! Endpoints by DNS and by Consul, against a scripted DNS server and a stand-in for Consul's documented HTTP API.
 
 use crate::gateway;
-use irongate_testkit::{ConsulStandIn, DnsServer, Gateway, Manifest, Origin, SrvRecord, eventually};
+use irongate_testkit::{ConsulStandIn, DnsServer, Gate, Gateway, Manifest, Origin, SrvRecord, eventually};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -93,6 +93,40 @@ fn traffic_follows_the_addresses_of_a_name() {
         gateway.metric("irongate_discovery_answers_total", &["source=\"DNS\"", "result=\"changed\""]) >= 3.0
     );
     drop((one, two));
+}
+
+#[test]
+fn an_endpoint_that_goes_finishes_what_it_has_and_is_hung_up_on() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let one = Origin::start(move |connection| {
+        loop {
+            if connection.request()?.target() == "/slow" {
+                held.wait();
+            }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")?;
+        }
+    });
+    let two = beside(&one, 2, "two");
+    let server = DnsServer::start();
+    server.set_addresses("web.test", &[ip(1)], 0);
+    let port = one.address().port();
+    // Idle connections do not end by themselves in the time of a test.
+    let policy = "apiVersion: irongate.dev/v1alpha1\nkind: BackendPolicy\nmetadata: {name: web}\nspec:\n  \
+                  targetRefs: [{group: irongate.dev, kind: Backend, name: web}]\n  pool: {idleTimeout: 1h}\n";
+    let gateway = gateway(&dns(&server, &format!("name: web.test, port: {port}")).document(policy));
+    let mut slow = gateway.connect();
+    slow.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
+    eventually("it is under way", || !one.requests().is_empty());
+    assert_eq!(asked(&gateway), "one");
+    server.set_addresses("web.test", &[ip(2)], 0);
+    eventually("the other one is the only one", || endpoints(&gateway) == [format!("127.0.0.2:{port} 1")]);
+    assert_eq!(asked(&gateway), "two");
+    gate.open();
+    assert_eq!(slow.response().text(), "one");
+    eventually("all its connections end", || one.records().iter().all(|record| record.end.is_some()));
+    assert_eq!(asked(&gateway), "two");
+    drop(two);
 }
 
 #[test]
