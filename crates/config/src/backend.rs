@@ -172,6 +172,8 @@ pub struct BackendOptions {
     pub hashing: Hashing,
     /// Which are preferred by their zone.
     pub locality: Locality,
+    /// How requests of one session get to one of them, where a rule does not say it.
+    pub session: Option<Arc<SessionPersistence>>,
     /// How long connecting may take. `None`: 1 s while another endpoint is left to try, else 5 s.
     pub connect_timeout: Option<Duration>,
     /// Whether connections begin with a PROXY header that tells the client's address, and of which version. Datagrams have

@@ -1,12 +1,12 @@
 //! A backend as one core sees it: load, idle connections, counters.
 
+mod affinity;
 mod limits;
 mod load;
 
 pub(crate) use limits::Permit;
 pub(crate) use load::{Load, connect_outcome};
 
-use crate::connection::Client;
 use crate::http2::client::Connections;
 use crate::live::{LiveBackend, Settings};
 use crate::tls::{ClientPlan, EndpointTls, TlsStream};
@@ -155,12 +155,6 @@ impl CoreBackend {
         self.balancer.borrow().endpoint(index).cloned()
     }
 
-    /// Whose connections carry a client's requests, where instances are told of clients by PROXY headers: its own alone. `None`:
-    /// those that all share.
-    pub(crate) fn owner(&self, client: &Client) -> Option<SocketAddr> {
-        self.options.borrow().proxy_protocol.map(|_| client.source())
-    }
-
     /// An idle connection that is still open as far as is known. `careful`: the request could not be sent again.
     pub(crate) fn take_idle(
         &self,
@@ -236,8 +230,7 @@ impl CoreBackend {
 
     fn drop_idle(&self, endpoint: &mut CoreEndpoint, keep: impl FnMut(&Idle) -> bool) {
         let before = endpoint.idle.len();
-        let mut keep = keep;
-        endpoint.idle.retain(|idle| keep(idle));
+        endpoint.idle.retain(keep);
         for _ in endpoint.idle.len()..before {
             self.metrics.unparked();
             self.metrics.closed();

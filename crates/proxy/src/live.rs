@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use health::Watched;
 use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
-use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time};
+use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time, session};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -166,6 +166,8 @@ pub(crate) struct LiveBackend {
     pub(crate) slot: usize,
     /// The key as text, for metrics.
     pub(crate) label: Arc<str>,
+    /// A number for it, by which sessions name it.
+    pub(crate) tag: u64,
     pub(crate) state: Arc<BackendState>,
     /// Where the endpoints come from, if the configuration does not have them.
     following: Mutex<Option<Arc<Following>>>,
@@ -217,10 +219,12 @@ impl Registry {
                 backends.slots.push(Weak::new());
                 backends.slots.len() - 1
             });
+            let label: Arc<str> = backend.key.to_string().into();
             let live = Arc::new(LiveBackend {
                 key: backend.key.clone(),
                 slot,
-                label: backend.key.to_string().into(),
+                tag: session::tag(&label),
+                label,
                 state: BackendState::new(&backend.options),
                 following: Mutex::default(),
                 watched: Watched::default(),

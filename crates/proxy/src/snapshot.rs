@@ -20,7 +20,7 @@ use irongate_config::{InvalidBackend, Listener, ListenerProtocol, Problem, Proxy
 use irongate_message::{FieldName, HeadLimits, RequestHead, ResponseHead};
 use irongate_telemetry::{RequestLabels, RequestMetrics};
 use irongate_traffic::filter::Filters;
-use irongate_traffic::{CompileError, CorsPolicy, HostTable, RouteTable, WeightedChoice};
+use irongate_traffic::{CompileError, CorsPolicy, HostTable, RouteTable, SessionPlan, WeightedChoice};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -131,18 +131,19 @@ pub(crate) struct RulePlan {
     pub(crate) own: Lane,
 }
 
-/// CORS and mirrors of a rule.
+/// CORS, mirrors and sessions of a rule.
 pub(crate) struct RuleExtras {
     pub(crate) own: ExtrasPlan,
     /// By backend.
     pub(crate) backends: Vec<ExtrasPlan>,
 }
 
-/// CORS and mirrors of one list of filters.
+/// CORS, mirrors and sessions of a rule or of one of its backends.
 #[derive(Default)]
 pub(crate) struct ExtrasPlan {
     pub(crate) cors: Option<Arc<CorsPolicy>>,
     pub(crate) mirrors: Vec<MirrorUse>,
+    pub(crate) session: Option<Arc<SessionPlan>>,
 }
 
 /// Which requests are copied, and where to.
@@ -225,6 +226,14 @@ impl RulePlan {
     pub(crate) fn backend(&self, random: u64) -> Option<(usize, &BackendUse)> {
         let index = self.choice.pick(random)?;
         Some((index, self.backends.get(index)?))
+    }
+
+    /// The backend of a session, by its [`tag`](LiveBackend::tag); whatever its weight is now (GEP-1619, traffic splitting).
+    pub(crate) fn backend_of_session(&self, tag: u32) -> Option<(usize, &BackendUse)> {
+        let is_its = |(_, backend): &(usize, &BackendUse)| {
+            backend.target.as_ref().is_ok_and(|live| live.tag as u32 == tag)
+        };
+        self.backends.iter().enumerate().find(is_its)
     }
 
     /// The filters that only one backend's requests pass.

@@ -7,6 +7,7 @@
 
 mod affinity;
 mod draw;
+mod key;
 mod least_request;
 mod level;
 mod members;
@@ -20,6 +21,7 @@ mod table;
 mod view;
 
 pub use affinity::Affinity;
+pub use key::hash_key;
 pub use plan::{BalancePlan, Member};
 pub use request::{Begin, EndpointIndex, EndpointLoad, Outcome, PickRequest, Picked, Ticket, Verdict};
 

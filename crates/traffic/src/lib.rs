@@ -8,12 +8,13 @@ pub mod health;
 pub mod limit;
 pub mod retry;
 pub mod route;
+pub mod session;
 pub mod stable;
 mod time;
 
 pub use balance::{
     Affinity, BalancePlan, Balancer, Begin, EndpointIndex, EndpointLoad, Member, Outcome, PickRequest,
-    Picked, Ticket, Verdict,
+    Picked, Ticket, Verdict, hash_key,
 };
 pub use choice::WeightedChoice;
 pub use deadline::{Bound, Deadlines, connect_timeout};
@@ -25,4 +26,5 @@ pub use health::{
 pub use limit::{LimitState, LimitVerdict, RateLimiter};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::{CompileError, HostTable, RouteMatch, RouteTable};
+pub use session::{SessionNote, SessionPlan};
 pub use time::Time;

@@ -42,8 +42,9 @@ pub use backend::{
 };
 pub use backend_policy::{
     AlgorithmName, BackendLimitFields, BackendPolicy, BackendPolicySpec, BeforeFirstName, EjectionFields,
-    GrpcCheckFields, GrpcStatusName, HealthCheckFields, HttpCheckFields, LatencyOutlierFields, PoolFields,
-    RetryBudgetFields, RetryConditionName, RetryFields, StatusRange, SuccessRateFields, TcpCheckFields,
+    GrpcCheckFields, GrpcStatusName, HashFields, HashKeyFields, HashKeyName, HealthCheckFields,
+    HttpCheckFields, LatencyOutlierFields, LocalityName, PoolFields, RetryBudgetFields, RetryConditionName,
+    RetryFields, StatusRange, SuccessRateFields, TcpCheckFields,
 };
 pub use backend_reference::{BackendObjectReference, BackendRef, LocalObjectReference};
 pub use backend_tls_policy::{

@@ -26,6 +26,7 @@ mod references;
 mod regex;
 mod rules;
 mod served;
+mod sessions;
 mod shadowed;
 mod statuses;
 mod streams;

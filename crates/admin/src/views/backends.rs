@@ -4,7 +4,8 @@ mod health;
 
 use super::{Page, certificate, seconds};
 use irongate_config::{
-    Algorithm, Authorities, Backend, BackendProtocol, BackendTls, Config, Endpoints, ProxyProtocolVersion,
+    Algorithm, Authorities, Backend, BackendProtocol, BackendTls, Config, Endpoints, HashKey, Hashing,
+    Locality, ProxyProtocolVersion, SessionCarrier, SessionPersistence,
 };
 use irongate_proxy::{BackendReport, EndpointReport, SourceReport};
 use irongate_telemetry::{EndpointLabels, EndpointReading};
@@ -48,14 +49,10 @@ fn one(name: &str, backend: &Backend, report: Option<&SourceReport>, endpoints: 
             Endpoints::Dns(_) | Endpoints::Static(_) => None,
         },
         "options": {
-            "algorithm": match options.algorithm {
-                Algorithm::PeakEwma => "PeakEwma",
-                Algorithm::LeastRequest => "LeastRequest",
-                Algorithm::RoundRobin => "RoundRobin",
-                Algorithm::Random => "Random",
-                Algorithm::RingHash => "RingHash",
-                Algorithm::Maglev => "Maglev",
-            },
+            "algorithm": algorithm(options.algorithm),
+            "hash": options.algorithm.is_hashed().then(|| hash(&options.hashing)),
+            "locality": locality(options.locality),
+            "sessionPersistence": options.session.as_deref().map(session),
             "connectTimeoutSeconds": options.connect_timeout.map(seconds),
             "proxyProtocol": options.proxy_protocol.map(|version| match version {
                 ProxyProtocolVersion::V1 => "V1",
@@ -104,6 +101,49 @@ fn source(source: &SourceReport) -> Value {
         "failure": source.last_failure.as_ref().map(|(_, text)| text),
         "nextSeconds": source.next.map(seconds),
         "remark": source.remark,
+    })
+}
+
+fn algorithm(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::PeakEwma => "PeakEwma",
+        Algorithm::LeastRequest => "LeastRequest",
+        Algorithm::RoundRobin => "RoundRobin",
+        Algorithm::Random => "Random",
+        Algorithm::RingHash => "RingHash",
+        Algorithm::Maglev => "Maglev",
+    }
+}
+
+fn locality(locality: Locality) -> &'static str {
+    match locality {
+        Locality::PreferLocal => "PreferLocal",
+        Locality::Any => "Any",
+    }
+}
+
+fn hash(hashing: &Hashing) -> Value {
+    let key = |key: &HashKey| match key {
+        HashKey::Header(name) => format!("Header {name}"),
+        HashKey::Cookie(name) => format!("Cookie {name}"),
+        HashKey::QueryParameter(name) => format!("QueryParameter {name}"),
+        HashKey::SourceAddress => "SourceAddress".to_owned(),
+    };
+    json!({
+        "keys": hashing.keys.iter().map(key).collect::<Vec<_>>(),
+        "maxLoadPercent": hashing.max_load,
+    })
+}
+
+pub(super) fn session(session: &SessionPersistence) -> Value {
+    json!({
+        "sessionName": &*session.name,
+        "type": match session.carrier {
+            SessionCarrier::Cookie { .. } => "Cookie",
+            SessionCarrier::Header => "Header",
+        },
+        "absoluteTimeoutSeconds": session.absolute_timeout.map(seconds),
+        "idleTimeoutSeconds": session.idle_timeout.map(seconds),
     })
 }
 

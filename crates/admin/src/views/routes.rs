@@ -72,6 +72,7 @@ fn rule(rule: &RouteRule) -> Value {
             "codes": retry.codes,
             "backoffSeconds": retry.backoff.map(seconds),
         })),
+        "sessionPersistence": rule.session.as_deref().map(super::backends::session),
     })
 }
 

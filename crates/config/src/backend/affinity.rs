@@ -52,8 +52,8 @@ pub struct SessionPersistence {
 pub enum SessionCarrier {
     /// In a cookie.
     Cookie {
-        /// For which paths a browser sends it.
-        path: Arc<str>,
+        /// For which paths a browser sends it; `None`: for those beside the one that it was set at.
+        path: Option<Arc<str>>,
         /// The browser keeps it for the absolute timeout, and not only until it is closed.
         is_permanent: bool,
     },

@@ -38,6 +38,7 @@ pub(crate) fn explain(request: Request, config: &Config, places: &Places<'_>) ->
         timeouts: Vec::new(),
         retry: None,
         retry_position: None,
+        session: None,
         policy: Vec::new(),
         backends: Vec::new(),
         parameters: Vec::new(),
@@ -181,6 +182,7 @@ fn serve(
         explanation.retry = Some(retry.value);
         explanation.retry_position = retry.position;
     }
+    explanation.session = rule.session.as_deref().map(describe::session);
     explanation.backends = backends::views((&route.key, rule.place), &rule.backends, config, places);
     backends::verdict(&explanation.backends)
 }

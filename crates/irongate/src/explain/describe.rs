@@ -1,6 +1,8 @@
 //! Matches, conditions and durations as short texts.
 
-use irongate_config::{BackendTarget, FieldMatch, PathMatch, RequestMatch, ValueMatch};
+use irongate_config::{
+    BackendTarget, FieldMatch, PathMatch, RequestMatch, SessionCarrier, SessionPersistence, ValueMatch,
+};
 use irongate_message::{FieldName, RequestHead};
 use irongate_traffic::route::naive::{Condition, Criterion};
 use std::time::Duration;
@@ -12,6 +14,24 @@ pub(super) fn request_match(matched: &RequestMatch) -> String {
     parts.extend(matched.headers.iter().map(|one| format!("header {}", field(one, ": "))));
     parts.extend(matched.query.iter().map(|one| format!("query {}", field(one, "="))));
     parts.join(", ")
+}
+
+/// A session: ``cookie `cart` for /shop, 12h at most, over after 30m without a request``.
+pub(super) fn session(session: &SessionPersistence) -> String {
+    let mut text = match &session.carrier {
+        SessionCarrier::Cookie { path, .. } => {
+            let path = path.as_ref().map(|path| format!(" for {path}")).unwrap_or_default();
+            format!("cookie `{}`{path}", session.name)
+        }
+        SessionCarrier::Header => format!("field `{}`", session.name),
+    };
+    if let Some(timeout) = session.absolute_timeout {
+        text += &format!(", {timeout:?} at most");
+    }
+    if let Some(timeout) = session.idle_timeout {
+        text += &format!(", over after {timeout:?} without a request");
+    }
+    text
 }
 
 fn path(path: &PathMatch) -> String {

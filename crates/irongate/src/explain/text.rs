@@ -38,6 +38,9 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
     if let Some(retry) = &explanation.retry {
         line!(text, "  tries: {retry}{}", in_brackets(explanation.retry_position.as_ref()));
     }
+    if let Some(session) = &explanation.session {
+        line!(text, "  session: {session}");
+    }
     if !explanation.policy.is_empty() {
         heading(&mut text, "TrafficPolicy", style);
         settings(&mut text, &explanation.policy, style);

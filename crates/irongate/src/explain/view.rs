@@ -31,6 +31,8 @@ pub(crate) struct Explanation {
     /// Where it was written.
     #[serde(serialize_with = "position")]
     pub(crate) retry_position: Option<Position>,
+    /// How requests of one session stay together.
+    pub(crate) session: Option<String>,
     /// Fields of `TrafficPolicy`s that count for the rule.
     pub(crate) policy: Vec<Setting>,
     pub(crate) backends: Vec<BackendView>,

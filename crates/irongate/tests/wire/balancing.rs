@@ -161,3 +161,90 @@ fn a_configuration_that_is_broken_keeps_what_was_good() {
 fn named(name: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len())
 }
+
+/// Which origin has answered, by its number.
+fn asked(origins: &[Origin], before: &[usize]) -> Option<usize> {
+    counts(origins).iter().zip(before).position(|(now, before)| now > before)
+}
+
+#[test]
+fn a_key_always_goes_to_one_endpoint() {
+    let origins = [Origin::echoing(), Origin::echoing(), Origin::echoing(), Origin::echoing()];
+    for algorithm in ["RingHash", "Maglev"] {
+        let keys = "hash: {keys: [{type: Header, name: X-User}, {type: Cookie, name: id}]}";
+        let spec = format!("algorithm: {algorithm}\n  {keys}");
+        let gateway = gateway(&manifest(&origins).document(&policy(&spec)));
+        let mut used = std::collections::HashSet::new();
+        for user in 0..20 {
+            let mut places = std::collections::HashSet::new();
+            for field in ["X-User: ", "x-user: ", "Cookie: a=b; id="] {
+                let before = counts(&origins);
+                let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}user{user}\r\n\r\n");
+                assert_eq!(gateway.exchange(request).status, 200);
+                places.insert(asked(&origins, &before));
+            }
+            assert_eq!(places.len(), 1, "{algorithm}: {user} was at {places:?}");
+            used.extend(places);
+        }
+        assert!(used.len() > 1, "{algorithm}: keys are spread");
+    }
+}
+
+/// Two backends of three endpoints each, and a rule with a session.
+fn with_sessions(origins: &[Origin], session: &str) -> Manifest {
+    let addresses: Vec<_> = origins.iter().map(Origin::address).collect();
+    Manifest::new()
+        .route(&format!(
+            "- sessionPersistence: {session}\n  backendRefs:\n  - {{name: a, port: 80}}\n  - {{name: b, port: 80}}"
+        ))
+        .service("a", &addresses[..3])
+        .service("b", &addresses[3..])
+}
+
+#[test]
+fn a_session_stays_with_its_endpoint_and_moves_when_that_is_gone() {
+    let mut origins: Vec<Origin> = (0..6).map(|_| Origin::echoing()).collect();
+    for (session, answered, sent) in [
+        ("{sessionName: sid}", "set-cookie", "Cookie: "),
+        ("{sessionName: X-Sid, type: Header}", "x-sid", "X-Sid: "),
+    ] {
+        let gateway = gateway(&with_sessions(&origins, session));
+        let before = counts(&origins);
+        let first = gateway.get("/");
+        let note = first.field(answered).expect("the session is noted").to_owned();
+        let place = asked(&origins, &before).expect("an origin answered");
+        if answered == "set-cookie" {
+            assert!(note.starts_with("sid=") && note.ends_with("; HttpOnly; SameSite=Lax; Path=/"), "{note}");
+        }
+        assert!(!note.contains("127.0.0.1"), "{note}");
+        let value = note.split(';').next().unwrap_or_default();
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}{value}\r\n\r\n");
+        for _ in 0..20 {
+            let before = counts(&origins);
+            let answer = gateway.exchange(&request);
+            assert_eq!((answer.status, answer.field(answered)), (200, None));
+            assert_eq!(asked(&origins, &before), Some(place));
+        }
+        // Its instance dies: another takes over, and is noted.
+        origins[place].stop();
+        let answer = gateway.exchange(&request);
+        assert_eq!(answer.status, 200);
+        assert_ne!(
+            answer.field(answered).map(|note| note.split(';').next().unwrap_or_default()),
+            Some(value)
+        );
+        assert!(answer.field(answered).is_some());
+        origins[place] = Origin::echoing();
+    }
+}
+
+#[test]
+fn a_made_up_session_is_none() {
+    let origins: Vec<Origin> = (0..6).map(|_| Origin::echoing()).collect();
+    let gateway = gateway(&with_sessions(&origins, "{sessionName: sid}"));
+    for value in ["127.0.0.1:80", "x", "00000000000000000000000000000000000000ff", ""] {
+        let answer = gateway.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: sid={value}\r\n\r\n"));
+        assert_eq!(answer.status, 200);
+        assert!(answer.field("set-cookie").is_some(), "{value}: a new one");
+    }
+}

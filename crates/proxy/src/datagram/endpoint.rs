@@ -26,8 +26,10 @@ pub(super) fn begin(
     now: Time,
 ) -> Result<Session, Failure> {
     let mut tried: SmallVec<[EndpointIndex; TRIES]> = SmallVec::new();
+    let affinity = backend.affinity_of(peer.client.ip());
+    let affinity = affinity.as_ref();
     for _ in 0..TRIES {
-        let request = PickRequest { random: core.random(), tried: &tried, replayable: true, affinity: None };
+        let request = PickRequest { random: core.random(), tried: &tried, replayable: true, affinity };
         let picked = backend.pick(now, &request).ok_or(Failure::NoEndpoint)?;
         if picked.panic {
             backend.metrics.panicked();

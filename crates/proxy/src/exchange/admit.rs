@@ -77,24 +77,24 @@ fn shape<'p>(
         if let Some(reply) = extras.take_cors(&plans.own, request, response) {
             return Ok((&rule.own, Admitted::Reply(reply)));
         }
+        extras.find_session(&plans.own, request);
     }
-    let scheme = if client.tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let context = FilterContext { scheme, listener_port: plan.facts.address.port() };
+    let context = context(client, plan);
     if let Some(redirection) = rule.filters.request(request, matched_prefix, &context) {
         return Ok((&rule.own, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }
-    let (drawn, chosen) = rule.backend(client.core.random()).ok_or((&rule.own, Failure::NoBackend))?;
+    let (drawn, chosen) = draw(client, rule, extras.as_deref())?;
     let BackendUse { target, filters, lane } = chosen;
     let live = target.as_ref().map_err(|reason| (lane, Failure::InvalidBackend(*reason)))?;
     let for_backend = rule.extras.as_ref().and_then(|plans| Some((plans, plans.backends.get(drawn)?)));
     if let (Some((plans, own)), Some(extras)) = (for_backend, extras.as_mut()) {
+        extras.find_session(own, request);
         if let Some(reply) = extras.take_cors(own, request, response) {
             return Ok((lane, Admitted::Reply(reply)));
         }
         extras.take_copies(&plans.own, client, request);
     }
-    let prefix = rule.filters.prefix_left(matched_prefix);
-    if let Some(redirection) = filters.request(request, prefix, &context) {
+    if let Some(redirection) = filters.request(request, rule.filters.prefix_left(matched_prefix), &context) {
         return Ok((lane, Admitted::Reply(reply::redirect(&redirection, request, response))));
     }
     if let (Some((_, own)), Some(extras)) = (for_backend, extras.as_mut()) {
@@ -105,4 +105,20 @@ fn shape<'p>(
         *grpc = request.grpc().filter(|kind| kind.is_web());
     }
     Ok((lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
+}
+
+/// The backend of the request's session, else one by weight.
+fn draw<'p>(
+    client: &Client,
+    rule: &'p RulePlan,
+    extras: Option<&Extras>,
+) -> Result<(usize, &'p BackendUse), (&'p Lane, Failure)> {
+    let of_session = extras.and_then(|extras| rule.backend_of_session(extras.session_backend()?));
+    let drawn = of_session.or_else(|| rule.backend(client.core.random()));
+    drawn.ok_or((&rule.own, Failure::NoBackend))
+}
+
+fn context(client: &Client, plan: &PortPlan) -> FilterContext {
+    let scheme = if client.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    FilterContext { scheme, listener_port: plan.facts.address.port() }
 }

@@ -17,8 +17,8 @@ use grpc::{Grpc, bounds};
 use irongate_config::{BackendOptions, BackendProtocol, InvalidBackend, RetryPolicy};
 use irongate_message::BodyLength;
 use irongate_traffic::{
-    AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Limited, Outcome as LoadOutcome, PickRequest,
-    RequestFacts, Time, Verdict, decide,
+    Affinity, AttemptFailure, Begin, Deadlines, Decision, EndpointIndex, Limited, Outcome as LoadOutcome,
+    PickRequest, RequestFacts, Time, Verdict, decide,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -201,11 +201,12 @@ impl<D: Downstream> Attempts<'_, D> {
         let core = &self.client.core;
         let backend = &self.work.backend;
         let whole = matches!(self.scratch.request.body(), BodyLength::Empty | BodyLength::Length(0));
+        let affinity = self.affinity();
         let request = PickRequest {
             random: core.random(),
             tried: &self.tried,
             replayable: self.idempotent && whole,
-            affinity: None,
+            affinity: affinity.as_ref(),
         };
         let Some(picked) = backend.pick(now, &request) else { return End::Final(backend.live.unreachable()) };
         if picked.panic {
@@ -215,6 +216,7 @@ impl<D: Downstream> Attempts<'_, D> {
         if !self.tried.contains(&picked.index) {
             self.tried.push(picked.index);
         }
+        self.note_endpoint(picked.index);
         self.say_time_left(now);
         match backend.protocol {
             BackendProtocol::Http1 => self.once_http1(load, now).await,
@@ -222,6 +224,27 @@ impl<D: Downstream> Attempts<'_, D> {
             BackendProtocol::Tcp | BackendProtocol::Udp => {
                 End::Final(Failure::InvalidBackend(InvalidBackend::UnsupportedProtocol))
             }
+        }
+    }
+}
+
+/// Sessions and keys.
+impl<D: Downstream> Attempts<'_, D> {
+    /// What ties the request to an endpoint.
+    #[inline]
+    fn affinity(&self) -> Option<Affinity> {
+        let backend = &self.work.backend;
+        let extras = self.scratch.extras.as_ref();
+        let session = extras.and_then(|extras| extras.session_endpoint(backend.live.tag));
+        let key = backend.hash_key(Some(&self.scratch.request), self.client.address);
+        (session.is_some() || key.is_some()).then_some(Affinity { session, key })
+    }
+
+    /// Remembers where the request goes, for its session.
+    fn note_endpoint(&mut self, index: EndpointIndex) {
+        if let Some(extras) = &mut self.scratch.extras {
+            let backend = &self.work.backend;
+            extras.goes_to(backend.live.tag, backend.endpoint(index).map(|endpoint| endpoint.id()));
         }
     }
 }
@@ -361,6 +384,7 @@ impl<D: Downstream> Attempts<'_, D> {
         self.rule.filters.response(response);
         if let Some(extras) = &self.scratch.extras {
             extras.answer(response);
+            extras.note_session(response, self.client.tls.is_some());
         }
         self.facts.announce(response);
         if response.status() == 101 {

@@ -1,4 +1,4 @@
-//! What few rules ask for besides: CORS and mirrors. A request of any other rule carries nothing of it.
+//! What few rules ask for besides: CORS, mirrors and sessions. A request of any other rule carries nothing of it.
 
 use crate::body::{Replay, Source};
 use crate::connection::Client;
@@ -6,9 +6,10 @@ use crate::mirror::Waiting;
 use crate::reply::{self, Reply};
 use crate::snapshot::{ExtrasPlan, MirrorUse, PortFacts};
 use irongate_message::{Known, RequestHead, ResponseHead};
-use irongate_traffic::CorsPolicy;
+use irongate_traffic::{CorsPolicy, SessionNote, SessionPlan};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What a request carries.
 pub(crate) struct Extras {
@@ -17,13 +18,25 @@ pub(crate) struct Extras {
     cors: Option<Arc<CorsPolicy>>,
     /// Copies that wait for the rest of the request.
     copies: SmallVec<[Waiting; 2]>,
+    session: Option<SessionUse>,
     facts: Arc<PortFacts>,
+}
+
+/// The session of a request.
+struct SessionUse {
+    plan: Arc<SessionPlan>,
+    /// What the request brought.
+    found: Option<SessionNote>,
+    /// The backend and the endpoint that it went to last.
+    went: Option<(u64, u64)>,
+    /// In seconds since 1970.
+    now: u32,
 }
 
 impl Extras {
     pub(super) fn new(request: &RequestHead, facts: &Arc<PortFacts>) -> Box<Self> {
         let origin = request.fields.get(Known::Origin).map(Into::into);
-        Box::new(Self { origin, cors: None, copies: SmallVec::new(), facts: facts.clone() })
+        Box::new(Self { origin, cors: None, copies: SmallVec::new(), session: None, facts: facts.clone() })
     }
 
     /// Takes a policy, unless there is one: the rule's own comes first. Gives the answer to a preflight.
@@ -47,6 +60,41 @@ impl Extras {
             let backend = client.core.backend(&mirror.backend);
             let most = self.facts.options.limits.replay_bytes;
             self.copies.extend(Waiting::new(client, backend, request, most));
+        }
+    }
+
+    /// Looks for the session of a request, if sessions are wanted and it was not looked for before: the rule's own come
+    /// first.
+    pub(super) fn find_session(&mut self, plan: &ExtrasPlan, request: &RequestHead) {
+        if let (Some(plan), None) = (&plan.session, &self.session) {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+            let found = plan.find(request, now);
+            self.session = Some(SessionUse { plan: plan.clone(), found, went: None, now });
+        }
+    }
+
+    /// The backend of the request's session.
+    pub(super) fn session_backend(&self) -> Option<u32> {
+        Some(self.session.as_ref()?.found?.backend)
+    }
+
+    /// The endpoint of the request's session, if this is its backend.
+    pub(super) fn session_endpoint(&self, tag: u64) -> Option<u64> {
+        self.session.as_ref()?.found?.endpoint(tag)
+    }
+
+    /// The request goes to an endpoint of a backend.
+    pub(super) fn goes_to(&mut self, tag: u64, endpoint: Option<u64>) {
+        if let Some(session) = &mut self.session {
+            session.went = endpoint.map(|endpoint| (tag, endpoint));
+        }
+    }
+
+    /// Notes in an endpoint's answer where its session is, if that is news.
+    pub(super) fn note_session(&self, head: &mut ResponseHead, is_secure: bool) {
+        if let Some(SessionUse { plan, found, went: Some(went), now }) = &self.session {
+            plan.answer(head, *found, *went, *now, is_secure);
         }
     }
 

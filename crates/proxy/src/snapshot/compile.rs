@@ -9,12 +9,12 @@ use crate::place::{Place, PlaceKind, speaks_http3};
 use crate::tls::ServerNames;
 use irongate_config::{
     AttachedRoute, BackendKey, BackendTarget, Config, Filter, InvalidBackend, Listener, ListenerKey, Problem,
-    RouteRule, Severity,
+    RouteRule, SessionPersistence, Severity,
 };
 use irongate_message::{FieldName, HeadLimits};
 use irongate_telemetry::RequestLabels;
 use irongate_traffic::filter::Filters;
-use irongate_traffic::{CorsPolicy, HostTable, RouteTable, WeightedChoice};
+use irongate_traffic::{CorsPolicy, HostTable, RouteTable, SessionPlan, WeightedChoice};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -207,14 +207,17 @@ impl<'f> Compiler<'f> {
     }
 
     fn rule_extras(&self, rule: &RouteRule) -> Option<Box<RuleExtras>> {
-        let own = self.extras(&rule.filters);
-        let backends: Vec<_> = rule.backends.iter().map(|backend| self.extras(&backend.filters)).collect();
+        let own = self.extras(&rule.filters, rule.session.as_ref());
+        let backends = rule.backends.iter();
+        let backends: Vec<_> =
+            backends.map(|backend| self.extras(&backend.filters, backend.session.as_ref())).collect();
         let has_any = !own.is_empty() || backends.iter().any(|extras| !extras.is_empty());
         has_any.then(|| Box::new(RuleExtras { own, backends }))
     }
 
-    fn extras(&self, filters: &[Filter]) -> ExtrasPlan {
-        let mut plan = ExtrasPlan::default();
+    fn extras(&self, filters: &[Filter], session: Option<&Arc<SessionPersistence>>) -> ExtrasPlan {
+        let session = session.map(|session| Arc::new(SessionPlan::new(session)));
+        let mut plan = ExtrasPlan { session, ..ExtrasPlan::default() };
         for filter in filters {
             match filter {
                 Filter::Cors(cors) => plan.cors = Some(Arc::new(CorsPolicy::compile(cors))),
@@ -256,7 +259,7 @@ fn are_matched_alike(former: &[AttachedRoute], routes: &[AttachedRoute]) -> bool
 
 impl ExtrasPlan {
     fn is_empty(&self) -> bool {
-        self.cors.is_none() && self.mirrors.is_empty()
+        self.cors.is_none() && self.mirrors.is_empty() && self.session.is_none()
     }
 }
 

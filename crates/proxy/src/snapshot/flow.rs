@@ -81,9 +81,12 @@ impl FaultUse {
     }
 }
 
-/// What is kept of limits, by scope and name; it outlives snapshots.
+/// A limit's scope and name.
+type Named = (Arc<str>, Arc<str>);
+
+/// What is kept of limits; it outlives snapshots.
 pub(crate) struct Limits {
-    states: Mutex<HashMap<(Arc<str>, Arc<str>), Kept>>,
+    states: Mutex<HashMap<Named, Kept>>,
     /// By which keys are hashed: clients must not know which keys meet.
     seed: u64,
 }

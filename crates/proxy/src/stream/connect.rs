@@ -9,8 +9,8 @@ use crate::timer::Timer;
 use crate::transport::Transport;
 use crate::upstream;
 use irongate_traffic::{
-    AttemptFailure, Begin, Decision, EndpointIndex, Limited, Outcome, PickRequest, RequestFacts,
-    connect_timeout, decide,
+    AttemptFailure, Begin, Decision, EndpointIndex, Limited, Outcome, PickRequest, Picked, RequestFacts,
+    Time, connect_timeout, decide,
 };
 use smallvec::SmallVec;
 use std::pin::pin;
@@ -28,11 +28,7 @@ pub(super) async fn connect<'b>(
     let mut tried: SmallVec<[EndpointIndex; 4]> = SmallVec::new();
     let mut now = core.now();
     for tries in 1.. {
-        let request = PickRequest { random: core.random(), tried: &tried, replayable: true, affinity: None };
-        let picked = backend.pick(now, &request).ok_or(Failure::NoEndpoint)?;
-        if picked.panic {
-            backend.metrics.panicked();
-        }
+        let picked = pick(client, backend, &tried, now).ok_or(Failure::NoEndpoint)?;
         let mut load = backend.begin(&picked, now, Begin::Whole);
         if !tried.contains(&picked.index) {
             tried.push(picked.index);
@@ -76,4 +72,16 @@ fn unsent(tries: u32, other_endpoint: bool) -> RequestFacts {
         other_endpoint,
         doubted: false,
     }
+}
+
+/// An endpoint that was not tried, if there is one.
+fn pick(client: &Client, backend: &CoreBackend, tried: &[EndpointIndex], now: Time) -> Option<Picked> {
+    let affinity = backend.affinity_of(client.address);
+    let random = client.core.random();
+    let request = PickRequest { random, tried, replayable: true, affinity: affinity.as_ref() };
+    let picked = backend.pick(now, &request)?;
+    if picked.panic {
+        backend.metrics.panicked();
+    }
+    Some(picked)
 }

@@ -24,10 +24,10 @@ pub(super) fn flow(writer: &mut Writer<'_>, all: &[Arc<Series<FlowMetrics>>]) ->
 }
 
 /// Those of the counts that are not zero.
-fn counted<'a>(
-    all: &'a [Arc<Series<FlowMetrics>>],
+fn counted(
+    all: &[Arc<Series<FlowMetrics>>],
     counts: [Count; 2],
-) -> impl Iterator<Item = (&'a Series<FlowMetrics>, &'static str, u64)> {
+) -> impl Iterator<Item = (&Series<FlowMetrics>, &'static str, u64)> {
     all.iter().flat_map(move |series| {
         let sums = counts.map(|(name, count)| (&**series, name, series.parts().map(count).sum::<u64>()));
         sums.into_iter().filter(|(_, _, count)| *count > 0)

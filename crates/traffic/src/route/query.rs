@@ -22,7 +22,7 @@ pub(crate) fn first_value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> 
 }
 
 /// Whether `raw` decodes to `text`; nothing is copied.
-pub(super) fn decodes_to(raw: &[u8], text: &[u8]) -> bool {
+pub(crate) fn decodes_to(raw: &[u8], text: &[u8]) -> bool {
     if is_plain(raw) { raw == text } else { decode(raw).eq(text.iter().copied()) }
 }
 

@@ -1,8 +1,9 @@
 //! The simulated cluster: events in virtual time, one seed, no dice elsewhere.
 
+use super::plain::{Plain, Rule};
 use irongate_config::{Algorithm, BackendOptions};
 use irongate_traffic::{
-    AttemptFailure, BackendState, BalancePlan, Balancer, Begin, Change, Decision, EndpointIndex,
+    Affinity, AttemptFailure, BackendState, BalancePlan, Balancer, Begin, Change, Decision, EndpointIndex,
     EndpointState, Member, Outcome, PickRequest, RequestFacts, Ticket, Time, decide,
 };
 use std::cmp::Reverse;
@@ -36,6 +37,10 @@ impl Behaviour {
 /// A scenario.
 pub(crate) struct Cluster {
     pub(crate) algorithm: Algorithm,
+    /// A rule of others in place of the balancer; with nothing that mends failures.
+    pub(crate) rule: Option<Rule>,
+    /// How many requests an origin works at at once; others wait their turn.
+    pub(crate) slots: usize,
     pub(crate) weights: Vec<u32>,
     pub(crate) idempotent: bool,
     /// In seconds.
@@ -54,9 +59,36 @@ pub(crate) struct Report {
     pub(crate) last_failure: Option<Time>,
     /// Each attempt: when, and on which origin.
     attempts: Vec<(Time, usize)>,
+    /// Each answer that is no failure: when it was asked for, and how long that took, in microseconds.
+    answers: Vec<(Time, u64)>,
 }
 
 impl Report {
+    /// How long answers took that were asked for from a moment on, in milliseconds: the shortest that this part of
+    /// them did not exceed.
+    pub(crate) fn percentile(&self, part: f64, from: f64) -> f64 {
+        let late = self.answers.iter().filter(|(at, _)| *at >= seconds(from));
+        let mut times: Vec<u64> = late.map(|(_, took)| *took).collect();
+        times.sort_unstable();
+        let last = times.len().saturating_sub(1);
+        times.get((last as f64 * part).round() as usize).map_or(f64::NAN, |took| *took as f64 / 1e3)
+    }
+
+    /// Failures as a part of all callers.
+    pub(crate) fn error_share(&self) -> f64 {
+        self.failures as f64 / (self.failures + self.answers.len()).max(1) as f64
+    }
+
+    /// How evenly attempts were spread over so many origins (Jain's index): 1 is even, 1/n all on one.
+    pub(crate) fn fairness(&self, origins: usize, from: f64) -> f64 {
+        let mut counts = vec![0.0_f64; origins];
+        for (_, origin) in self.attempts.iter().filter(|(at, _)| *at >= seconds(from)) {
+            counts[*origin] += 1.0;
+        }
+        let squares: f64 = counts.iter().map(|count| count * count).sum();
+        counts.iter().sum::<f64>().powi(2) / (origins as f64 * squares.max(1.0))
+    }
+
     /// An origin's part of the attempts between two moments, in seconds.
     pub(crate) fn share(&self, origin: usize, from: f64, to: f64) -> f64 {
         let within = self.attempts.iter().filter(|(at, _)| (seconds(from)..seconds(to)).contains(at));
@@ -75,6 +107,8 @@ impl Cluster {
     pub(crate) fn new(cores: usize, origins: usize, rate: u64, duration: u64) -> Self {
         Self {
             algorithm: Algorithm::PeakEwma,
+            rule: None,
+            slots: usize::MAX,
             weights: vec![1; origins],
             idempotent: true,
             duration,
@@ -102,8 +136,10 @@ impl Cluster {
             let event = run.events[id].take().expect("each event is queued once");
             run.happen(at, event);
         }
-        let open = run.exchanges.iter().filter(|exchange| exchange.ticket.is_some() && stuck(exchange, end));
-        run.report.failures += open.count();
+        let open = |exchange: &&Exchange| {
+            (exchange.ticket.is_some() || exchange.origin.is_some()) && stuck(exchange, end)
+        };
+        run.report.failures += run.exchanges.iter().filter(open).count();
         run.finish()
     }
 
@@ -140,6 +176,8 @@ struct Exchange {
     core: usize,
     arrived: Time,
     ticket: Option<Ticket>,
+    /// Where it is, by a rule of others.
+    origin: Option<usize>,
     tried: Vec<EndpointIndex>,
 }
 
@@ -148,6 +186,9 @@ struct Run<'a> {
     backend: Arc<BackendState>,
     endpoints: Vec<Arc<EndpointState>>,
     balancers: Vec<Balancer>,
+    plain: Vec<Plain>,
+    /// When each place of each origin that was ever taken is free again.
+    busy: Vec<Vec<Time>>,
     exchanges: Vec<Exchange>,
     queue: BinaryHeap<Reverse<(Time, usize, usize)>>,
     events: Vec<Option<Event>>,
@@ -169,8 +210,12 @@ impl<'a> Run<'a> {
         let plan = BalancePlan::new(&options, members, cluster.cores);
         let balancers =
             (0..cluster.cores).map(|core| Balancer::new(backend.clone(), &plan, core, Time::ZERO)).collect();
+        let count = cluster.behaviours.len();
+        let plain = |rule: Rule| (0..cluster.cores).map(move |_| Plain::new(rule, count)).collect();
         Self {
             cluster,
+            plain: cluster.rule.map(plain).unwrap_or_default(),
+            busy: vec![Vec::new(); count],
             backend,
             endpoints,
             balancers,
@@ -178,7 +223,13 @@ impl<'a> Run<'a> {
             queue: BinaryHeap::new(),
             events: Vec::new(),
             random: seed,
-            report: Report { failures: 0, retries: 0, last_failure: None, attempts: Vec::new() },
+            report: Report {
+                failures: 0,
+                retries: 0,
+                last_failure: None,
+                attempts: Vec::new(),
+                answers: Vec::new(),
+            },
         }
     }
 
@@ -204,7 +255,8 @@ impl<'a> Run<'a> {
         match event {
             Event::Arrival => {
                 let core = self.random() as usize % self.cluster.cores;
-                self.exchanges.push(Exchange { core, arrived: now, ticket: None, tried: Vec::new() });
+                let tried = Vec::new();
+                self.exchanges.push(Exchange { core, arrived: now, ticket: None, origin: None, tried });
                 self.attempt(now, self.exchanges.len() - 1);
             }
             Event::Attempt { exchange } => self.attempt(now, exchange),
@@ -216,16 +268,41 @@ impl<'a> Run<'a> {
 
     fn attempt(&mut self, now: Time, exchange: usize) {
         let random = self.random();
+        let origin = if self.cluster.rule.is_some() {
+            self.pick_plainly(now, exchange, random)
+        } else {
+            self.pick(now, exchange, random)
+        };
+        self.report.attempts.push((now, origin));
+        self.ask(now, exchange, origin);
+    }
+
+    /// By a rule of others.
+    fn pick_plainly(&mut self, now: Time, exchange: usize, random: u64) -> usize {
+        let Exchange { core, origin, .. } = &mut self.exchanges[exchange];
+        let is_dead = |origin: usize| matches!(self.cluster.behaviour(origin, now), Behaviour::Dead);
+        let picked = self.plain[*core].pick(now, random, is_dead);
+        *origin = Some(picked);
+        picked
+    }
+
+    fn pick(&mut self, now: Time, exchange: usize, random: u64) -> usize {
         let Exchange { core, tried, .. } = &self.exchanges[exchange];
         let balancer = &mut self.balancers[*core];
-        let request = PickRequest { random, tried, replayable: self.cluster.idempotent, affinity: None };
+        let affinity = Affinity { session: None, key: Some(random) };
+        let request =
+            PickRequest { random, tried, replayable: self.cluster.idempotent, affinity: Some(&affinity) };
         let picked = balancer.pick(now, &request).expect("there are endpoints");
         let ticket = balancer.begin(&picked, now, Begin::Whole);
         let address = balancer.endpoint(picked.index).expect("it was picked").address();
         let origin = usize::from(address.port()) - 10_000;
         self.exchanges[exchange].ticket = Some(ticket);
         self.exchanges[exchange].tried.push(picked.index);
-        self.report.attempts.push((now, origin));
+        origin
+    }
+
+    /// What comes of a request to an origin.
+    fn ask(&mut self, now: Time, exchange: usize, origin: usize) {
         let (after, status) = match self.cluster.behaviour(origin, now) {
             Behaviour::Dead => {
                 let failure = AttemptFailure::Connect;
@@ -240,14 +317,36 @@ impl<'a> Run<'a> {
             }
             Behaviour::Answers { least, most } => (least + (most - least) * self.unit(), 200),
         };
-        let answer = Time(now.0 + (after * 1e3) as u64);
+        let start = self.start(now, origin);
+        let answer = Time(start.0 + (after * 1e3) as u64);
+        self.busy[origin].push(answer);
         match self.cluster.killed(origin, now, answer) {
             Some(at) => self.at(at, Event::Fails { exchange, failure: AttemptFailure::Reset { sent: true } }),
             None => self.at(answer, Event::Answer { exchange, status }),
         }
     }
 
+    /// When an origin begins with a request.
+    fn start(&mut self, now: Time, origin: usize) -> Time {
+        let busy = &mut self.busy[origin];
+        busy.retain(|until| *until > now);
+        let waits = (busy.len() + 1).saturating_sub(self.cluster.slots);
+        busy.sort_unstable();
+        // It begins when so many of those before it are through.
+        waits.checked_sub(1).map_or(now, |last| busy[last])
+    }
+
     fn answer(&mut self, now: Time, exchange: usize, status: u16) {
+        let Exchange { core, origin, arrived, .. } = &mut self.exchanges[exchange];
+        let (origin, took) = (origin.take(), now.0 - arrived.0);
+        if status < 500 {
+            self.report.answers.push((*arrived, took));
+        }
+        if let Some(origin) = origin {
+            self.plain[*core].answered(origin, now, took);
+            self.fail_if(now, status >= 500);
+            return;
+        }
         let Exchange { core, ticket, .. } = &mut self.exchanges[exchange];
         let mut ticket = ticket.take().expect("an attempt is under way");
         let balancer = &mut self.balancers[*core];
@@ -259,7 +358,19 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn fail_if(&mut self, now: Time, failed: bool) {
+        if failed {
+            self.report.failures += 1;
+            self.report.last_failure = Some(now);
+        }
+    }
+
     fn fails(&mut self, now: Time, exchange: usize, failure: AttemptFailure) {
+        let Exchange { core, origin, arrived, .. } = &mut self.exchanges[exchange];
+        if let Some(origin) = origin.take() {
+            self.plain[*core].answered(origin, now, now.0 - arrived.0);
+            return self.fail_if(now, true);
+        }
         let Exchange { core, ticket, .. } = &mut self.exchanges[exchange];
         let ticket = ticket.take().expect("an attempt is under way");
         let outcome = match failure {
@@ -288,10 +399,7 @@ impl<'a> Run<'a> {
                 self.report.retries += 1;
                 self.at(now.after(wait), Event::Attempt { exchange });
             }
-            _ => {
-                self.report.failures += 1;
-                self.report.last_failure = Some(now);
-            }
+            _ => self.fail_if(now, true),
         }
     }
 

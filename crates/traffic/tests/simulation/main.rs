@@ -6,9 +6,13 @@
 #![expect(clippy::print_stdout, reason = "the figures are for whoever asks with --nocapture")]
 
 mod cluster;
+mod plain;
+mod scenarios;
 
 use cluster::{Behaviour, Cluster, Report, seconds};
 use irongate_config::Algorithm;
+use plain::Rule;
+use scenarios::{RULES, SCENARIOS};
 
 /// As in a usual measurement: four origins of 4 to 8 ms, 300 requests a second for 14 s on two cores, and the first origin
 /// turns into something else at second 4.
@@ -233,4 +237,29 @@ fn a_thousand_endpoints_share_evenly() {
         shares.fold((f64::MAX, 0.0), |(least, most), share| (share.min(least), share.max(most)));
     println!("a thousand: shares from {least:.2} to {most:.2} of the even one");
     assert!(least > 0.4 && most < 1.8, "{least} {most}");
+}
+
+#[test]
+fn the_default_is_no_worse_than_what_others_do() {
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.origins == 4) {
+        let ours = scenario.run(Ok(Algorithm::PeakEwma));
+        for (name, rule) in RULES {
+            let other = scenario.run(rule);
+            println!("{}: {name}: {other:?}", scenario.name);
+            assert!(ours.errors <= other.errors + 0.002, "{}: {name}", scenario.name);
+        }
+        // Whatever happens, half of the callers do not notice.
+        assert!(ours.median < 12.0 && ours.errors < 0.005, "{}: {ours:?}", scenario.name);
+    }
+}
+
+#[test]
+fn failing_quickly_draws_no_traffic() {
+    let scenario =
+        SCENARIOS.iter().find(|scenario| scenario.name.contains("503 always")).expect("it is there");
+    let errors = |rule| scenario.run(rule).errors;
+    let ours = errors(Ok(Algorithm::PeakEwma));
+    assert!(ours <= errors(Ok(Algorithm::RoundRobin)) && ours < 0.001, "{ours}");
+    // What is quick to fail looks quick: in turn a quarter fails, by latency more.
+    assert!(errors(Err(Rule::RoundRobin)) > 0.15 && errors(Err(Rule::Linkerd)) > 0.15);
 }

@@ -61,6 +61,10 @@ pub struct BackendEndpoint {
     pub port: Option<u16>,
     /// Its share relative to the others'; 1 where none is written.
     pub weight: u32,
+    /// The zone that it is in.
+    pub zone: Option<Text>,
+    /// It is used when those of a lower number are not to be had; 0 where none is written.
+    pub priority: u16,
 }
 
 impl BackendEndpoint {
@@ -98,6 +102,11 @@ struct EndpointFields {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1_000_000))]
     weight: u32,
+    /// The zone that it is in. A gateway that knows its own (`--zone`) prefers instances there.
+    zone: Option<Text>,
+    /// It is used when those of a lower number are not to be had.
+    #[serde(default)]
+    priority: u16,
 }
 
 fn one() -> u32 {
@@ -128,13 +137,13 @@ impl<'de> Deserialize<'de> for BackendEndpoint {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<BackendEndpoint, E> {
-                Ok(BackendEndpoint { address: text.into(), port: None, weight: 1 })
+                Ok(BackendEndpoint { address: text.into(), port: None, weight: 1, zone: None, priority: 0 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEndpoint, A::Error> {
-                let EndpointFields { address, port, weight } =
+                let EndpointFields { address, port, weight, zone, priority } =
                     EndpointFields::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(BackendEndpoint { address, port, weight })
+                Ok(BackendEndpoint { address, port, weight, zone, priority })
             }
         }
         deserializer.deserialize_any(TextOrFields)

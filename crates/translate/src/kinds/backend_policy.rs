@@ -1,10 +1,12 @@
 //! Our `BackendPolicy`: how a backend's instances are chosen and treated.
 
+mod affinity;
 mod health_checks;
 mod limits;
 mod outliers;
 mod retry;
 
+pub use affinity::{HashFields, HashKeyFields, HashKeyName, LocalityName};
 pub use health_checks::{
     BeforeFirstName, GrpcCheckFields, HealthCheckFields, HttpCheckFields, StatusRange, TcpCheckFields,
 };
@@ -12,7 +14,7 @@ pub use limits::BackendLimitFields;
 pub use outliers::{LatencyOutlierFields, SuccessRateFields};
 pub use retry::{GrpcStatusName, RetryConditionName, RetryFields};
 
-use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
+use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference, SessionPersistence};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -38,6 +40,14 @@ pub struct BackendPolicySpec {
     /// How an instance is chosen.
     #[schemars(extend("default" = "PeakEwma"))]
     pub algorithm: Option<AlgorithmName>,
+    /// What requests are told apart by, where the algorithm goes by a key.
+    #[serde(default)]
+    pub hash: HashFields,
+    /// Which instances are preferred by their zone.
+    #[schemars(extend("default" = "PreferLocal"))]
+    pub locality: Option<LocalityName>,
+    /// Requests of one session to one instance, where a route's rule does not say it.
+    pub session_persistence: Option<Box<SessionPersistence>>,
     /// How long connecting may take. Not written: 1s while another instance is left to try, else 5s.
     pub connect_timeout: Option<GatewayDuration>,
     /// Connections to the instances begin with a PROXY header of this version, which tells the client's address. Over HTTP a
@@ -72,6 +82,10 @@ pub enum AlgorithmName {
     RoundRobin,
     /// By chance.
     Random,
+    /// By a key of the request, on a ring of hashes.
+    RingHash,
+    /// By a key of the request, in Maglev's table: shares are more even than a ring's.
+    Maglev,
 }
 
 impl From<AlgorithmName> for Algorithm {
@@ -81,6 +95,8 @@ impl From<AlgorithmName> for Algorithm {
             AlgorithmName::LeastRequest => Self::LeastRequest,
             AlgorithmName::RoundRobin => Self::RoundRobin,
             AlgorithmName::Random => Self::Random,
+            AlgorithmName::RingHash => Self::RingHash,
+            AlgorithmName::Maglev => Self::Maglev,
         }
     }
 }
@@ -193,6 +209,10 @@ impl Kind for BackendPolicy {
         {
             let message = "must not be longer than maxTime";
             checks.invalid(&at.field("ejection").field("baseTime"), message, "Raise maxTime.");
+        }
+        spec.hash.check(&at.field("hash"), checks);
+        if let Some(persistence) = &spec.session_persistence {
+            persistence.check(&at.field("sessionPersistence"), checks);
         }
         let positive = |value: Option<GatewayDuration>, at: &At<'_>, checks: &mut Checks| {
             if value.is_some_and(|value| value.0 == Duration::ZERO) {

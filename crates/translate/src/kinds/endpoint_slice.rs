@@ -39,9 +39,6 @@ pub enum AddressType {
 }
 
 /// One instance.
-///
-/// Zones and hints have no effect: the balancer finds out which instance answers soonest, and a gateway on a laptop or
-/// on virtual machines is in no zone.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "fields of the API that mean nothing here are named so that they are known")]
@@ -53,10 +50,37 @@ pub struct SliceEndpoint {
     pub conditions: EndpointConditions,
     hostname: Option<IgnoredAny>,
     node_name: Option<IgnoredAny>,
-    zone: Option<IgnoredAny>,
-    hints: Option<IgnoredAny>,
+    /// The zone that it is in. A gateway that knows its own (`--zone`) prefers instances there.
+    pub zone: Option<Text>,
+    /// Whose requests it is for; counts before its zone.
+    #[serde(default)]
+    pub hints: EndpointHints,
     target_ref: Option<IgnoredAny>,
     deprecated_topology: Option<IgnoredAny>,
+}
+
+/// Whose requests an instance is for (topology-aware routing).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointHints {
+    /// The zones whose requests it is for.
+    pub for_zones: Vec<ForZone>,
+    for_nodes: Option<IgnoredAny>,
+}
+
+/// A zone.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct ForZone {
+    /// Its name.
+    pub name: Text,
+}
+
+impl SliceEndpoint {
+    /// The zones whose requests it is for: those of its hints, else its own.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = &str> {
+        let own = self.zone.as_deref().filter(|zone| self.hints.for_zones.is_empty() && !zone.is_empty());
+        self.hints.for_zones.iter().map(|zone| &*zone.name).chain(own)
+    }
 }
 
 /// How an instance is. What is not said is the good case.

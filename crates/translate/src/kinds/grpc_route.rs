@@ -48,7 +48,7 @@ pub struct GrpcRouteRule {
     pub filters: Vec<GrpcRouteFilter>,
     /// Where calls go.
     pub backend_refs: Vec<GrpcBackendRef>,
-    /// Calls of one session to one instance; not served.
+    /// Calls of one session to one instance.
     pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
@@ -226,7 +226,7 @@ fn check_rule(rule: &GrpcRouteRule, at: &At<'_>, checks: &mut Checks) {
         filters(&backend.filters, &at, checks);
     }
     if let Some(persistence) = &rule.session_persistence {
-        persistence.check_unserved(&at.field("sessionPersistence"), checks);
+        persistence.check(&at.field("sessionPersistence"), checks);
     }
 }
 

@@ -58,7 +58,7 @@ pub struct HttpRouteRule {
     pub timeouts: Option<HttpRouteTimeouts>,
     /// What is tried again.
     pub retry: Option<Retry>,
-    /// Requests of one session to one instance; not served.
+    /// Requests of one session to one instance.
     pub session_persistence: Option<Box<SessionPersistence>>,
 }
 

@@ -1,8 +1,9 @@
-//! `sessionPersistence` of a rule (GEP-1619): understood, and not served.
+//! `sessionPersistence` of a rule or a `BackendPolicy` (GEP-1619).
 
 use super::{GatewayDuration, Text};
-use crate::checks::Checks;
+use crate::checks::{Checks, header_name};
 use crate::yaml::path::At;
+use irongate_config::SessionCarrier;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,7 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionPersistence {
-    /// The name of the cookie or field.
+    /// The name of the cookie or field. Not written: one that is unique.
     pub session_name: Option<Text>,
     /// After this long a session is over.
     pub absolute_timeout: Option<GatewayDuration>,
@@ -52,16 +53,43 @@ pub enum CookieLifetimeType {
 }
 
 impl SessionPersistence {
-    /// Checks it where it stands in a rule, and says that it is not served.
-    pub(super) fn check_unserved(&self, at: &At<'_>, checks: &mut Checks) {
-        self.check(at, checks);
-        let message = "sessions are not served: each request goes to the instance that the balancer picks";
-        checks.warn(at, "UnsupportedValue", message, "Remove it, or keep no state in the instances.");
+    /// What is meant. `path`: for which a browser sends the cookie; `default_name`: where none is written.
+    pub(crate) fn to_config(
+        &self,
+        path: Option<&str>,
+        default_name: impl FnOnce() -> String,
+    ) -> irongate_config::SessionPersistence {
+        let name = self.session_name.as_deref().map_or_else(default_name, str::to_owned);
+        let is_permanent =
+            self.cookie_config.is_some_and(|cookie| cookie.lifetime_type == CookieLifetimeType::Permanent);
+        let (name, carrier) = match self.kind {
+            SessionPersistenceType::Header => (name.to_ascii_lowercase(), SessionCarrier::Header),
+            SessionPersistenceType::Cookie => {
+                (name, SessionCarrier::Cookie { path: path.map(Into::into), is_permanent })
+            }
+        };
+        let timeout = |timeout: Option<GatewayDuration>| timeout.map(|timeout| timeout.0);
+        irongate_config::SessionPersistence {
+            name: name.into(),
+            carrier,
+            absolute_timeout: timeout(self.absolute_timeout),
+            idle_timeout: timeout(self.idle_timeout),
+        }
     }
 
-    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+    /// Checks it where it stands.
+    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
         if let Some(name) = &self.session_name {
-            checks.at_most_bytes(&at.field("sessionName"), name, 128);
+            let at = at.field("sessionName");
+            checks.at_most_bytes(&at, name, 128);
+            header_name(name, &at, checks);
+        }
+        for (field, timeout) in
+            [("absoluteTimeout", self.absolute_timeout), ("idleTimeout", self.idle_timeout)]
+        {
+            if timeout.is_some_and(|timeout| timeout.0.as_secs() == 0) {
+                checks.invalid(&at.field(field), "must be at least one second", "Leave it out for no bound.");
+            }
         }
         let Some(cookie) = self.cookie_config else { return };
         let at_cookie = at.field("cookieConfig");

@@ -12,8 +12,8 @@ use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use foldhash::fast::RandomState;
 use irongate_config::{
-    Backend, BackendKey, BackendKind, BackendProtocol, BackendTls, Endpoint, Endpoints, InvalidBackend,
-    ObjectName, RouteKind,
+    Backend, BackendKey, BackendKind, BackendOptions, BackendProtocol, BackendTls, Endpoint, Endpoints,
+    InvalidBackend, ObjectName, RouteKind,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -143,6 +143,11 @@ impl<'r> Backends<'r> {
         self.mentioned.contains(&place)
     }
 
+    /// How a backend that a reference came to is treated.
+    pub(super) fn options(&self, key: &BackendKey) -> Option<&BackendOptions> {
+        self.built.get(key).map(|backend| &*backend.options)
+    }
+
     /// The backends, and who says which fields of their options.
     pub(super) fn into_built(
         self,
@@ -244,16 +249,21 @@ impl<'r> Backends<'r> {
     }
 }
 
-/// A Backend's addresses, in order; of one that is there twice the weights are added.
+/// A Backend's addresses, in order; of one that is there twice the weights are added, and its first zone and priority
+/// count.
 fn static_endpoints(object: &Object<BackendObject>) -> Vec<Endpoint> {
-    let mut weights: BTreeMap<SocketAddr, u32> = BTreeMap::new();
-    for endpoint in object.body.spec.endpoints.iter().flatten() {
-        if let Some(address) = endpoint.socket_address() {
-            let weight = weights.entry(address).or_default();
-            *weight = weight.saturating_add(endpoint.weight);
+    let mut endpoints: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
+    for written in object.body.spec.endpoints.iter().flatten() {
+        if let Some(address) = written.socket_address() {
+            let endpoint = endpoints.entry(address).or_insert_with(|| Endpoint {
+                zones: written.zone.iter().map(|zone| (&**zone).into()).collect(),
+                priority: written.priority,
+                ..Endpoint::new(address, 0)
+            });
+            endpoint.weight = endpoint.weight.saturating_add(written.weight);
         }
     }
-    weights.into_iter().map(|(address, weight)| Endpoint::new(address, weight)).collect()
+    endpoints.into_values().collect()
 }
 
 /// How TLS is begun, if it is and one knows how.

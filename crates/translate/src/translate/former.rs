@@ -1,8 +1,8 @@
 //! What came out the last time, of which the next time may use what still holds.
 //!
-//! A route's rules say what the route says and which backends its references come to; nothing else. So they hold as
-//! long as the object is the same and each of its references still comes to the same backend, which is worked out anew
-//! each time. Whoever lets anything else decide about a rule has to ask for it in [`FormerRoutes::find`], too, or leave
+//! A route's rules say what the route says, which backends its references come to, and how sessions stay with them; nothing
+//! else. So they hold as long as the object is the same and each of its references still comes to the same backend with the
+//! same sessions, which is worked out anew each time. Whoever lets anything else decide about a rule has to ask for it in [`FormerRoutes::find`], too, or leave
 //! such routes out of [`FormerRoutes::keep`]: those of which there is anything to be told, those with a regular expression
 //! (all of them share a bound), and those to whose backends TLS is spoken.
 
@@ -14,7 +14,7 @@ use crate::kinds::RouteObject;
 use crate::problems::UnplacedProblems;
 use crate::resources::{Declared, Object};
 use foldhash::fast::RandomState;
-use irongate_config::{BackendTarget, ObjectName, Route};
+use irongate_config::{BackendTarget, ObjectName, Route, RouteRule};
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +58,13 @@ impl FormerRoutes {
             let target = resolver.resolve(&Reference::of_key(key));
             matches!(target, Ok(BackendTarget::Backend(found)) if found == *key)
         });
-        (is_same && resolver.secured.is_empty()).then_some(route)
+        // Policies of backends say how sessions stay with their instances.
+        let keeps_sessions = |rule: &Arc<RouteRule>| {
+            let session = |target| resolver.backend_session(target).filter(|_| rule.session.is_none());
+            rule.backends.iter().all(|backend| session(&backend.target) == backend.session)
+        };
+        let is_same = is_same && resolver.secured.is_empty() && route.rules.iter().all(keeps_sessions);
+        is_same.then_some(route)
     }
 
     /// Keeps what an object came to.

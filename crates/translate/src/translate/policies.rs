@@ -8,6 +8,7 @@ mod fields;
 use super::backends::{Backends, Purpose};
 use super::index::Index;
 use super::precedence::{self, Field, FieldPolicy, PolicyField};
+use super::sessions::default_name;
 use crate::kinds::{
     Backend, BackendPolicy, BackendPolicySpec, CORE_GROUP, IRONGATE_GROUP, Kind, PolicyTargetReference,
     Service,
@@ -98,6 +99,9 @@ impl<'r> Policies<'r> {
         let (mut options, chosen) = precedence::choose(&order);
         // A first time out that is longer than the longest was told of.
         options.ejection.base_time = options.ejection.base_time.min(options.ejection.max_time);
+        if let Some(session) = options.session.as_mut().map(Arc::make_mut).filter(|one| one.name.is_empty()) {
+            session.name = default_name(&format!("{kind:?} {name}")).into();
+        }
         Chosen { options: Arc::new(options), fields: chosen }
     }
 

@@ -10,8 +10,11 @@ use crate::kinds::{
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Origin};
 use crate::yaml::path::At;
-use irongate_config::{BackendKey, BackendKind, BackendTarget, InvalidBackend, ObjectName, Severity};
+use irongate_config::{
+    BackendKey, BackendKind, BackendTarget, InvalidBackend, ObjectName, SessionPersistence, Severity,
+};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Resolves the references of one route, and notes what does not resolve.
 pub(super) struct Resolver<'t, 'r> {
@@ -85,6 +88,14 @@ impl<'t, 'r> Resolver<'t, 'r> {
                 self.unresolved(at, invalid, message, advice);
                 BackendTarget::Invalid(invalid)
             }
+        }
+    }
+
+    /// How sessions stay with the instances of a backend, where a policy says it.
+    pub(super) fn backend_session(&self, target: &BackendTarget) -> Option<Arc<SessionPersistence>> {
+        match target {
+            BackendTarget::Backend(key) => self.backends.options(key)?.session.clone(),
+            BackendTarget::Invalid(_) => None,
         }
     }
 

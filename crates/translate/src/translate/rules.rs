@@ -12,11 +12,14 @@ use super::index::Index;
 use super::matches;
 use super::references::{Reference, Resolver};
 use super::regex::Regexes;
-use crate::kinds::{GrpcRoute, GrpcRouteFilter, HttpRoute, HttpRouteFilter, HttpRouteRule, Text};
+use super::sessions::{self, of_rule};
+use crate::kinds::{GrpcRoute, GrpcRouteFilter, HttpRoute, HttpRouteFilter, HttpRouteRule, Kind as _, Text};
 use crate::problems::UnplacedProblems;
 use crate::resources::Object;
 use crate::yaml::path::At;
-use irongate_config::{BackendRef, BackendTarget, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts};
+use irongate_config::{
+    BackendRef, BackendTarget, RequestMatch, RetryPolicy, RouteRule, RouteTimeouts, SessionPersistence,
+};
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -78,7 +81,10 @@ pub(super) fn of_http<'r>(
 ) -> Outcome<'r> {
     let resolver = Resolver::new(object, index, backends, problems);
     let translator = Translator { resolver, regexes };
-    translator.outcome(&object.body.spec.rules, |translator, rule, at| {
+    let rules = &object.body.spec.rules;
+    let route = (HttpRoute::KIND, &object.name);
+    translator.outcome(rules, |translator, rule, at| {
+        let place = rules.iter().position(|one| std::ptr::eq(one, rule));
         let matches = matches::of_http(translator, &rule.matches, &at.field("matches"));
         let backends = rule.backend_refs.iter().map(|backend| BackendParts {
             reference: Reference::of_backend(backend),
@@ -91,6 +97,7 @@ pub(super) fn of_http<'r>(
             backends: backends.collect(),
             timeouts: timeouts(rule),
             retry: retry(rule),
+            session: of_rule(rule.session_persistence.as_deref(), sessions::path(rule), route, place),
         };
         translator.rule(matches, parts, at)
     })
@@ -106,7 +113,10 @@ pub(super) fn of_grpc<'r>(
 ) -> Outcome<'r> {
     let resolver = Resolver::new(object, index, backends, problems);
     let translator = Translator { resolver, regexes };
-    translator.outcome(&object.body.spec.rules, |translator, rule, at| {
+    let rules = &object.body.spec.rules;
+    let route = (GrpcRoute::KIND, &object.name);
+    translator.outcome(rules, |translator, rule, at| {
+        let place = rules.iter().position(|one| std::ptr::eq(one, rule));
         let matches = matches::of_grpc(translator, &rule.matches, &at.field("matches"));
         let backends = rule.backend_refs.iter().map(|backend| BackendParts {
             reference: Reference::of_backend(backend),
@@ -119,6 +129,7 @@ pub(super) fn of_grpc<'r>(
             backends: backends.collect(),
             timeouts: RouteTimeouts::default(),
             retry: None,
+            session: of_rule(rule.session_persistence.as_deref(), "/", route, place),
         };
         translator.rule(matches, parts, at)
     })
@@ -148,6 +159,7 @@ struct Parts<'r> {
     backends: Vec<BackendParts<'r>>,
     timeouts: RouteTimeouts,
     retry: Option<RetryPolicy>,
+    session: Option<Arc<SessionPersistence>>,
 }
 
 struct BackendParts<'r> {
@@ -214,7 +226,7 @@ impl<'r> Translator<'_, 'r> {
     }
 
     fn rule(&mut self, matches: Option<Vec<RequestMatch>>, parts: Parts<'r>, at: &At<'_>) -> Rule {
-        let Parts { name, filters, backends: references, timeouts, retry } = parts;
+        let Parts { name, filters, backends: references, timeouts, retry, session } = parts;
         let filters = filters::translate(self, &filters, &at.field("filters"));
         let mut failing = filters.as_ref().err().copied();
         let mut backends = Vec::with_capacity(references.len());
@@ -224,7 +236,9 @@ impl<'r> Translator<'_, 'r> {
             let target = self.target(&backend.reference, &at);
             match filters::translate(self, &backend.filters, &at.field("filters")) {
                 Ok(filters) => {
-                    backends.push(BackendRef { weight: backend.weight, target, filters, session: None })
+                    // What a rule says counts before what a policy says of its backends.
+                    let session = self.backend_session(&target).filter(|_| session.is_none());
+                    backends.push(BackendRef { weight: backend.weight, target, filters, session });
                 }
                 Err(other) => failing = Some(failing.map_or(other, |failing| failing.worse(other))),
             }
@@ -244,7 +258,7 @@ impl<'r> Translator<'_, 'r> {
             backends,
             timeouts,
             retry,
-            session: None,
+            session,
             traffic: None,
         })
     }

@@ -102,7 +102,7 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
     if rule.backends.is_empty() && !rule.filters.iter().any(|filter| matches!(filter, Filter::Redirect(_))) {
         line!(out, "      500");
     }
-    for BackendRef { weight, target, filters, .. } in &rule.backends {
+    for BackendRef { weight, target, filters, session } in &rule.backends {
         let target = match target {
             BackendTarget::Backend(key) => key.to_string(),
             BackendTarget::Invalid(reason) => format!("500 {}", reason.as_str()),
@@ -111,6 +111,12 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
         for one in filters {
             line!(out, "        filter {}", filter(one));
         }
+        if let Some(session) = session {
+            line!(out, "        {session:?}");
+        }
+    }
+    if let Some(session) = &rule.session {
+        line!(out, "      {session:?}");
     }
     if let Some(timeout) = rule.timeouts.request {
         line!(out, "      request timeout {timeout:?}");
@@ -262,7 +268,14 @@ fn backend(backend: &Backend, out: &mut String) {
         }
         Endpoints::Static(endpoints) => {
             for endpoint in endpoints {
-                line!(out, "  {} weight {}", endpoint.address, endpoint.weight);
+                let mut place = String::new();
+                if !endpoint.zones.is_empty() {
+                    let _ = write!(place, " for {}", endpoint.zones.join(" "));
+                }
+                if endpoint.priority > 0 {
+                    let _ = write!(place, " priority {}", endpoint.priority);
+                }
+                line!(out, "  {} weight {}{place}", endpoint.address, endpoint.weight);
             }
         }
     }

@@ -70,7 +70,7 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
         }
     }
     if let Some(persistence) = &rule.session_persistence {
-        persistence.check_unserved(&at.field("sessionPersistence"), checks);
+        persistence.check(&at.field("sessionPersistence"), checks);
     }
     check_backends(rule, at, checks);
 }

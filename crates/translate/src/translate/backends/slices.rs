@@ -12,6 +12,7 @@ use crate::translate::index::Index;
 use crate::yaml::path::At;
 use irongate_config::{Endpoint, Severity};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The instances behind a Service's port, sorted, none twice.
 pub(super) fn endpoints(
@@ -33,20 +34,23 @@ pub(super) fn endpoints(
             let address = endpoint.addresses.first().and_then(|text| text.parse::<IpAddr>().ok());
             let Some(address) = address.map(|ip| SocketAddr::new(ip, number)) else { continue };
             found.endpoint = true;
-            if endpoint.conditions.is_ready() {
-                ready.push(address);
-            } else if endpoint.conditions.is_last_resort() {
-                last_resort.push(address);
+            let conditions = endpoint.conditions;
+            let zones = endpoint.zones().map(Arc::from).collect();
+            let endpoint = || Endpoint { zones, ..Endpoint::new(address, 1) };
+            if conditions.is_ready() {
+                ready.push(endpoint());
+            } else if conditions.is_last_resort() {
+                last_resort.push(endpoint());
             }
         }
     }
-    let mut addresses = if ready.is_empty() { last_resort } else { ready };
-    addresses.sort_unstable();
-    addresses.dedup();
-    if addresses.is_empty() {
+    let mut endpoints = if ready.is_empty() { last_resort } else { ready };
+    endpoints.sort_by_key(|endpoint| endpoint.address);
+    endpoints.dedup_by_key(|endpoint| endpoint.address);
+    if endpoints.is_empty() {
         warn_of_no_endpoints(service, port, slices.is_empty(), &found, problems);
     }
-    addresses.into_iter().map(|address| Endpoint::new(address, 1)).collect()
+    endpoints
 }
 
 /// The instances' port: the slice's, else the Service's. `None`: it has only a name, and a container's ports are not

@@ -3,10 +3,25 @@
 use super::super::precedence::{Field, set};
 use crate::kinds::BackendPolicySpec;
 use irongate_config::BackendOptions;
+use std::sync::Arc;
 
 /// All fields, in the order of the kind.
 pub(super) const FIELDS: &[Field<BackendPolicySpec, BackendOptions>] = &[
     Field { name: "algorithm", set: |from, to| set(&mut to.algorithm, from.algorithm.map(Into::into)) },
+    Field { name: "hash.keys", set: |from, to| set(&mut to.hashing.keys, from.hash.to_keys()) },
+    Field {
+        name: "hash.maxLoadPercent",
+        set: |from, to| set(&mut to.hashing.max_load, from.hash.max_load_percent.map(Some)),
+    },
+    Field { name: "locality", set: |from, to| set(&mut to.locality, from.locality.map(Into::into)) },
+    Field {
+        name: "sessionPersistence",
+        set: |from, to| {
+            let session =
+                from.session_persistence.as_ref().map(|session| session.to_config(None, String::new));
+            set(&mut to.session, session.map(|session| Some(Arc::new(session))))
+        },
+    },
     Field {
         name: "connectTimeout",
         set: |from, to| set(&mut to.connect_timeout, from.connect_timeout.map(|time| Some(time.0))),
