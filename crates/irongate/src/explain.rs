@@ -7,6 +7,7 @@ mod backends;
 mod connection;
 mod decide;
 mod describe;
+mod destination;
 mod filters;
 mod live;
 mod places;

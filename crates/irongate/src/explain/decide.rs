@@ -3,6 +3,7 @@
 use super::backends;
 use super::connection::{First, before_request, is_carried};
 use super::describe;
+use super::destination::destination;
 use super::filters::{self, text};
 use super::places::Places;
 use super::request::Request;
@@ -16,7 +17,7 @@ use irongate_config::{
 use irongate_message::{HeadLimits, RequestHead};
 use irongate_traffic::route::naive::{self, Candidate, Condition};
 use irongate_traffic::{FilterContext, Filters, HostTable, RouteMatch, RouteTable};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -235,29 +236,6 @@ fn said_by_rule(setting: Setting, chosen: &Chosen<'_>, field: &str, places: Plac
 fn head_limits(listener: &Listener) -> HeadLimits {
     let limits = &listener.options.limits;
     HeadLimits { bytes: limits.head_bytes, fields: limits.head_fields, target: limits.target_bytes }
-}
-
-/// The socket that the request comes to: that of the address in the URL, else one for all interfaces, else any.
-fn destination(request: &Request, config: &Config) -> Option<SocketAddr> {
-    let listeners = config.listeners.iter().filter(|listener| is_carried(listener, request.protocol));
-    let addresses = listeners.flat_map(|listener| &listener.addresses);
-    let mut addresses: Vec<SocketAddr> =
-        addresses.filter(|address| address.port() == request.port).copied().collect();
-    addresses.sort_unstable();
-    let is_for_all = |address: &&SocketAddr| {
-        address.ip().is_unspecified() && request.address.is_none_or(|ip| is_reached(address.ip(), ip))
-    };
-    let exact = addresses.iter().find(|address| request.address == Some(address.ip()));
-    let found = exact.or_else(|| addresses.iter().find(is_for_all));
-    match request.address {
-        Some(_) => found.copied(),
-        None => found.or(addresses.first()).copied(),
-    }
-}
-
-/// Whether a socket for all interfaces of its family takes connections to an address.
-fn is_reached(all: IpAddr, address: IpAddr) -> bool {
-    all.is_ipv6() || address.is_ipv4()
 }
 
 fn no_listener(explanation: &mut Explanation, config: &Config) -> Verdict {

@@ -1,6 +1,7 @@
 //! Attempts: an endpoint, a connection, an answer; and another when that can help and is right.
 
 mod connect;
+mod copies;
 mod grpc;
 mod verdict;
 
@@ -245,23 +246,6 @@ impl<D: Downstream> Attempts<'_, D> {
         if let Some(extras) = &mut self.scratch.extras {
             let backend = &self.work.backend;
             extras.goes_to(backend.live.tag, backend.endpoint(index).map(|endpoint| endpoint.id()));
-        }
-    }
-}
-
-/// Copies of the request, for mirrors.
-impl<D: Downstream> Attempts<'_, D> {
-    fn begin_copies(&mut self) {
-        if let Some(extras) = &self.scratch.extras {
-            extras.keep_body(&mut self.replay);
-            self.send_copies();
-        }
-    }
-
-    /// Sends those that wait, if all of the request is there now.
-    fn send_copies(&mut self) {
-        if let Some(extras) = &mut self.scratch.extras {
-            extras.send_copies(self.client, &mut self.replay, self.downstream.source());
         }
     }
 }
