@@ -248,6 +248,7 @@ fn the_default_is_no_worse_than_what_others_do() {
             println!("{}: {name}: {other:?}", scenario.name);
             assert!(ours.errors <= other.errors + 0.002, "{}: {name}", scenario.name);
         }
+        assert!((0.25..=1.0).contains(&ours.fairness) && ours.p99 < 100.0, "{}: {ours:?}", scenario.name);
         // Whatever happens, half of the callers do not notice.
         assert!(ours.median < 12.0 && ours.errors < 0.005, "{}: {ours:?}", scenario.name);
     }
