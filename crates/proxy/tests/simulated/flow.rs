@@ -143,7 +143,7 @@ fn faults_delay_and_abort() {
         let client = world.client();
         client.send(GET).await;
         let (bytes, end) = client.rest().await;
-        assert_eq!((bytes.as_slice(), end), (&b""[..], End::Reset));
+        assert_eq!((bytes.as_slice(), end), (&b""[..], End::Closed));
     });
 }
 
