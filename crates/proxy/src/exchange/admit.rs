@@ -64,14 +64,7 @@ fn shape<'p>(
     if let Some(asked) = &rule.flow {
         flow::admit(asked, client, &plan.facts, request, flow).map_err(|failure| (&rule.own, failure))?;
     }
-    let forwarding = Forwarding {
-        client: client.text.as_bytes(),
-        trusted: client.is_trusted(&plan.facts),
-        scheme: if client.tls.is_some() { b"https" } else { b"http" },
-        port: plan.facts.port_text.as_bytes(),
-        via: client.core.shared.via.as_bytes(),
-    };
-    request.forward(&forwarding).map_err(|error| (&rule.own, Failure::Head(error)))?;
+    request.forward(&forwarding(client, plan)).map_err(|error| (&rule.own, Failure::Head(error)))?;
     if let Some(plans) = &rule.extras {
         let extras = extras.insert(Extras::new(request, &plan.facts));
         if let Some(reply) = extras.take_cors(&plans.own, request, response) {
@@ -105,6 +98,17 @@ fn shape<'p>(
         *grpc = request.grpc().filter(|kind| kind.is_web());
     }
     Ok((lane, Admitted::Forward(Work { rule: rule.clone(), drawn, backend })))
+}
+
+/// What origins are told of the client.
+fn forwarding<'c>(client: &'c Client, plan: &'c PortPlan) -> Forwarding<'c> {
+    Forwarding {
+        client: client.text.as_bytes(),
+        trusted: client.is_trusted(&plan.facts),
+        scheme: if client.tls.is_some() { b"https" } else { b"http" },
+        port: plan.facts.port_text.as_bytes(),
+        via: client.core.shared.via.as_bytes(),
+    }
 }
 
 /// The backend of the request's session, else one by weight.
