@@ -7,7 +7,7 @@ use irongate_config::Config;
 
 /// Translates the same resources again and again, as they change.
 ///
-/// What it gives is what [`translate`](translate()) gives. Listeners, routes, rules and backends that come to the same
+/// What it gives is what [`translate`](super::translate()) gives. Listeners, routes, rules and backends that come to the same
 /// as the last time are the same by pointer, so that nobody has to make anything anew of them.
 #[derive(Debug, Default)]
 pub struct Translator {
