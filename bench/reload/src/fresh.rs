@@ -11,6 +11,7 @@ pub(crate) fn run(smoke: bool, good: &mut bool) {
     let origin = origin::start();
     let cases: &[(usize, usize, f64)] =
         if smoke { &[(100, 5, 50.0)] } else { &[(100, 100, 50.0), (10_000, 100, 150.0)] };
+    let mut timely = true;
     for &(routes, rounds, bound) in cases {
         let gateway = Gateway::start(&format!("fresh-{routes}"), |port| text(port, routes, 0, origin));
         let mut caller = Caller::new(gateway.port);
@@ -29,9 +30,11 @@ pub(crate) fn run(smoke: bool, good: &mut bool) {
             permille(&millis, 500),
             permille(&millis, 1000),
             gateway.resident(),
-            verdict(p99 <= bound, good),
+            verdict(p99 <= bound, &mut timely),
         );
     }
+    // A short turn shows how long it took, and does not judge it.
+    *good &= timely || smoke;
 }
 
 /// Asks until the new route answers; gives how long that took, in milliseconds.

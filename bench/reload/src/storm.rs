@@ -89,7 +89,10 @@ pub(crate) fn run(smoke: bool, good: &mut bool) {
     let end = gateway.resident();
     calm_records.extend(calm());
     judge(&plan, &records, &times, good);
-    compare(&calm_records, &records, &times, good);
+    // A short turn shows how long things took, and does not judge it.
+    let mut timely = true;
+    compare(&calm_records, &records, &times, &mut timely);
+    *good &= timely || smoke;
     let grows = (end - begin) / begin * 100.0;
     println!("  RSS {begin:.1} MiB before, {end:.1} MiB after ({grows:+.1} %)");
 }
