@@ -1,8 +1,11 @@
 //! Origins that answer with what they see.
 
-use irongate_testkit::{Connection, Origin, ReadError, Request, Response};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use irongate_testkit::{Connection, Origin, PATIENCE, ReadError, Request, Response};
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Mutex;
 
 /// An instance of a Service: an origin that says who it is and what it sees.
@@ -127,4 +130,60 @@ pub(crate) fn answer_datagrams(service: &str) -> SocketAddr {
         }
     });
     address
+}
+
+/// An instance of a Service that speaks HTTP/2 in cleartext and answers 200 to everything, in the form of the others. It runs
+/// until the tests are over.
+pub(crate) fn answer_http2(service: &str) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of 127.0.0.1");
+    listener.set_nonblocking(true).expect("a socket can be non-blocking");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let service = service.to_owned();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((request, respond))) = connection.accept().await {
+                        let _gone_already = echo_http2(&service, &request, respond);
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+fn echo_http2(
+    service: &str,
+    request: &http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let head = http::Response::builder().header("x-service", service).body(()).expect("valid");
+    let mut stream = respond.send_response(head, false)?;
+    stream.send_data(format!("{service}\n{} {}\n", request.method(), request.uri().path()).into(), true)
+}
+
+/// Asks over HTTP/2 with prior knowledge; gives the body of the answer.
+pub(crate) fn get_http2(address: SocketAddr, target: &str) -> String {
+    let exchange = async {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("the gateway accepts");
+        let (mut requests, connection) = h2::client::handshake(stream).await.expect("a handshake");
+        tokio::spawn(connection);
+        let request = http::Request::get(format!("http://example.com{target}")).body(()).expect("valid");
+        let (answer, _) = requests.send_request(request, true).expect("room for a stream");
+        let mut body = answer.await.expect("an answer").into_body();
+        let mut text = String::new();
+        while let Some(data) = body.data().await {
+            text.push_str(&String::from_utf8_lossy(&data.expect("a whole body")));
+        }
+        text
+    };
+    runtime().block_on(async { tokio::time::timeout(PATIENCE, exchange).await.expect("an answer in time") })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

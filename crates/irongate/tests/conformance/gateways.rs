@@ -2,7 +2,8 @@
 
 use crate::Conformance;
 use crate::cases::get;
-use crate::secure::Shown;
+use crate::secure::{self, Shown};
+use irongate_testkit::eventually;
 
 #[test]
 fn http_listener_isolation() {
@@ -21,6 +22,70 @@ fn http_listener_isolation() {
             })
         }));
     }
+}
+
+#[test]
+fn listeners_that_are_not_valid_do_not_listen() {
+    for (test, gateway, port) in [
+        ("GatewayInvalidParametersRef", "gateway-invalid-parameters-ref", 80),
+        ("GatewaySecretInvalidReferenceGrant", "gateway-secret-invalid-reference-grant", 443),
+        ("GatewaySecretMissingReferenceGrant", "gateway-secret-missing-reference-grant", 443),
+    ] {
+        assert!(!Conformance::start(test).at(gateway, port).is_open(), "{test}");
+    }
+    let conformance = Conformance::start("GatewayListenerUnsupportedProtocol");
+    assert!(!conformance.at("gateway-listener-unsupported-protocol", 80).is_open());
+    assert!(!conformance.at("gateway-listeners-mixed-protocols", 8080).is_open());
+    conformance.at("gateway-listeners-mixed-protocols", 80).check([get("/").status(404)]);
+}
+
+#[test]
+fn gateways_without_routes_listen() {
+    let long = "a".repeat(253);
+    for (test, gateway) in [
+        ("GatewayInfrastructure", "gateway-with-infrastructure-metadata"),
+        ("GatewayNameMaximumLength", &*long),
+        ("GatewayOptionalAddressValue", "gateway-without-address-value"),
+    ] {
+        Conformance::start(test).at(gateway, 80).check([get("/").status(404)]);
+    }
+    for (test, gateway) in [
+        ("GatewaySecretReferenceGrantAllInNamespace", "gateway-secret-reference-grant-all-in-namespace"),
+        ("GatewaySecretReferenceGrantSpecific", "gateway-secret-reference-grant-specific"),
+    ] {
+        Conformance::start(test).at(gateway, 443).check([get("/").tls("example.org").status(404)]);
+    }
+    // Those that show backends a certificate which cannot be used serve all the same.
+    let conformance = Conformance::start("GatewayInvalidTLSBackendConfiguration");
+    for fault in [
+        "nonexistent-secret",
+        "unsupported-group",
+        "unsupported-kind",
+        "malformed-secret",
+        "missing-reference-grant",
+    ] {
+        conformance.at(&format!("gateway-client-certificate-{fault}"), 80).check([get("/").status(404)]);
+    }
+}
+
+#[test]
+fn static_addresses() {
+    let mut conformance = Conformance::start("GatewayStaticAddresses");
+    assert!(!conformance.at("gateway-static-addresses", 8080).is_open());
+    for test in ["GatewayStaticAddresses-usable-types", "GatewayStaticAddresses-usable"] {
+        conformance.change(test);
+        conformance.at("gateway-static-addresses", 8080).eventually(&get("/").status(404));
+    }
+}
+
+#[test]
+fn tls_backend_client_certificate() {
+    let conformance = Conformance::start("GatewayTLSBackendClientCertificate");
+    let shown = secure::gateway_certificate();
+    conformance.at("gateway-client-certificate", 80).check([get("/")
+        .host("abc.example.com")
+        .to("gateway-tls-backend-client-certificate-test")
+        .sees("X-Client-Certificate", &shown)]);
 }
 
 #[test]
@@ -75,6 +140,21 @@ fn client_certificates() {
 }
 
 #[test]
+fn invalid_frontend_client_certificate_validation() {
+    let conformance = Conformance::start("GatewayInvalidFrontendClientCertificateValidation");
+    let gateway = "gateway-with-invalid-client-cert-validation";
+    let ask = |shown| get("/").tls("example.org").showing(shown);
+    conformance.at(gateway, 443).check([
+        ask(Shown::Good).status(404),
+        ask(Shown::Foreign).refused(),
+        ask(Shown::None).refused(),
+    ]);
+    for port in [6443, 7443, 8443] {
+        assert!(!conformance.at(gateway, port).is_open(), "{port}");
+    }
+}
+
+#[test]
 fn modify_listeners() {
     let mut conformance = Conformance::start("GatewayModifyListeners");
     conformance.at("gateway-remove-listener", 80).check([get("/").to("infra-backend-v1")]);
@@ -82,7 +162,7 @@ fn modify_listeners() {
     conformance.change("GatewayModifyListeners-changed");
     conformance.at("gateway-add-listener", 80).eventually(&get("/").to("infra-backend-v1"));
     let removed = conformance.at("gateway-remove-listener", 80);
-    irongate_testkit::eventually("the listener that was removed closes", || !removed.is_open());
+    eventually("the listener that was removed closes", || !removed.is_open());
 }
 
 #[test]
@@ -92,6 +172,29 @@ fn observed_generation_bump() {
     conformance.at("gateway-observed-generation-bump", 80).check([get("/").host("foo.com").status(404)]);
     conformance.change("GatewayObservedGenerationBump-changed");
     conformance.at("gateway-observed-generation-bump", 80).check([get("/").host("foo.com").status(404)]);
+}
+
+#[test]
+fn class_observed_generation_bump() {
+    let mut conformance = Conformance::start("GatewayClassObservedGenerationBump");
+    let generation = |conformance: &Conformance| {
+        let classes = &conformance.statuses()["gatewayClasses"];
+        classes[0]["conditions"][0]["observedGeneration"].as_u64()
+    };
+    assert_eq!(generation(&conformance), Some(1));
+    conformance.change("GatewayClassObservedGenerationBump-changed");
+    eventually("the change is followed", || generation(&conformance) == Some(2));
+}
+
+#[test]
+fn with_attached_routes() {
+    let conformance = Conformance::start("GatewayWithAttachedRoutes");
+    conformance.at("gateway-with-one-attached-route", 80).check([get("/").to("infra-backend-v1")]);
+    conformance.at("gateway-with-two-attached-routes", 80).check([
+        get("/").host("foo.example.com").to("infra-backend-v1"),
+        get("/").host("not-matching.example.org").status(404),
+    ]);
+    assert!(!conformance.at("unresolved-gateway-with-one-attached-unresolved-route", 443).is_open());
 }
 
 #[test]

@@ -68,6 +68,25 @@ fn allowed_routes_namespaces() {
 }
 
 #[test]
+fn allowed_routes_supported_kinds() {
+    let conformance = Conformance::start("ListenerSetAllowedRoutesSupportedKinds");
+    let gateway = conformance.at("gateway-with-listener-sets-test-supported-route-kinds", 80);
+    // Nothing is attached: whoever listens says that there is no route.
+    gateway.check([route("gateway-listener.com", "/", None), route("tls-only.com", "/", None)]);
+}
+
+#[test]
+fn reference_grant() {
+    let conformance = Conformance::start("ListenerSetReferenceGrant");
+    let ask = |host: &str| get("/").tls(host).host(host);
+    conformance.at("gateway-with-listener-sets-test-reference-grant", 443).check([
+        ask("gateway-listener.com").status(404),
+        ask("listenerset-with-reference-grant-listener.com").status(404),
+        ask("listenerset-without-reference-grant-listener.com").refused(),
+    ]);
+}
+
+#[test]
 fn dual_parent_ref_independence() {
     Conformance::start("ListenerSetDualParentRefIndependence").at("gateway-dual-parentref", 80).check([
         route("gw-dual.com", "/dual", Some("infra-backend-v1")),

@@ -16,7 +16,8 @@
 //! Gateways, ports, hosts, paths and Services are named as the manifests name them; [`cases`] has everything that a case
 //! can say. To add a test: write the golden's input (`=== base namespaces.yaml backends.yaml same-namespace.yaml` for
 //! what is shared, then `=== input NAME.yaml`), let `UPDATE_GOLDEN=1 cargo test -p irongate-translate conformance`
-//! add what it comes to, compare that with what the suite wants, and add a function to the module of its kind here.
+//! add what it comes to, compare that with what the suite wants, name it in `suite.txt`, and add a function to the module of its
+//! kind here.
 
 #[path = "../../../translate/tests/golden/case.rs"]
 #[expect(dead_code, reason = "the golden tests use the rest of it")]
@@ -33,8 +34,9 @@ mod stream_routes;
 use cases::Case;
 use irongate_testkit::{Client, Gateway, Request, eventually};
 use manifests::Manifests;
+use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_irongate");
@@ -71,6 +73,11 @@ impl Conformance {
         Listening { manifests: &self.manifests, address: self.manifests.address(gateway, port) }
     }
 
+    /// What the admin API says of the statuses.
+    fn statuses(&self) -> Value {
+        serde_json::from_str(&self.gateway.admin("/api/statuses").text()).expect("JSON")
+    }
+
     /// Every request that the instances of a Service got so far.
     fn requests_of(&self, service: &str) -> Vec<Request> {
         self.manifests
@@ -97,6 +104,12 @@ impl Listening<'_> {
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
+    /// Asks over HTTP/2 with prior knowledge; gives the body of the answer.
+    #[track_caller]
+    fn http2(&self, target: &str) -> String {
+        echo::get_http2(self.address, target)
+    }
+
     /// Whether anybody accepts connections.
     fn is_open(&self) -> bool {
         Client::try_connect(self.address).is_ok()
@@ -109,9 +122,37 @@ impl Listening<'_> {
     }
 }
 
+/// Where the golden files are.
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../translate/tests/golden/conformance")
+}
+
 fn sources(test: &str) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../translate/tests/golden/conformance");
+    let folder = goldens();
     let path = folder.join(format!("{test}.golden"));
     let text = std::fs::read_to_string(&path);
     case::parse(&text.unwrap_or_else(|error| unreachable!("{}: {error}", path.display())), &folder).sources
+}
+
+/// Each test of the suite on Gateways, their classes, HTTPRoutes and ListenerSets is named where it runs.
+#[test]
+fn each_test_of_the_suite_runs() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")];
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources.push_str(&std::fs::read_to_string(path).expect("a text"));
+            }
+        }
+    }
+    let suite = std::fs::read_to_string(goldens().join("suite.txt")).expect("the list is there");
+    let is_here =
+        |name: &&str| ["Gateway", "HTTPRoute", "ListenerSet"].iter().any(|kind| name.starts_with(kind));
+    let missing: Vec<&str> =
+        suite.lines().filter(is_here).filter(|name| !sources.contains(&format!("\"{name}\""))).collect();
+    assert_eq!(missing, [""; 0], "run them through the binary");
 }

@@ -1,6 +1,7 @@
 //! Manifests as they are written, made to run beside other tests.
 
-use crate::echo::{Instance, answer_datagrams};
+use crate::echo::{Instance, answer_datagrams, answer_http2};
+use crate::secure;
 use irongate_testkit::PortReservation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ pub(crate) struct Manifests {
     /// By address and port of an endpoint: which of `origins`.
     endpoints: BTreeMap<(String, String, u64), usize>,
     pub(crate) origins: Vec<Instance>,
-    /// The same for instances of datagrams.
-    datagrams: BTreeMap<(String, String, u64), SocketAddr>,
+    /// The same for what is not an instance on its own: instances of datagrams or of HTTP/2, and what stands before one.
+    others: BTreeMap<(String, String, u64), SocketAddr>,
 }
 
 impl Manifests {
@@ -76,7 +77,18 @@ impl Manifests {
         let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let next = u8::try_from(self.addresses.len() + 1).expect("fewer than 256 Gateways");
         let address = *self.addresses.entry(name).or_insert(Ipv4Addr::new(127, 0, 0, next));
-        document["spec"]["addresses"] = json!([{ "type": "IPAddress", "value": address.to_string() }]);
+        let own = json!({ "type": "IPAddress", "value": address.to_string() });
+        let spec = &mut document["spec"];
+        match spec.get_mut("addresses").and_then(Value::as_array_mut) {
+            // Those of documentation (RFC 5737) stand for one that can be listened on; others mean what they say.
+            Some(written) => {
+                let is_example = |one: &&mut Value| {
+                    one["value"].as_str().is_some_and(|value| value.starts_with("192.0.2."))
+                };
+                written.iter_mut().filter(is_example).for_each(|one| *one = own.clone());
+            }
+            None => spec["addresses"] = json!([own]),
+        }
         self.listeners(document);
         let per_port = document.pointer_mut("/spec/tls/frontend/perPort").and_then(Value::as_array_mut);
         for port in per_port.into_iter().flatten() {
@@ -103,7 +115,7 @@ impl Manifests {
         }
     }
 
-    /// A slice an endpoint, since each has ports of its own.
+    /// A slice an endpoint, since each has ports of its own. An instance on port 8443 is reached over TLS.
     fn slices(&mut self, slice: &Value) -> Vec<Value> {
         let metadata = &slice["metadata"];
         let namespace = metadata["namespace"].as_str().unwrap_or("default");
@@ -117,9 +129,14 @@ impl Manifests {
             let written = endpoint["addresses"][0].as_str().unwrap_or_default();
             for port in one["ports"].as_array_mut().into_iter().flatten() {
                 let number = port["port"].as_u64().unwrap_or_default();
+                let key = (service.clone(), written.to_owned(), number);
                 let address = if port["protocol"] == "UDP" {
-                    let key = (service.clone(), written.to_owned(), number);
-                    *self.datagrams.entry(key).or_insert_with(|| answer_datagrams(&service))
+                    *self.others.entry(key).or_insert_with(|| answer_datagrams(&service))
+                } else if port["appProtocol"] == "kubernetes.io/h2c" {
+                    *self.others.entry(key).or_insert_with(|| answer_http2(&service))
+                } else if number == 8443 {
+                    let instance = self.origin(&service, written, number);
+                    *self.others.entry(key).or_insert_with(|| secure::stand_before(instance))
                 } else {
                     self.origin(&service, written, number)
                 };

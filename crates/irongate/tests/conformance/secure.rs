@@ -1,13 +1,19 @@
 //! Requests over TLS.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use irongate_testkit::PATIENCE;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, ServerConfig, ServerConnection,
+    SignatureScheme, StreamOwned,
+};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 /// The manifest with the authority `tls-validity-checks-ca-certificate` and its key.
@@ -49,7 +55,7 @@ pub(crate) fn exchange(address: SocketAddr, tls: &Tls, request: &str) -> io::Res
 }
 
 fn client(shown: Shown) -> Arc<ClientConfig> {
-    let builder = ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(AnyServer));
+    let builder = ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(AnyPeer));
     Arc::new(match shown {
         Shown::None => builder.with_no_client_auth(),
         Shown::Good => {
@@ -65,32 +71,99 @@ fn with_certificate(
     builder: rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>,
     authority: KeyPair,
 ) -> ClientConfig {
+    let (chain, key) = certificate(authority, &[], ExtendedKeyUsagePurpose::ClientAuth);
+    builder.with_client_auth_cert(chain, key).expect("a certificate and its key")
+}
+
+/// A certificate of an authority that has the name of the manifests' one, and this key; and its own key.
+fn certificate(
+    authority: KeyPair,
+    names: &[&str],
+    usage: ExtendedKeyUsagePurpose,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "example.org");
     let issuer = Issuer::new(params, authority);
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::default();
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names of hosts");
+    params.extended_key_usages = vec![usage];
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("a key");
-    let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-    builder.with_client_auth_cert(chain, key).expect("a certificate and its key")
+    (vec![certificate.der().clone()], key)
+}
+
+/// An address at which TLS is spoken for `abc.example.com` and a certificate asked for. Each request goes on to an instance,
+/// with the certificate that was shown in base64 in `X-Client-Certificate`. It runs until the tests are over.
+pub(crate) fn stand_before(instance: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of 127.0.0.1");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let authority = KeyPair::from_pem(&authority_key()).expect("a key");
+    let (chain, key) = certificate(authority, &["abc.example.com"], ExtendedKeyUsagePurpose::ServerAuth);
+    let builder = ServerConfig::builder().with_client_cert_verifier(Arc::new(AnyPeer));
+    let config = Arc::new(builder.with_single_cert(chain, key).expect("a certificate and its key"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = config.clone();
+            std::thread::spawn(move || pass_on(config, stream, instance));
+        }
+    });
+    address
+}
+
+/// One request and its answer.
+fn pass_on(config: Arc<ServerConfig>, tcp: TcpStream, instance: SocketAddr) -> io::Result<()> {
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, tcp);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
+    let shown = shown.map(|certificate| STANDARD.encode(certificate)).unwrap_or_default();
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(format!("X-Client-Certificate: {shown}\r\n\r\n").as_bytes());
+    let mut behind = TcpStream::connect(instance)?;
+    behind.write_all(&head)?;
+    behind.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    behind.read_to_end(&mut answer)?;
+    stream.write_all(&answer)?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}
+
+/// The certificate `tls-validity-checks-certificate` of the manifests, in base64.
+pub(crate) fn gateway_certificate() -> String {
+    between("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----").concat()
 }
 
 fn authority_key() -> String {
-    let lines = AUTHORITY.lines().map(str::trim);
-    let lines = lines.skip_while(|line| *line != "-----BEGIN PRIVATE KEY-----");
-    let mut key: Vec<&str> = lines.take_while(|line| *line != "-----END PRIVATE KEY-----").collect();
-    key.push("-----END PRIVATE KEY-----");
-    key.join("\n")
+    let (first, last) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    [&[first], &between(first, last)[..], &[last]].concat().join("\n")
 }
 
-/// Takes every certificate: what servers show is for other tests.
-#[derive(Debug)]
-struct AnyServer;
+/// The lines of the manifest between the first pair of these.
+fn between(first: &str, last: &str) -> Vec<&'static str> {
+    let lines = AUTHORITY.lines().map(str::trim);
+    let lines = lines.skip_while(|line| *line != first).skip(1);
+    lines.take_while(|line| *line != last).collect()
+}
 
-impl ServerCertVerifier for AnyServer {
+/// Takes every certificate: what servers show is for other tests, and what clients show is looked at afterwards.
+#[derive(Debug)]
+struct AnyPeer;
+
+/// The schemes that both sides may sign by.
+fn schemes() -> Vec<SignatureScheme> {
+    vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED25519, SignatureScheme::RSA_PSS_SHA256]
+}
+
+impl ServerCertVerifier for AnyPeer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -121,10 +194,43 @@ impl ServerCertVerifier for AnyServer {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![
-            SignatureScheme::ECDSA_NISTP256_SHA256,
-            SignatureScheme::ED25519,
-            SignatureScheme::RSA_PSS_SHA256,
-        ]
+        schemes()
+    }
+}
+
+impl ClientCertVerifier for AnyPeer {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls12_signature(self, message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls13_signature(self, message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        schemes()
     }
 }
