@@ -123,7 +123,8 @@ impl Checks {
         for (index, name) in names.enumerate() {
             let Some(name) = name else { continue };
             if !seen.insert(name) {
-                self.invalid(&at.index(index).field(field), format!("`{name}` is there twice"), "");
+                let advice = "Remove one of the two, or give it another name.";
+                self.invalid(&at.index(index).field(field), format!("`{name}` is there twice"), advice);
             }
         }
     }
@@ -133,7 +134,7 @@ impl Checks {
         let mut seen = HashSet::new();
         for (index, item) in items.enumerate() {
             if !seen.insert(item) {
-                self.invalid(&at.index(index), format!("`{item}` is there twice"), "");
+                self.invalid(&at.index(index), format!("`{item}` is there twice"), "Remove one of the two.");
             }
         }
     }
@@ -149,11 +150,16 @@ pub(crate) fn section_name(name: &str, at: &At<'_>, checks: &mut Checks) {
 /// A host or a pattern of hosts, in lower case as the API server takes them.
 pub(crate) fn lower_case_host(host: &str, at: &At<'_>, checks: &mut Checks) {
     if let Err(error) = HostPattern::parse(host) {
-        checks.invalid(at, format!("`{host}` {error}"), "");
+        checks.invalid(at, format!("`{host}` {error}"), host_advice(host));
     } else if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         let advice = format!("Write `{}`.", host.to_ascii_lowercase());
         checks.invalid(at, format!("`{host}` is not in lower case"), advice);
     }
+}
+
+/// What to do about a text that is no host.
+pub(crate) fn host_advice(host: &str) -> &'static str {
+    if host.contains([':', '/']) { "Write the host alone, without scheme, port and path." } else { "" }
 }
 
 /// The group of an API: empty for the core group, else a domain.

@@ -1,5 +1,6 @@
 //! References from a route to what requests are sent to, and to filters of other kinds.
 
+use super::references::Named;
 use super::{CORE_GROUP, Text};
 use crate::checks::Checks;
 use crate::yaml::path::At;
@@ -29,7 +30,8 @@ impl BackendObjectReference {
     }
 
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        check_port(self.group_kind(), self.port, at, checks);
+        let Self { group, kind, namespace, name, port } = self;
+        check_backend((group.as_ref(), kind.as_ref()), (namespace.as_ref(), name), *port, at, checks);
     }
 }
 
@@ -64,6 +66,13 @@ impl<F> BackendRef<F> {
     pub fn group_kind(&self) -> (&str, &str) {
         group_kind(self.group.as_ref(), self.kind.as_ref())
     }
+
+    /// Checks all but the filters.
+    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let Self { group, kind, namespace, name, port, weight, .. } = self;
+        check_backend((group.as_ref(), kind.as_ref()), (namespace.as_ref(), name), *port, at, checks);
+        check_weight(*weight, &at.field("weight"), checks);
+    }
 }
 
 /// What a reference to a backend means where it does not say so: a Service.
@@ -76,14 +85,34 @@ pub(super) fn default_weight() -> u32 {
     1
 }
 
-/// The port of a backend reference.
-pub(super) fn check_port(group_kind: (&str, &str), port: Option<u16>, at: &At<'_>, checks: &mut Checks) {
+/// What a reference to a backend names (group and kind; namespace and name), and at which port.
+pub(super) fn check_backend(
+    (group, kind): (Option<&Text>, Option<&Text>),
+    (namespace, name): (Option<&Text>, &str),
+    port: Option<u16>,
+    at: &At<'_>,
+    checks: &mut Checks,
+) {
+    let named = Named {
+        group: group.map(|group| &**group),
+        kind: kind.map(|kind| &**kind),
+        namespace: namespace.map(|namespace| &**namespace),
+        name,
+    };
+    named.check(at, checks);
     match port {
         Some(port) => checks.port(port, &at.field("port")),
-        None if group_kind == (CORE_GROUP, "Service") => {
+        None if group_kind(group, kind) == (CORE_GROUP, "Service") => {
             checks.invalid(&at.field("port"), "is required for a Service", "");
         }
         None => {}
+    }
+}
+
+/// The weight of a backend.
+pub(super) fn check_weight(weight: u32, at: &At<'_>, checks: &mut Checks) {
+    if weight > 1_000_000 {
+        checks.invalid(at, "must be from 0 to 1000000", "");
     }
 }
 
@@ -96,4 +125,11 @@ pub struct LocalObjectReference {
     pub kind: Text,
     /// Its name.
     pub name: Text,
+}
+
+impl LocalObjectReference {
+    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        Named { group: Some(&self.group), kind: Some(&self.kind), namespace: None, name: &self.name }
+            .check(at, checks);
+    }
 }

@@ -170,10 +170,7 @@ impl BackendTlsValidation {
         let references = at.field("caCertificateRefs");
         checks.no_more_than(&references, self.ca_certificate_refs.len(), 8);
         for (index, reference) in self.ca_certificate_refs.iter().enumerate() {
-            let at = references.index(index);
-            api_group(&reference.group, &at.field("group"), checks);
-            api_kind(&reference.kind, &at.field("kind"), checks);
-            object_name(&reference.name, &at.field("name"), checks);
+            reference.check(&references.index(index), checks);
         }
         check_precise(&self.hostname, &at.field("hostname"), checks);
         let names = at.field("subjectAltNames");

@@ -4,7 +4,7 @@ use super::{
     GATEWAY_GROUP, GatewayTls, Kind, LabelSelector, Listener, NamespacesFrom, ParametersReference, Text,
     listener,
 };
-use crate::checks::Checks;
+use crate::checks::{Checks, lower_case_host, names, object_name};
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
@@ -121,6 +121,7 @@ impl Kind for Gateway {
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let spec = &self.spec;
         let at = at.field("spec");
+        object_name(&spec.gateway_class_name, &at.field("gatewayClassName"), checks);
         check_addresses(&spec.addresses, &at.field("addresses"), checks);
         let listeners = at.field("listeners");
         if spec.listeners.is_empty() {
@@ -133,12 +134,7 @@ impl Kind for Gateway {
         }
         listener::check_listeners(&spec.listeners, &listeners, checks);
         if let Some(infrastructure) = &spec.infrastructure {
-            let at = at.field("infrastructure");
-            checks.no_more_than(&at.field("labels"), infrastructure.labels.len(), 8);
-            checks.no_more_than(&at.field("annotations"), infrastructure.annotations.len(), 16);
-            if let Some(reference) = &infrastructure.parameters_ref {
-                reference.check(&at.field("parametersRef"), checks);
-            }
+            infrastructure.check(&at.field("infrastructure"), checks);
         }
         if let Some(allowed) = &spec.allowed_listeners {
             let ListenerNamespaces { from, selector } = &allowed.namespaces;
@@ -156,19 +152,64 @@ impl Kind for Gateway {
     }
 }
 
+impl Infrastructure {
+    fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let (labels, annotations) = (at.field("labels"), at.field("annotations"));
+        checks.no_more_than(&labels, self.labels.len(), 8);
+        for (key, value) in &self.labels {
+            let at = labels.field(key);
+            checks.name(key, names::qualified, &at);
+            checks.name(value, names::label_value, &at);
+        }
+        checks.no_more_than(&annotations, self.annotations.len(), 16);
+        for (key, value) in &self.annotations {
+            let at = annotations.field(key);
+            checks.name(key, names::qualified, &at);
+            checks.at_most_bytes(&at, value, 4096);
+        }
+        if let Some(reference) = &self.parameters_ref {
+            reference.check(&at.field("parametersRef"), checks);
+        }
+    }
+}
+
 fn check_addresses(addresses: &[GatewayAddress], at: &At<'_>, checks: &mut Checks) {
     checks.no_more_than(at, addresses.len(), 16);
     let mut seen = HashSet::new();
     for (index, address) in addresses.iter().enumerate() {
         let at = at.index(index);
+        let kind = address.kind.as_deref().unwrap_or("IPAddress");
+        check_address_type(kind, &at.field("type"), checks);
         let at = at.field("value");
         let Some(value) = address.value.as_deref().filter(|value| !value.is_empty()) else { continue };
         if address.is_ip() && value.parse::<IpAddr>().is_err() {
             checks.invalid(&at, format!("`{value}` is not an IP address"), "");
         }
+        if kind == "Hostname" {
+            lower_case_host(value, &at, checks);
+        }
         checks.at_most_bytes(&at, value, 253);
-        if !seen.insert((address.kind.as_deref().unwrap_or("IPAddress"), value)) {
+        if !seen.insert((kind, value)) {
             checks.invalid(&at, format!("`{value}` is there twice"), "Remove one of the two.");
         }
     }
+}
+
+/// One of the API's types, or a domain and a path: one of an implementation's own.
+fn check_address_type(kind: &str, at: &At<'_>, checks: &mut Checks) {
+    let is_known = ["IPAddress", "Hostname", "NamedAddress"].contains(&kind);
+    let is_own = kind.len() <= 253
+        && kind
+            .split_once('/')
+            .is_some_and(|(domain, path)| names::subdomain(domain).is_none() && is_uri_path(path));
+    if !is_known && !is_own {
+        let message = format!("`{}` is not a type of address", kind.escape_debug());
+        checks.invalid(at, message, "Write IPAddress, or leave it out.");
+    }
+}
+
+/// What may stand after the domain in a name of an implementation's own.
+pub(super) fn is_uri_path(path: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+    !path.is_empty() && path.bytes().all(is_inner)
 }

@@ -1,5 +1,6 @@
 //! `GatewayClass`: which controller its Gateways belong to.
 
+use super::gateway::is_uri_path;
 use super::{CONTROLLER_NAME, GATEWAY_GROUP, Kind, ParametersReference, Text};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
@@ -40,13 +41,9 @@ impl Kind for GatewayClass {
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let at = at.field("spec");
         let name = &*self.spec.controller_name;
-        let is_path = |path: &str| {
-            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
-            !path.is_empty() && path.bytes().all(inner)
-        };
         let is_valid = name
             .split_once('/')
-            .is_some_and(|(domain, path)| ObjectName::new("default", domain).is_ok() && is_path(path));
+            .is_some_and(|(domain, path)| ObjectName::new("default", domain).is_ok() && is_uri_path(path));
         if !is_valid || name.len() > 253 {
             let message = format!("`{}` is not a domain and a path", name.escape_debug());
             let advice = format!("Write {CONTROLLER_NAME}.");

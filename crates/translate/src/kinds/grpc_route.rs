@@ -1,6 +1,6 @@
 //! `GRPCRoute`: which call of gRPC goes where, and what is done to it on the way.
 
-use super::backend_reference::{BackendRef, LocalObjectReference, check_port};
+use super::backend_reference::{BackendRef, LocalObjectReference};
 use super::http_route_filter::{self, FilterType, HeaderModifier, HttpRouteFilter, RequestMirror};
 use super::route_parts::{MOST_HTTP_HOSTNAMES, RouteObject, check_hostnames, check_parents};
 use super::{
@@ -219,10 +219,7 @@ fn check_rule(rule: &GrpcRouteRule, at: &At<'_>, checks: &mut Checks) {
     checks.at_most(&backends, rule.backend_refs.len(), 16);
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
-        check_port(backend.group_kind(), backend.port, &at, checks);
-        if backend.weight > 1_000_000 {
-            checks.invalid(&at.field("weight"), "must be from 0 to 1000000", "");
-        }
+        backend.check(&at, checks);
         filters(&backend.filters, &at, checks);
     }
     if let Some(persistence) = &rule.session_persistence {

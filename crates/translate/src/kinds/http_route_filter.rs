@@ -8,7 +8,7 @@ pub use mirror::{Fraction, RequestMirror};
 
 use super::backend_reference::LocalObjectReference;
 use super::{IgnoredAny, Text};
-use crate::checks::{Checks, field_value, header_name};
+use crate::checks::{Checks, field_value, header_name, host_advice};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
@@ -239,6 +239,9 @@ fn check_contents(filter: &HttpRouteFilter, at: &At<'_>, checks: &mut Checks) {
     if let Some(cors) = &filter.cors {
         cors::check(cors, &at.field("cors"), checks);
     }
+    if let Some(reference) = &filter.extension_ref {
+        reference.check(&at.field("extensionRef"), checks);
+    }
 }
 
 fn check_hostname(hostname: Option<&str>, at: &At<'_>, checks: &mut Checks) {
@@ -249,7 +252,10 @@ fn check_hostname(hostname: Option<&str>, at: &At<'_>, checks: &mut Checks) {
         }
         Ok(HostPattern::Exact(_)) => {}
         Ok(_) => checks.invalid(&at.field("hostname"), "must be one host, not a pattern", ""),
-        Err(error) => checks.invalid(&at.field("hostname"), format!("`{hostname}` {error}"), ""),
+        Err(error) => {
+            let message = format!("`{hostname}` {error}");
+            checks.invalid(&at.field("hostname"), message, host_advice(hostname));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listeners, of a `Gateway` and of a `ListenerSet` alike.
 
 use super::{LabelSelector, SecretReference, SelectorOperator, Text};
-use crate::checks::{Checks, lower_case_host, section_name};
+use crate::checks::{Checks, api_group, api_kind, lower_case_host, names, section_name};
 use crate::yaml::path::At;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -79,7 +79,8 @@ pub struct AllowedRoutes {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RouteNamespaces {
-    /// How they are chosen.
+    /// How they are chosen; `None` is only for `allowedListeners`.
+    #[schemars(extend("enum" = ["All", "Selector", "Same"]))]
     pub from: NamespacesFrom,
     /// Which, for `from: Selector`.
     pub selector: Option<LabelSelector>,
@@ -147,9 +148,13 @@ fn check_listener(listener: &Listener, at: &At<'_>, checks: &mut Checks) {
     checks.port(listener.port, &at.field("port"));
     check_protocol(&listener.protocol, &at.field("protocol"), checks);
     let protocol = listener.known_protocol();
-    if let Some(hostname) = listener.hostname.as_deref().filter(|hostname| !hostname.is_empty()) {
+    if let Some(hostname) = listener.hostname.as_deref() {
         let at = at.field("hostname");
-        lower_case_host(hostname, &at, checks);
+        if hostname.is_empty() {
+            checks.invalid(&at, "is empty", "Leave it out: a listener without a hostname takes every host.");
+        } else {
+            lower_case_host(hostname, &at, checks);
+        }
         if let Some(protocol @ (Protocol::Tcp | Protocol::Udp)) = protocol {
             let message = format!("must not be given for the protocol {}", protocol.as_str());
             checks.invalid(&at, message, "Hosts cannot be told apart there; remove it.");
@@ -158,19 +163,33 @@ fn check_listener(listener: &Listener, at: &At<'_>, checks: &mut Checks) {
     check_tls(listener, protocol, &at.field("tls"), checks);
     let Some(allowed) = &listener.allowed_routes else { return };
     let at = at.field("allowedRoutes");
-    checks.no_more_than(&at.field("kinds"), allowed.kinds.len(), 8);
+    let kinds = at.field("kinds");
+    checks.no_more_than(&kinds, allowed.kinds.len(), 8);
+    for (index, kind) in allowed.kinds.iter().enumerate() {
+        let at = kinds.index(index);
+        api_group(kind.group.as_deref().unwrap_or_default(), &at.field("group"), checks);
+        api_kind(&kind.kind, &at.field("kind"), checks);
+    }
     if let Some(namespaces) = &allowed.namespaces {
+        if namespaces.from == NamespacesFrom::None {
+            let at = at.field("namespaces");
+            let message = "must be All, Selector or Same; None is only for allowedListeners";
+            checks.invalid(
+                &at.field("from"),
+                message,
+                "A Selector that fits no namespace keeps all routes out.",
+            );
+        }
         check_namespaces(namespaces.from, namespaces.selector.as_ref(), &at.field("namespaces"), checks);
     }
 }
 
 fn check_protocol(protocol: &str, at: &At<'_>, checks: &mut Checks) {
-    let is_name = |part: &str| {
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-        !part.is_empty() && part.bytes().all(inner)
-    };
-    let is_plain = is_name(protocol) && !protocol.contains('.');
-    let is_own = protocol.split_once('/').is_some_and(|(domain, name)| is_name(domain) && is_name(name));
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_plain = names::label(&protocol.to_ascii_lowercase()).is_none();
+    let is_own = protocol
+        .split_once('/')
+        .is_some_and(|(domain, name)| names::subdomain(domain).is_none() && is_word(name));
     if protocol.len() > 255 || !is_plain && !is_own {
         let message = format!("`{}` is not the name of a protocol", protocol.escape_debug());
         checks.invalid(at, message, "Write HTTP, HTTPS, TLS, TCP or UDP.");
@@ -202,7 +221,8 @@ fn check_tls(listener: &Listener, protocol: Option<Protocol>, at: &At<'_>, check
         reference.check(&references.index(index), checks);
     }
     checks.no_more_than(&at.field("options"), tls.options.len(), 16);
-    for option in tls.options.keys() {
+    for (option, value) in &tls.options {
+        checks.at_most_bytes(&at.field("options").field(option), value, 4096);
         let message = "is not an option that is known here, and means nothing";
         checks.warn(&at.field("options").field(option), "UnsupportedValue", message, "");
     }

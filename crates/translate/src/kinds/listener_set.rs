@@ -1,7 +1,8 @@
 //! `ListenerSet`: more listeners for a Gateway, written by somebody else than the Gateway.
 
+use super::references::Named;
 use super::{GATEWAY_GROUP, Gateway, Kind, Listener, Text, listener};
-use crate::checks::{Checks, api_group, api_kind};
+use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
 use irongate_config::ObjectName;
@@ -59,11 +60,9 @@ impl Kind for ListenerSet {
 
     fn check(&self, at: &At<'_>, checks: &mut Checks) {
         let at = at.field("spec");
-        let parent = at.field("parentRef");
-        api_group(self.spec.parent_ref.group.as_deref().unwrap_or_default(), &parent.field("group"), checks);
-        if let Some(kind) = &self.spec.parent_ref.kind {
-            api_kind(kind, &parent.field("kind"), checks);
-        }
+        let ParentGatewayReference { group, kind, namespace, name } = &self.spec.parent_ref;
+        let (group, kind, namespace) = (group.as_deref(), kind.as_deref(), namespace.as_deref());
+        Named { group, kind, namespace, name }.check(&at.field("parentRef"), checks);
         let listeners = at.field("listeners");
         if self.spec.listeners.is_empty() {
             checks.invalid(&listeners, "is empty", "Add one: {name: http, port: 80, protocol: HTTP}.");

@@ -1,7 +1,7 @@
 //! References from one object to another.
 
 use super::{CORE_GROUP, Kind, Secret, Text};
-use crate::checks::{Checks, api_group, api_kind, object_name};
+use crate::checks::{Checks, api_group, api_kind, namespace_name, object_name, section_name};
 use crate::yaml::path::At;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,9 +38,25 @@ pub struct ParametersReference {
     pub namespace: Option<Text>,
 }
 
+impl ParentReference {
+    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        let (group, kind, namespace) =
+            (self.group.as_deref(), self.kind.as_deref(), self.namespace.as_deref());
+        Named { group, kind, namespace, name: &self.name }.check(at, checks);
+        if let Some(name) = &self.section_name {
+            section_name(name, &at.field("sectionName"), checks);
+        }
+        if let Some(port) = self.port {
+            checks.port(port, &at.field("port"));
+        }
+    }
+}
+
 impl ParametersReference {
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        check(&self.group, &self.kind, &self.name, at, checks);
+        let namespace = self.namespace.as_deref();
+        Named { group: Some(&self.group), kind: Some(&self.kind), namespace, name: &self.name }
+            .check(at, checks);
     }
 }
 
@@ -80,8 +96,9 @@ impl SecretReference {
     }
 
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        let (group, kind) = self.group_kind();
-        check(group, kind, &self.name, at, checks);
+        let (group, kind, namespace) =
+            (self.group.as_deref(), self.kind.as_deref(), self.namespace.as_deref());
+        Named { group, kind, namespace, name: &self.name }.check(at, checks);
     }
 }
 
@@ -100,12 +117,33 @@ pub struct Reference {
 
 impl Reference {
     pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
-        check(&self.group, &self.kind, &self.name, at, checks);
+        let namespace = self.namespace.as_deref();
+        Named { group: Some(&self.group), kind: Some(&self.kind), namespace, name: &self.name }
+            .check(at, checks);
     }
 }
 
-fn check(group: &str, kind: &str, name: &str, at: &At<'_>, checks: &mut Checks) {
-    api_group(group, &at.field("group"), checks);
-    api_kind(kind, &at.field("kind"), checks);
-    object_name(name, &at.field("name"), checks);
+/// What a reference names, as far as it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) group: Option<&'a str>,
+    pub(super) kind: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
+impl Named<'_> {
+    /// Checks each field by the pattern that the CRDs have for it.
+    pub(super) fn check(&self, at: &At<'_>, checks: &mut Checks) {
+        if let Some(group) = self.group {
+            api_group(group, &at.field("group"), checks);
+        }
+        if let Some(kind) = self.kind {
+            api_kind(kind, &at.field("kind"), checks);
+        }
+        if let Some(namespace) = self.namespace {
+            namespace_name(namespace, &at.field("namespace"), checks);
+        }
+        object_name(self.name, &at.field("name"), checks);
+    }
 }

@@ -1,7 +1,7 @@
 //! What routes of every kind have in common: parents and hostnames.
 
 use super::{GATEWAY_GROUP, Kind, ParentReference, Text};
-use crate::checks::Checks;
+use crate::checks::{Checks, host_advice};
 use crate::yaml::path::At;
 use irongate_config::{HostPattern, ObjectName, RouteKind};
 
@@ -26,9 +26,7 @@ pub(super) fn check_parents(parents: &[ParentReference], at: &At<'_>, checks: &m
     // More than these are refused anyhow.
     for (index, parent) in parents.iter().take(32).enumerate() {
         let at = at.index(index);
-        if let Some(port) = parent.port {
-            checks.port(port, &at.field("port"));
-        }
+        parent.check(&at, checks);
         let own = Parent::of(parent);
         let earlier = seen.iter().find(|(other, _)| *other == own).map(|(_, earlier)| *earlier);
         let Some(earlier) = earlier else {
@@ -81,7 +79,7 @@ pub(super) fn check_hostnames(hostnames: &[Text], most: usize, at: &At<'_>, chec
     checks.no_more_than(at, hostnames.len(), most);
     for (index, hostname) in hostnames.iter().enumerate().take(most) {
         if let Err(error) = HostPattern::parse(hostname) {
-            let advice = if &**hostname == "*" { for_all } else { "" };
+            let advice = if &**hostname == "*" { for_all } else { host_advice(hostname) };
             checks.invalid(&at.index(index), format!("`{hostname}` {error}"), advice);
         } else if hostname.bytes().any(|byte| byte.is_ascii_uppercase()) {
             checks.invalid(&at.index(index), format!("`{hostname}` must be in lower case"), "");

@@ -1,6 +1,6 @@
 //! `TLSRoute`, `TCPRoute` and `UDPRoute`: which connection or datagram goes where.
 
-use super::backend_reference::{check_port, default_weight, group_kind};
+use super::backend_reference::{check_backend, check_weight, default_weight, group_kind};
 use super::route_parts::{RouteObject, check_hostnames, check_parents};
 use super::{GATEWAY_GROUP, IgnoredAny, Kind, ParentReference, Text};
 use crate::checks::{Checks, section_name};
@@ -217,9 +217,8 @@ fn check_rule(rule: &StreamRouteRule, at: &At<'_>, checks: &mut Checks) {
     checks.at_most(&backends, rule.backend_refs.len(), 16);
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
-        check_port(backend.group_kind(), backend.port, &at, checks);
-        if backend.weight > 1_000_000 {
-            checks.invalid(&at.field("weight"), "must be from 0 to 1000000", "");
-        }
+        let StreamBackendRef { group, kind, namespace, name, port, weight } = backend;
+        check_backend((group.as_ref(), kind.as_ref()), (namespace.as_ref(), name), *port, &at, checks);
+        check_weight(*weight, &at.field("weight"), checks);
     }
 }

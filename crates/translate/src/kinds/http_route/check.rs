@@ -3,7 +3,6 @@
 use super::{HttpRouteMatch, HttpRouteRule, HttpRouteSpec, PathMatchType};
 use crate::checks::{Checks, field_value, header_name, section_name};
 use crate::kinds::GatewayDuration;
-use crate::kinds::backend_reference::check_port;
 use crate::kinds::http_route_filter::{self, FilterType, HttpRouteFilter, PathModifier, PathModifierType};
 use crate::kinds::route_parts::{MOST_HTTP_HOSTNAMES, check_hostnames, check_parents};
 use crate::uri::decode_unreserved;
@@ -85,10 +84,7 @@ fn check_backends(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
     }
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
-        check_port(backend.group_kind(), backend.port, &at, checks);
-        if backend.weight > 1_000_000 {
-            checks.invalid(&at.field("weight"), "must be from 0 to 1000000", "");
-        }
+        backend.check(&at, checks);
         http_route_filter::check(&refs(&backend.filters), &at.field("filters"), checks);
     }
 }
