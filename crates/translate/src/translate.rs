@@ -30,6 +30,7 @@ mod sessions;
 mod shadowed;
 mod statuses;
 mod streams;
+mod suggest;
 mod traffic;
 mod translator;
 

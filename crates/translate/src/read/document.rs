@@ -295,7 +295,10 @@ impl Candidate<'_, '_> {
     fn unknown_fields(&mut self, unknown: Vec<UnknownField>) {
         for field in unknown {
             let message = "is not a field of this kind, and means nothing";
-            let advice = advice(&field.name, field.known);
+            let advice = match advice(&field.name, field.known) {
+                none if none.is_empty() => "Remove it; `irongate schema` has the fields of each kind.".into(),
+                advice => advice,
+            };
             let path = field.path.to_string();
             self.note(Severity::Warning, field.mark, path, "UnknownField", message, advice);
         }

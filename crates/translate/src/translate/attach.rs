@@ -1,18 +1,20 @@
 //! Routes to listeners: who attaches to whom.
 
+mod parents;
+
 use super::backend_tls::Users;
 use super::backends::Backends;
 use super::former::{Former, FormerRoutes};
 use super::gateways::{Fault, Gateways, Group, Parent};
 use super::hosts::Hosts;
 use super::index::Index;
-use super::listeners::ListenerNode;
+use super::listeners::{ListenerNode, Owner};
 use super::regex::Regexes;
 use super::rules::{self, Outcome};
 use super::streams;
 use crate::kinds::{
-    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, GrpcRoute, HttpRoute, Kind, ListenerSet, ParentReference,
-    RouteObject, StreamRouteObject, TcpRoute, TlsRoute, UdpRoute,
+    CONTROLLER_NAME, GATEWAY_GROUP, Gateway, GrpcRoute, HttpRoute, Kind, ParentReference, RouteObject,
+    StreamRouteObject, TcpRoute, TlsRoute, UdpRoute,
 };
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
@@ -21,6 +23,8 @@ use crate::yaml::path::At;
 use irongate_config::{
     AttachedRoute, AttachedStreamRoute, HostPattern, ObjectName, Route, RouteKey, Severity, StreamRoute,
 };
+use parents::{find, missing, parent_kind, there_are, wanted};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A route of any kind.
@@ -186,22 +190,22 @@ impl<'r> Attaching<'_, 'r> {
         let parent_refs = object.body.parent_refs();
         let at = At::Root.field("spec");
         let at = at.field("parentRefs");
-        let mut report = |at: &At<'_>, severity, reason, text: (&str, &str)| {
-            problems.push(severity, (K::KIND, object), at, reason, text);
-        };
+        let about = (K::KIND, object);
         if parent_refs.is_empty() {
             let text = ("names no Gateway, so that nothing reaches it", "Name one.");
-            report(&at, Severity::Warning, "NoParent", text);
+            problems.push(Severity::Warning, about, &at, "NoParent", text);
         }
         let hosts = Hosts::of(&object.body);
         let mut statuses = Vec::with_capacity(parent_refs.len());
         for (place, parent) in parent_refs.iter().enumerate() {
             let at = at.index(place);
-            let group = match find(parent, object.name.namespace(), gateways) {
-                Ok(Some(group)) => group,
-                Ok(None) => continue,
-                Err((severity, reason, message, advice)) => {
-                    report(&at, severity, reason, (&message, advice));
+            let own = object.name.namespace();
+            let group = match find(parent, own, gateways) {
+                Parent::Ours(group) => group,
+                Parent::Foreign => continue,
+                Parent::Missing => {
+                    let (severity, reason, text) = missing(parent, own, gateways, problems);
+                    problems.push(severity, about, &at, reason, text);
                     continue;
                 }
             };
@@ -210,12 +214,13 @@ impl<'r> Attaching<'_, 'r> {
                 Some(fault) => Err(fault.clone()),
                 None => {
                     let kind = Kinds { name: K::KIND, mixes: *mixes_kinds };
-                    attach(group, parent, (kind, object.name.namespace()), &hosts, route, index)
+                    attach(group, parent, (kind, own), &hosts, route, index).map_err(|(fault, advice)| {
+                        let text = (fault.message.clone(), advice);
+                        problems.push(Severity::Error, about, &at, fault.reason, text);
+                        fault
+                    })
                 }
             };
-            if let (Err(fault), None) = (&accepted, &outcome.fault) {
-                report(&at, Severity::Error, fault.reason, (&fault.message, fault.route_advice()));
-            }
             if let (Ok(()), Some(gateway)) = (&accepted, gateway) {
                 for place in &outcome.secured {
                     users.entry(*place).or_default().insert(gateway.clone());
@@ -225,54 +230,6 @@ impl<'r> Attaching<'_, 'r> {
         }
         statuses
     }
-}
-
-/// The listeners that a parentRef names; `None` if they are another controller's.
-///
-/// # Errors
-/// A problem, where there is no such parent.
-fn find<'g, 'r>(
-    parent: &ParentReference,
-    own: &str,
-    gateways: &'g mut Gateways<'r>,
-) -> Result<Option<Group<'g, 'r>>, (Severity, &'static str, String, &'static str)> {
-    let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
-    let namespace = parent.namespace.as_deref().unwrap_or(own);
-    let kind = parent_kind(parent);
-    let found = match kind {
-        Some(Gateway::KIND) => gateways.gateway_group(namespace, &parent.name),
-        Some(_) => gateways.set_group(namespace, &parent.name),
-        None => {
-            let kind = parent.kind.as_deref().unwrap_or_default();
-            let message = format!("parents of the kind `{kind}` of the group `{group}` are not served");
-            return Err((Severity::Warning, "InvalidKind", message, "Name a Gateway or a ListenerSet."));
-        }
-    };
-    match found {
-        Parent::Ours(group) => Ok(Some(group)),
-        Parent::Foreign => Ok(None),
-        Parent::Missing => {
-            let kind = kind.unwrap_or_default();
-            let message = format!("there is no {kind} {namespace}/{}", parent.name);
-            let advice = match (kind, &parent.namespace) {
-                (Gateway::KIND, None) if namespace != "default" => {
-                    "A Gateway in another namespace is named with its namespace."
-                }
-                (ListenerSet::KIND, None) if namespace != "default" => {
-                    "A ListenerSet in another namespace is named with its namespace."
-                }
-                _ => "",
-            };
-            Err((Severity::Error, "NoMatchingParent", message, advice))
-        }
-    }
-}
-
-/// `Gateway` or `ListenerSet`, if a parentRef names one of them.
-fn parent_kind(parent: &ParentReference) -> Option<&'static str> {
-    let is_ours = parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP;
-    let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
-    [Gateway::KIND, ListenerSet::KIND].into_iter().find(|known| is_ours && *known == kind)
 }
 
 /// The kind of a route.
@@ -301,12 +258,10 @@ impl Kinds {
     }
 }
 
-/// Why nothing can attach, as the rest of a sentence.
-fn not_accepted(fault: &Fault) -> String {
-    format!("is not accepted: {}", fault.message)
-}
-
 /// Attaches a route to the listeners that a parentRef means.
+///
+/// # Errors
+/// Why none of them takes it, and what to do.
 fn attach(
     group: Group<'_, '_>,
     parent: &ParentReference,
@@ -314,47 +269,76 @@ fn attach(
     hosts: &Hosts,
     route: &Translated,
     index: &Index<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), (Fault, Cow<'static, str>)> {
     let Group { owner, fault, listeners } = group;
     let (kind, name) = (owner.kind(), owner.name());
     if let Some(fault) = fault {
-        return Err(Fault::new("NoMatchingParent", format!("{kind} {name} {}", not_accepted(fault))));
+        let fault =
+            Fault::new("NoMatchingParent", format!("{kind} {name} is not accepted: {}", fault.message));
+        return Err((fault, format!("Mend the {kind}.").into()));
     }
-    let (mut denial, mut is_allowed, mut is_kept_out, mut is_attached) = (None, false, false, false);
+    let mut tried = Tried::default();
     let is_meant = |listener: &&mut ListenerNode<'_>| {
         parent.section_name.as_ref().is_none_or(|name| *name == listener.spec.name)
             && parent.port.is_none_or(|port| port == listener.spec.port)
     };
     for listener in listeners.iter_mut().filter(is_meant) {
         if let Some(message) = listener.denial(route_kind.name, namespace, index) {
-            denial.get_or_insert(message);
+            tried.denial.get_or_insert(message);
             continue;
         }
-        is_allowed = true;
+        tried.is_allowed = true;
         let shared = hosts.shared(&listener.hostname);
         if shared.is_empty() {
             continue;
         }
         if route_kind.is_kept_out(listener, &shared) {
-            is_kept_out = true;
+            tried.is_kept_out = true;
             continue;
         }
-        is_attached = true;
+        tried.is_attached = true;
         route.add(listener, shared);
     }
-    if is_attached {
-        Ok(())
-    } else if is_kept_out {
-        let other = if route_kind.name == HttpRoute::KIND { GrpcRoute::KIND } else { HttpRoute::KIND };
-        let message = format!("{kind} {name}: an older {other} is attached for some of the same hostnames");
-        Err(Fault::new("Conflicted", message))
-    } else if is_allowed {
-        let message = format!("no listener of {kind} {name} has a hostname that the route shares");
-        Err(Fault::new("NoMatchingListenerHostname", message))
-    } else if let Some(message) = denial {
-        Err(Fault::new("NotAllowedByListeners", format!("{kind} {name}: {message}")))
-    } else {
-        Err(Fault::new("NoMatchingParent", format!("{kind} {name} has no listener of that name and port")))
+    if tried.is_attached { Ok(()) } else { Err(tried.refusal(owner, listeners, parent, route_kind)) }
+}
+
+/// How far a route came with the listeners that a parentRef means.
+#[derive(Default)]
+struct Tried {
+    /// What the first of them said that does not let it in.
+    denial: Option<String>,
+    is_allowed: bool,
+    is_kept_out: bool,
+    is_attached: bool,
+}
+
+impl Tried {
+    /// Why none of them took it, and what to do.
+    fn refusal(
+        self,
+        owner: Owner<'_>,
+        listeners: &[ListenerNode<'_>],
+        parent: &ParentReference,
+        route_kind: Kinds,
+    ) -> (Fault, Cow<'static, str>) {
+        let (kind, name) = (owner.kind(), owner.name());
+        let (reason, message, advice) = if self.is_kept_out {
+            let other = if route_kind.name == HttpRoute::KIND { GrpcRoute::KIND } else { HttpRoute::KIND };
+            let message =
+                format!("{kind} {name}: an older {other} is attached for some of the same hostnames");
+            ("Conflicted", message, "Give one of the two other hostnames.".into())
+        } else if self.is_allowed {
+            let message = format!("no listener of {kind} {name} has a hostname that the route shares");
+            let advice = "Give the route a hostname that a listener has, or a listener one of the route's.";
+            ("NoMatchingListenerHostname", message, advice.into())
+        } else if let Some(message) = self.denial {
+            let advice = "Let it in by the listener's allowedRoutes, or name another listener.";
+            ("NotAllowedByListeners", format!("{kind} {name}: {message}"), advice.into())
+        } else {
+            let message = format!("{kind} {name} has no listener{}", wanted(parent));
+            ("NoMatchingParent", message, there_are(listeners).into())
+        };
+        (Fault::new(reason, message), advice)
     }
 }
 

@@ -28,21 +28,6 @@ impl Fault {
     pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
-
-    /// What whoever wrote a route can do about a parent that does not take it.
-    pub(super) fn route_advice(&self) -> &'static str {
-        match self.reason {
-            "NoMatchingListenerHostname" => {
-                "Give the route a hostname that a listener has, or a listener one of the route's."
-            }
-            "NotAllowedByListeners" => "Let it in by the listener's allowedRoutes, or name another listener.",
-            "NoMatchingParent" => {
-                "Name one of its listeners that is served, or leave sectionName and port out."
-            }
-            "Conflicted" => "Give one of the two other hostnames.",
-            _ => "",
-        }
-    }
 }
 
 /// A Gateway of ours.
@@ -85,7 +70,8 @@ impl<'r> GatewayNode<'r> {
             Some(Ok(parameters)) => parameters::apply(parameters, &mut options),
             Some(Err(message)) => {
                 let at = at.field("infrastructure");
-                self.fail(&at.field("parametersRef"), "InvalidParameters", (message, ""), problems);
+                let text = (message, "Mend the reference, or add what it names.");
+                self.fail(&at.field("parametersRef"), "InvalidParameters", text, problems);
             }
         }
         self.options = Arc::new(options);
@@ -194,6 +180,16 @@ impl<'r> Gateways<'r> {
 
     pub(super) fn add_foreign_set(&mut self, object: &'r Object<ListenerSet>) {
         self.sets_by_name.insert((object.name.namespace(), object.name.name()), None);
+    }
+
+    /// Namespace and name of every Gateway, whosever it is.
+    pub(super) fn gateway_names(&self) -> impl ExactSizeIterator<Item = (&'r str, &'r str)> {
+        self.by_name.keys().copied()
+    }
+
+    /// Namespace and name of every `ListenerSet`.
+    pub(super) fn set_names(&self) -> impl ExactSizeIterator<Item = (&'r str, &'r str)> {
+        self.sets_by_name.keys().copied()
     }
 
     pub(super) fn find_gateway(&self, namespace: &str, name: &str) -> Parent<usize> {

@@ -3,6 +3,7 @@
 use super::gateways::{Fault, Gateways, Parent};
 use super::index::Index;
 use super::listeners::{ListenerNode, Owner, allows_namespace};
+use super::suggest;
 use crate::kinds::{Gateway, Kind, ListenerNamespaces, ListenerSet};
 use crate::problems::UnplacedProblems;
 use crate::resources::{Object, Resources};
@@ -69,13 +70,12 @@ fn find(
     let at = At::Root.field("spec");
     let at = at.field("parentRef");
     let parent = &object.body.spec.parent_ref;
-    let mut report = |severity, at: &At<'_>, reason, text: (String, &str)| {
-        problems.push(severity, (ListenerSet::KIND, object), at, reason, text);
-    };
     if !parent.is_gateway() {
         let kind = parent.kind.as_deref().unwrap_or(Gateway::KIND);
         let message = format!("parents of the kind `{kind}` are not served");
-        report(Severity::Warning, &at.field("kind"), "InvalidKind", (message, "Name a Gateway."));
+        let text = (message, "Name a Gateway.");
+        let about = (ListenerSet::KIND, object);
+        problems.push(Severity::Warning, about, &at.field("kind"), "InvalidKind", text);
         return None;
     }
     let namespace = parent.namespace.as_deref().unwrap_or(object.name.namespace());
@@ -84,8 +84,9 @@ fn find(
         Parent::Foreign => None,
         Parent::Missing => {
             let message = format!("there is no Gateway {namespace}/{}", parent.name);
-            let advice = "A Gateway in another namespace is named with its namespace.";
-            report(Severity::Error, &at, "NoMatchingParent", (message, advice));
+            let advice = suggest::advice((namespace, &parent.name), gateways.gateway_names(), problems);
+            let about = (ListenerSet::KIND, object);
+            problems.push(Severity::Error, about, &at, "NoMatchingParent", (message, advice));
             None
         }
     }

@@ -3,6 +3,7 @@
 use super::backends::{Backends, Place, Purpose};
 use super::gateways::Fault;
 use super::index::Index;
+use super::suggest;
 use crate::kinds::{
     Backend, BackendObjectReference, BackendRef, CORE_GROUP, GATEWAY_GROUP, IRONGATE_GROUP, Kind,
     RouteObject, Service, StreamBackendRef,
@@ -13,6 +14,7 @@ use crate::yaml::path::At;
 use irongate_config::{
     BackendKey, BackendKind, BackendTarget, InvalidBackend, ObjectName, SessionPersistence, Severity,
 };
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -70,7 +72,7 @@ impl<'t, 'r> Resolver<'t, 'r> {
         at: &At<'_>,
         reason: InvalidBackend,
         message: String,
-        advice: &'static str,
+        advice: impl Into<String>,
     ) {
         self.report(Severity::Error, at, reason.as_str(), (message.clone(), advice));
         if self.unresolved.is_none() {
@@ -106,7 +108,7 @@ impl<'t, 'r> Resolver<'t, 'r> {
     pub(super) fn resolve(
         &mut self,
         reference: &Reference<'r>,
-    ) -> Result<BackendTarget, (InvalidBackend, String, &'static str)> {
+    ) -> Result<BackendTarget, (InvalidBackend, String, Cow<'static, str>)> {
         let &Reference { group_kind: (group, kind), namespace, name, port } = reference;
         let backend_kind = match (group, kind) {
             (CORE_GROUP, Service::KIND) => BackendKind::Service,
@@ -115,7 +117,7 @@ impl<'t, 'r> Resolver<'t, 'r> {
                 let what = self.purpose.subject();
                 let message = format!("{what} cannot go to a {kind} of the group `{group}`");
                 let advice = "Name a Service, or a Backend of irongate.dev.";
-                return Err((InvalidBackend::InvalidKind, message, advice));
+                return Err((InvalidBackend::InvalidKind, message, advice.into()));
             }
         };
         let own = self.name.namespace();
@@ -126,19 +128,32 @@ impl<'t, 'r> Resolver<'t, 'r> {
             let message =
                 format!("no ReferenceGrant lets {}s of {own} use {kind} {namespace}/{name}", self.kind);
             let advice = "Add a ReferenceGrant in the namespace of what is named.";
-            return Err((InvalidBackend::RefNotPermitted, message, advice));
+            return Err((InvalidBackend::RefNotPermitted, message, advice.into()));
         }
         let port = if backend_kind == BackendKind::Service { port.unwrap_or_default() } else { 0 };
         let place = (backend_kind, namespace, name, port);
         if self.purpose != Purpose::Datagrams && self.backends.has_tls_policy(place) {
             self.secured.insert(place);
         }
-        self.backends.resolve(place, self.purpose, self.problems).map(BackendTarget::Backend).map_err(
-            |(invalid, message)| {
-                let is_missing = invalid == InvalidBackend::BackendNotFound;
-                (invalid, message, if is_missing { "Mend the reference, or add what it names." } else { "" })
-            },
-        )
+        let resolved = self.backends.resolve(place, self.purpose, self.problems);
+        resolved.map(BackendTarget::Backend).map_err(|(invalid, message)| {
+            let is_missing = invalid == InvalidBackend::BackendNotFound;
+            let advice = if is_missing { self.advice(place) } else { "".into() };
+            (invalid, message, advice)
+        })
+    }
+
+    /// What to do where there is no such backend, or no such port of it.
+    fn advice(&self, (kind, namespace, name, _): Place<'r>) -> Cow<'static, str> {
+        let Index { services, backends, .. } = self.index;
+        let place = (namespace, name);
+        match kind {
+            BackendKind::Service if services.contains_key(&place) => {
+                "Name a port that the Service has.".into()
+            }
+            BackendKind::Service => suggest::advice(place, services.keys().copied(), self.problems),
+            BackendKind::Backend => suggest::advice(place, backends.keys().copied(), self.problems),
+        }
     }
 }
 

@@ -153,7 +153,12 @@ impl<'de> Decoder<'de, '_> {
     }
 
     fn mismatch(&self, wanted: &str) -> DecodeError {
-        DecodeError::new(format!("must be {wanted}, but is {}", self.describe()), "")
+        let advice = match wanted {
+            "a list" => "Begin each item with `- `, or write [item, item].",
+            "a mapping" => "Write its fields below it, or {field: value}.",
+            _ => "",
+        };
+        DecodeError::new(format!("must be {wanted}, but is {}", self.describe()), advice)
     }
 
     fn text(&self) -> Result<&'de str, DecodeError> {
