@@ -1,5 +1,6 @@
 //! What is asked of the requests of a rule (`TrafficPolicy`), apart from timeouts and retries.
 
+use crate::Compression;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub struct TrafficOptions {
     pub faults: Vec<Fault>,
     /// The longest body of a request, in bytes; `None`: any.
     pub max_request_body: Option<u64>,
+    /// How answers are compressed; `None`: not at all.
+    pub compression: Option<Compression>,
 }
 
 /// How many requests there may be of one key. Exact over all cores (GCRA): in any time w at most

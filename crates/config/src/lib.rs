@@ -6,6 +6,7 @@
 //! by the constructors, and `translate` turns what they refuse into [`Problem`]s.
 
 mod backend;
+mod compression;
 mod cors;
 mod flow;
 mod host;
@@ -25,6 +26,7 @@ pub use backend::{
     ProxyProtocolVersion, RetryBudget, RetryConditions, RetryPolicy, SessionCarrier, SessionPersistence,
     SuccessRate,
 };
+pub use compression::{Compression, ContentCoding, MediaRange, MediaRangeError};
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use flow::{Fault, FaultAbort, RateLimit, RateLimitKey, TrafficOptions};
 pub use host::{HostPattern, HostPatternError};

@@ -10,6 +10,7 @@
 
 mod body;
 mod bytes;
+mod coding;
 mod connection;
 mod error;
 mod fields;

@@ -4,8 +4,10 @@
 //! each; [`Pump`] is written once for all of them. Bytes stay in the source's buffer until the sink took them, so
 //! a sink that does not keep up stops the reading: that is all of the back pressure.
 
+mod coder;
 mod replay;
 
+pub(crate) use coder::{Coder, Room};
 pub(crate) use replay::Replay;
 
 use irongate_message::Fields;

@@ -49,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) text: Box<str>,
     /// How large the buffer for the next answer begins.
     pub(crate) flow: Cell<Size>,
+    /// Memory of what compresses its answers, in bytes.
+    pub(crate) coded: Cell<usize>,
     /// What the buffers for the answers of all its streams have to share, over HTTP/2.
     pub(crate) share: Option<Rc<Share>>,
     pub(crate) metrics: Arc<ListenerMetrics>,
@@ -359,6 +361,7 @@ impl Client {
             destination: self.destination,
             text: self.text.clone(),
             flow: Cell::default(),
+            coded: Cell::default(),
             share: None,
             metrics: self.metrics.clone(),
             tls: self.tls.clone(),

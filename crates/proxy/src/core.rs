@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) metrics: CoreMetrics,
     pub(crate) copies: Rc<Copies>,
     pub(crate) handshakes: Rc<Handshakes>,
+    /// Memory of what compresses answers, in bytes.
+    pub(crate) coded: Cell<usize>,
     /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
@@ -100,6 +102,7 @@ impl Core {
             metrics: shared.registry.metrics.core(index),
             copies: Rc::default(),
             handshakes: Rc::default(),
+            coded: Cell::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
             view: RefCell::new(Rc::new(View { snapshot: Arc::default() })),

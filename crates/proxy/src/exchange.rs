@@ -186,7 +186,7 @@ pub(crate) async fn serve<D: Downstream>(
     let in_flight = InFlight::new(lane.on(core).clone());
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
-    if scratch.flow.is_some()
+    if scratch.flow.as_ref().is_some_and(|flow| flow.is_delayed())
         && let Some(failure) = Box::pin(flow::pause(client, timer, downstream, scratch)).await
     {
         admitted = Admitted::Refuse(failure);

@@ -1,6 +1,7 @@
 //! What is counted, as OpenMetrics text. Names and labels are part of what users build on: a change here is
 //! a change for them.
 
+mod compression;
 mod discovery;
 mod flow;
 mod health;
@@ -49,6 +50,7 @@ impl Collector for Scrape {
         failures(&mut writer, &self.registry)?;
         streams::streams(&mut writer, &self.registry.streams.all(now))?;
         flow::flow(&mut writer, &self.registry.flow.all(now))?;
+        compression::compression(&mut writer, &self.registry.compression.all(now))?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry, &self.registry.backends.all(now))?;
         health::health(&mut writer, &self.registry.backend_health())?;

@@ -17,6 +17,7 @@
 //! Absent on purpose: sockets, an async runtime, and the knowledge of who serves `/metrics`.
 
 mod backend;
+mod compression;
 mod counter;
 mod discovery;
 mod encode;
@@ -36,6 +37,7 @@ mod stream;
 mod window;
 
 pub use backend::{BackendHealth, BackendMetrics};
+pub use compression::{CompressionLabels, CompressionMetrics};
 pub use counter::{Counter, Gauge};
 pub use discovery::DiscoveryReading;
 pub use endpoint::{AttemptRecord, EndpointLabels, EndpointMetrics, EndpointReading};

@@ -2,9 +2,9 @@
 
 use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
-    BackendHealth, BackendMetrics, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading,
-    ExchangeMetrics, FlowLabels, FlowMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series,
-    StreamMetrics, encode, process,
+    BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, DiscoveryReading, EndpointLabels,
+    EndpointMetrics, EndpointReading, ExchangeMetrics, FlowLabels, FlowMetrics, ListenerMetrics,
+    RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +27,7 @@ pub struct Registry {
     pub(crate) endpoints: Family<EndpointMetrics>,
     pub(crate) streams: Family<StreamMetrics>,
     pub(crate) flow: Family<FlowMetrics>,
+    pub(crate) compression: Family<CompressionMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
@@ -117,6 +118,7 @@ impl Registry {
             endpoints: Family::with_retention(cores, ENDPOINT_RETENTION),
             streams: Family::new(cores),
             flow: Family::new(cores),
+            compression: Family::new(cores),
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
@@ -172,6 +174,12 @@ impl Registry {
     #[must_use]
     pub fn flow(&self, labels: &FlowLabels) -> Arc<Series<FlowMetrics>> {
         self.flow.series(labels, self.now(), || ())
+    }
+
+    /// What is counted of a policy's compression by one coding, for all cores.
+    #[must_use]
+    pub fn compression(&self, labels: &CompressionLabels) -> Arc<Series<CompressionMetrics>> {
+        self.compression.series(labels, self.now(), || ())
     }
 
     /// The same handles for one core, from 0.

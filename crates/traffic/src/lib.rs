@@ -2,6 +2,7 @@
 
 mod balance;
 pub mod choice;
+pub mod compression;
 mod deadline;
 pub mod filter;
 pub mod health;
@@ -17,6 +18,7 @@ pub use balance::{
     Picked, Ticket, Verdict, hash_key,
 };
 pub use choice::WeightedChoice;
+pub use compression::{AskedCoding, CompressionPlan};
 pub use deadline::{Bound, Deadlines, connect_timeout};
 pub use filter::{CorsPolicy, FilterContext, Filters, Redirection};
 pub use health::{

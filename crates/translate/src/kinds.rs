@@ -99,8 +99,9 @@ pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
 pub use traffic_policy::{
-    ClientKeyFields, FaultAbortFields, FaultDelayFields, FaultFields, RateLimitFields, RateLimitKeyFields,
-    RequestBodyFields, RuleRetryFields, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
+    ClientKeyFields, CodingName, CompressionFields, FaultAbortFields, FaultDelayFields, FaultFields,
+    RateLimitFields, RateLimitKeyFields, RequestBodyFields, RuleRetryFields, StrongEtagsName, TrafficPolicy,
+    TrafficPolicySpec, TrafficTimeouts,
 };
 
 use crate::checks::{Checks, names};

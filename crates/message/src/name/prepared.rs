@@ -38,6 +38,11 @@ impl FieldName {
         Self { text: Cow::Borrowed(known.text()), known }
     }
 
+    /// The name of a field that is none of the known ones; `text` has to be a token in lower case.
+    pub(crate) const fn unknown(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), known: Known::Unknown }
+    }
+
     /// Its number, or [`Known::Unknown`].
     #[inline]
     #[must_use]

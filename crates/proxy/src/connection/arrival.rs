@@ -63,6 +63,7 @@ impl Client {
             destination: if is_wildcard && view.snapshot.tells_clients { local() } else { None },
             text: text_of(address),
             flow: Cell::default(),
+            coded: Cell::default(),
             share: None,
             metrics,
             tls: None,

@@ -2,6 +2,7 @@
 
 mod connect;
 mod copies;
+mod deliver;
 mod grpc;
 mod verdict;
 
@@ -9,7 +10,7 @@ use super::admit::Work;
 use super::duplex::{Duplex, Presence, Upload};
 use super::{Downstream, Outcome, Scratch, Upstream, fail};
 use crate::backend::{Load, Permit};
-use crate::body::{Pump, Replay};
+use crate::body::Replay;
 use crate::connection::Client;
 use crate::failure::Failure;
 use crate::snapshot::{PortFacts, RulePlan};
@@ -24,7 +25,7 @@ use irongate_traffic::{
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
-use verdict::{blame, is_agreed, no_head};
+use verdict::{is_agreed, no_head};
 
 /// Everything an attempt needs, for as long as the request lasts.
 struct Attempts<'a, D> {
@@ -269,6 +270,7 @@ impl<D: Downstream> Attempts<'_, D> {
             downstream: &mut *self.downstream,
             upstream: &mut *upstream,
             replay: &mut self.replay,
+            coder: None,
             upload: Upload::within(self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body)),
             presence: Presence::default(),
         };
@@ -284,17 +286,11 @@ impl<D: Downstream> Attempts<'_, D> {
             load.end(now, outcome);
             return (end, false);
         }
+        if let Some((failure, outcome)) = self.not_agreed(upload.pump.is_done()) {
+            load.end(now, outcome);
+            return (End::Final(failure), false);
+        }
         let status = self.scratch.response.status();
-        let agreed = || is_agreed(self.scratch.request.upgrade(), self.scratch.response.upgrade());
-        if status == 101 && !(upload.pump.is_done() && agreed()) {
-            load.end(now, LoadOutcome::Failed);
-            return (End::Final(Failure::BadAnswer("unexpected_101")), false);
-        }
-        if self.scratch.request.is_extended_connect() && (200..300).contains(&status) {
-            // The client would take it for consent.
-            load.end(now, LoadOutcome::Complete);
-            return (End::Final(Failure::BadAnswer("no_upgrade")), false);
-        }
         let (Verdict { elsewhere, .. }, failure) = self.judge(&mut load, now, status);
         let is_worth_asking = elsewhere || self.policy().is_some();
         if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {
@@ -306,88 +302,15 @@ impl<D: Downstream> Attempts<'_, D> {
         self.deliver(upstream, upload, presence, load, now).await
     }
 
-    /// Sends the answer on.
-    async fn deliver<U: Upstream>(
-        &mut self,
-        upstream: &mut U,
-        upload: Upload,
-        presence: Presence,
-        load: Load,
-        answered: Time,
-    ) -> (End, bool) {
-        let client = self.client;
-        let core = &*client.core;
-        self.start(upstream, &upload);
-        self.replay.stop();
-        let status = self.scratch.response.status();
-        self.outcome.status = status;
-        let is_tunnel = status == 101;
-        let mut download = Pump::default();
-        let mut duplex = Duplex {
-            core,
-            timer: self.timer,
-            timeouts: &self.facts.options.timeouts,
-            stream_idle: self.stream_idle,
-            downstream: &mut *self.downstream,
-            upstream,
-            replay: &mut self.replay,
-            upload,
-            presence,
-        };
-        let (relayed, now) = if is_tunnel {
-            // Boxed, since few requests come to this.
-            Box::pin(duplex.tunnel(&mut download)).await
-        } else {
-            duplex.relay(&mut download, self.deadlines.request, answered).await
-        };
-        let upload = duplex.upload.pump;
-        self.outcome.request_bytes = upload.moved;
-        self.outcome.response_bytes = download.moved;
-        self.outcome.ended = now;
-        if let Err(failure) = relayed {
-            self.outcome.failure = Some(failure);
-            self.outcome.grpc = self.grpc.as_ref().map(|_| failure.grpc_code());
-            if !self.end_by_status(failure) {
-                self.downstream.break_off();
-            }
-            load.end(now, blame(failure));
-            return (End::Over, false);
+    /// Whether an answer says that the protocol changes, or does not, where that cannot be; and what it means for the endpoint.
+    fn not_agreed(&self, is_sent: bool) -> Option<(Failure, LoadOutcome)> {
+        let Scratch { request, response, .. } = &*self.scratch;
+        let status = response.status();
+        if status == 101 && !(is_sent && is_agreed(request.upgrade(), response.upgrade())) {
+            return Some((Failure::BadAnswer("unexpected_101"), LoadOutcome::Failed));
         }
-        self.end_load(load, now, &download);
-        (End::Over, !is_tunnel && upload.is_done())
-    }
-
-    /// Queues the answer's head for the client.
-    fn start<U: Upstream>(&mut self, upstream: &mut U, upload: &Upload) {
-        let response = &mut self.scratch.response;
-        // Before the filters, which may remove it.
-        response.complete_date(&self.client.core.date.get());
-        if let Some(filters) = self.rule.backend_filters(self.work.drawn) {
-            filters.response(response);
-        }
-        self.rule.filters.response(response);
-        if let Some(extras) = &self.scratch.extras {
-            extras.answer(response);
-            extras.note_session(response, self.client.tls.is_some());
-        }
-        self.facts.announce(response);
-        if response.status() == 101 {
-            self.downstream.start_tunnel(response);
-            upstream.begin_tunnel();
-            return;
-        }
-        // The drain may have begun since the request came.
-        if self.client.core.draining.get() {
-            self.downstream.end_after();
-        }
-        if !upload.pump.is_done()
-            && (upload.is_refused() || !response.keep_alive() || response.status() >= 300)
-        {
-            // The origin has decided without the rest of the body. One that answers while it reads goes on reading,
-            // and its client's connection goes on too.
-            self.downstream.end_after_long_body();
-        }
-        self.downstream.adapt(response);
-        self.downstream.start(response);
+        // The client would take it for consent.
+        let is_consent = request.is_extended_connect() && (200..300).contains(&status);
+        is_consent.then_some((Failure::BadAnswer("no_upgrade"), LoadOutcome::Complete))
     }
 }

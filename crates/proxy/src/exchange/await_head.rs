@@ -42,7 +42,7 @@ struct Interim {
     waits_for_client: bool,
 }
 
-impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
+impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     /// Sends the request and reads heads, passing interim ones on, until the final one is in `head`. `tried`: the endpoints
     /// on which it was tried, if it may be sent to another while it waits.
     pub(super) async fn await_head(

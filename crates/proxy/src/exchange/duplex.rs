@@ -3,7 +3,7 @@
 //! [`relay`](Duplex::relay) until the answer has ended.
 
 use super::{Closed, Downstream, Upstream};
-use crate::body::{Pump, PumpFailure, Replay};
+use crate::body::{Coder, Pump, PumpFailure, Replay};
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::timer::Timer;
@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Both sides, borrowed for an attempt.
-pub(super) struct Duplex<'a, D, U> {
+pub(super) struct Duplex<'a, 'c, D, U> {
     pub(super) core: &'a Core,
     pub(super) timer: &'a Timer,
     pub(super) timeouts: &'a Timeouts,
@@ -22,11 +22,13 @@ pub(super) struct Duplex<'a, D, U> {
     pub(super) downstream: &'a mut D,
     pub(super) upstream: &'a mut U,
     pub(super) replay: &'a mut Replay,
+    /// What compresses the answer's body, if it is compressed.
+    pub(super) coder: Option<&'a mut Coder<'c>>,
     pub(super) upload: Upload,
     pub(super) presence: Presence,
 }
 
-impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
+impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     /// Moves the request's body. Ready with `Ok` when all of it has just been sent; an error is the client's.
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         if !self.upload.is_going() {

@@ -2,12 +2,13 @@
 
 use super::duplex::Presence;
 use super::{Downstream, Scratch};
+use crate::body::{Coder, Room};
 use crate::connection::Client;
 use crate::failure::Failure;
-use crate::snapshot::{FlowPlan, LimitWords, PortFacts};
+use crate::snapshot::{FlowPlan, LimitWords, PortFacts, RulePlan};
 use crate::timer::Timer;
 use irongate_message::{BodyLength, FieldName, Known, RequestHead, ResponseHead};
-use irongate_traffic::LimitVerdict;
+use irongate_traffic::{AskedCoding, LimitVerdict};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,9 +23,40 @@ pub(crate) struct Flow {
     limited: Option<(Arc<LimitWords>, u64)>,
     /// The longest body that is passed on.
     pub(super) max_request_body: Option<u64>,
+    /// The coding that the client asked for, before filters changed the request.
+    coding: AskedCoding,
 }
 
 impl Flow {
+    /// Whether the request has to wait before it is served.
+    pub(super) fn is_delayed(&self) -> bool {
+        self.delay.is_some()
+    }
+
+    /// Brings the head of an origin's answer into the form that its client asked for; gives what compresses the body, if
+    /// that is wanted.
+    pub(super) fn encode<'c>(
+        &self,
+        plan: &RulePlan,
+        client: &'c Client,
+        request: &RequestHead,
+        head: &mut ResponseHead,
+    ) -> Option<Box<Coder<'c>>> {
+        let compression = plan.flow.as_ref()?.compression.as_ref()?;
+        let mut taken = None;
+        let (coding, level) =
+            compression.plan.answer(self.coding, request, head, |coding, level, length| {
+                taken = Room::take(client, Coder::memory(coding, level, length)).map(|room| (room, length));
+                if let (None, Some(metrics)) = (&taken, compression.metrics(coding, client.core.index)) {
+                    metrics.left();
+                }
+                taken.is_some()
+            })?;
+        let (room, length) = taken?;
+        let metrics = compression.metrics(coding, client.core.index)?.clone();
+        Some(Box::new(Coder::new(coding, level, length, room, metrics)))
+    }
+
     /// Completes the answer to a request that was refused.
     pub(super) fn answer(&self, head: &mut ResponseHead) {
         if let Some((words, seconds)) = &self.limited {
@@ -47,6 +79,9 @@ pub(super) fn admit(
             BodyLength::Empty | BodyLength::Length(_) => {}
             _ => flow.get_or_insert_default().max_request_body = Some(most),
         }
+    }
+    if let Some(compression) = &plan.compression {
+        flow.get_or_insert_default().coding = compression.plan.asked(request);
     }
     if !plan.limits.is_empty() {
         let now = client.core.now();

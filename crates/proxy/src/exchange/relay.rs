@@ -8,7 +8,7 @@ use irongate_traffic::Time;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
+impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     /// Moves the answer's body to the client, and what is left of the request's body to the origin.
     ///
     /// Ends when the answer has ended: a request's body that is still coming then is not wanted any more. The whole request
@@ -37,7 +37,9 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
             }
             let now = self.core.now();
             let motion = motion.get_or_insert_with(|| Motion::new(now));
-            motion.note(self.upload.pump.moved + download.moved, now);
+            // What a coder took may be on its way to the client for long.
+            let given = self.coder.as_ref().map_or(0, |coder| coder.given());
+            motion.note(self.upload.pump.moved + download.moved + given, now);
             let (until, failure) = self.nearest_to_end(download, by, motion.at);
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
@@ -64,7 +66,11 @@ impl<D: Downstream, U: Upstream> Duplex<'_, D, U> {
     }
 
     fn poll_download(&mut self, cx: &mut Context<'_>, download: &mut Pump) -> Poll<Result<(), Failure>> {
-        let moved = download.poll(cx, self.upstream.source(), self.downstream.sink());
+        let sink = self.downstream.sink();
+        let moved = match &mut self.coder {
+            None => download.poll(cx, self.upstream.source(), sink),
+            Some(coder) => download.poll(cx, self.upstream.source(), &mut coder.sink(sink)),
+        };
         moved.map_err(|failure| match failure {
             PumpFailure::Source(failure) => Failure::of_answer_body(failure),
             PumpFailure::Sink(_) => Failure::ClientGone,

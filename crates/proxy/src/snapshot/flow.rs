@@ -1,9 +1,11 @@
 //! What policies ask of a rule's requests, ready to be asked; and what is kept of limits beside the snapshots.
 
-use irongate_config::{FaultAbort, RateLimit, TrafficOptions};
+use irongate_config::{Compression, ContentCoding, FaultAbort, RateLimit, TrafficOptions};
 use irongate_message::{FieldName, Fields};
-use irongate_telemetry::{FlowLabels, FlowMetrics, Registry as Metrics, Series};
-use irongate_traffic::{LimitState, RateLimiter};
+use irongate_telemetry::{
+    CompressionLabels, CompressionMetrics, FlowLabels, FlowMetrics, Registry as Metrics, Series,
+};
+use irongate_traffic::{CompressionPlan, LimitState, RateLimiter};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,6 +17,30 @@ pub(crate) struct FlowPlan {
     pub(crate) faults: Box<[FaultUse]>,
     /// The longest body of a request, in bytes.
     pub(crate) max_request_body: Option<u64>,
+    pub(crate) compression: Option<CompressionUse>,
+}
+
+/// How answers are compressed.
+pub(crate) struct CompressionUse {
+    pub(crate) plan: CompressionPlan,
+    /// For each coding that is offered.
+    metrics: Box<[(ContentCoding, Arc<Series<CompressionMetrics>>)]>,
+}
+
+impl CompressionUse {
+    fn new(compression: &Compression, metrics: &Metrics) -> Option<Self> {
+        let plan = CompressionPlan::new(compression)?;
+        let metrics = compression.codings.iter().map(|&(coding, _)| {
+            let labels = CompressionLabels { scope: compression.scope.clone(), coding: coding.as_str() };
+            (coding, metrics.compression(&labels))
+        });
+        Some(Self { plan, metrics: metrics.collect() })
+    }
+
+    /// What a core counts of a coding; `None` if it is not offered.
+    pub(crate) fn metrics(&self, coding: ContentCoding, core: usize) -> Option<&Arc<CompressionMetrics>> {
+        self.metrics.iter().find(|(one, _)| *one == coding).map(|(_, series)| series.core(core))
+    }
 }
 
 /// A limit.
@@ -148,6 +174,7 @@ impl Limits {
             limits: limits.collect(),
             faults: faults.collect(),
             max_request_body: options.max_request_body,
+            compression: options.compression.as_ref().and_then(|one| CompressionUse::new(one, metrics)),
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod backend_tls;
 mod certificates;
+mod compression;
 mod counts;
 mod dates;
 mod flow;

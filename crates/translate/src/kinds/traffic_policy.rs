@@ -1,8 +1,10 @@
 //! Our `TrafficPolicy`: what is asked of the requests of Gateways, listeners, routes and rules.
 
+mod compression;
 mod faults;
 mod rate_limits;
 
+pub use compression::{CodingName, CompressionFields, StrongEtagsName};
 pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
 pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields};
 
@@ -43,6 +45,8 @@ pub struct TrafficPolicySpec {
     pub request_body: RequestBodyFields,
     /// Failures that are made on purpose; of each request the first that is drawn.
     pub faults: Option<Vec<FaultFields>>,
+    /// How answers are compressed, for clients that ask for it. Not written: they are not.
+    pub compression: Option<CompressionFields>,
 }
 
 /// What is asked of the bodies of requests.
@@ -93,6 +97,9 @@ impl Kind for TrafficPolicy {
         check_targets(&spec.target_refs, &at.field("targetRefs"), checks);
         check_timeouts(&spec.timeouts, &at.field("timeouts"), checks);
         rate_limits::check(spec.rate_limits.as_deref().unwrap_or_default(), &at.field("rateLimits"), checks);
+        if let Some(compression) = &spec.compression {
+            compression.check(&at.field("compression"), checks);
+        }
         faults::check(spec.faults.as_deref().unwrap_or_default(), &at.field("faults"), checks);
         let codes = at.field("retry");
         let codes = codes.field("codes");

@@ -2,9 +2,9 @@
 
 use irongate_config::{
     AddressFamily, Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls,
-    Certificate, Config, ConsulSource, Cors, CorsAllowed, CorsOrigin, DnsRecords, DnsSource, Endpoints,
-    FieldMatch, Filter, HeaderEdits, Listener, ListenerProtocol, ListenerTls, PathMatch, PathRewrite,
-    ProxyOptions, RequestMatch, RouteRule, StreamRoute, TrafficOptions, ValueMatch,
+    Certificate, Compression, Config, ConsulSource, Cors, CorsAllowed, CorsOrigin, DnsRecords, DnsSource,
+    Endpoints, FieldMatch, Filter, HeaderEdits, Listener, ListenerProtocol, ListenerTls, PathMatch,
+    PathRewrite, ProxyOptions, RequestMatch, RouteRule, StreamRoute, TrafficOptions, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, RulePlace, Statuses};
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
 }
 
 fn traffic_options(options: &TrafficOptions, out: &mut String) {
-    let TrafficOptions { rate_limits, faults, max_request_body } = options;
+    let TrafficOptions { rate_limits, faults, max_request_body, compression } = options;
     for limit in rate_limits {
         line!(out, "      {limit:?}");
     }
@@ -142,6 +142,15 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
     }
     if let Some(most) = max_request_body {
         line!(out, "      request bodies of at most {most} bytes");
+    }
+    if let Some(compression) = compression {
+        let types: Vec<_> = compression.types.iter().map(ToString::to_string).collect();
+        let Compression { scope, codings, min_size, weaken_etags, .. } = compression;
+        line!(
+            out,
+            "      compression {codings:?} from {min_size} bytes, weaken_etags {weaken_etags}, scope {scope}"
+        );
+        line!(out, "        of {}", types.join(" "));
     }
 }
 

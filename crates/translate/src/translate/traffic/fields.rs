@@ -1,5 +1,7 @@
 //! The fields of a `TrafficPolicy`, each by itself.
 
+mod answers;
+
 use super::super::precedence::{Field, set};
 use super::Wanted;
 use crate::kinds::{FaultFields, RateLimitFields, RateLimitKeyFields, TrafficPolicySpec};
@@ -48,6 +50,15 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
         set: |from, to| {
             let faults = from.faults.as_ref();
             set(&mut to.options.faults, faults.map(|faults| faults.iter().map(fault).collect()))
+        },
+    },
+    Field {
+        name: "compression",
+        set: |from, to| {
+            set(
+                &mut to.options.compression,
+                from.compression.as_ref().map(|it| Some(answers::compression(it))),
+            )
         },
     },
 ];
