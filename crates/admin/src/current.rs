@@ -1,7 +1,7 @@
 //! The configuration that runs, as the binary tells it.
 
 use irongate_config::{Config, Problem};
-use irongate_proxy::Proxy;
+use irongate_proxy::{Proxy, Unopened};
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,7 +15,8 @@ pub struct Applied {
     pub at: SystemTime,
     /// What was meant.
     pub config: Arc<Config>,
-    /// What was found wrong with it, by whoever read it and by whoever put it into use.
+    /// What was found wrong with it, by whoever read it and by whoever put it into use; but for addresses that cannot be
+    /// opened, which the data plane tells.
     pub problems: Vec<Problem>,
     /// What only the binary knows.
     pub knowledge: Box<dyn Knowledge>,
@@ -26,8 +27,11 @@ pub trait Knowledge: Send + Sync {
     /// A problem as JSON.
     fn problem(&self, problem: &Problem) -> Value;
 
-    /// What became of each object, as JSON.
-    fn statuses(&self) -> Value;
+    /// What is wrong with an address that cannot be opened, as JSON.
+    fn unopened(&self, unopened: &Unopened) -> Value;
+
+    /// What became of each object, as JSON; the listeners of those addresses are not programmed.
+    fn statuses(&self, unopened: &[Unopened]) -> Value;
 
     /// What would become of a request, as JSON.
     ///
@@ -67,6 +71,11 @@ impl Current {
 
     pub(crate) fn proxy(&self) -> Option<Arc<Proxy>> {
         self.proxy.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    /// The addresses that could not be opened.
+    pub(crate) fn unopened(&self) -> Vec<Unopened> {
+        self.proxy().map(|proxy| proxy.unopened()).unwrap_or_default()
     }
 
     pub(crate) fn applied(&self) -> Option<Arc<Applied>> {

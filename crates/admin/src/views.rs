@@ -32,8 +32,8 @@ impl Page {
     }
 }
 
-/// The configuration at a glance.
-pub(crate) fn config(applied: &Applied) -> Value {
+/// The configuration at a glance; `unopened`: the number of addresses that could not be opened.
+pub(crate) fn config(applied: &Applied, unopened: usize) -> Value {
     let config = &applied.config;
     let count = |severity| applied.problems.iter().filter(|problem| problem.severity == severity).count();
     let endpoints = config.backends.values().map(|backend| match &backend.endpoints {
@@ -47,7 +47,7 @@ pub(crate) fn config(applied: &Applied) -> Value {
         "attachedRoutes": config.listeners.iter().map(|one| one.routes.len() + one.stream_routes.len()).sum::<usize>(),
         "backends": config.backends.len(),
         "endpoints": endpoints.sum::<usize>(),
-        "errors": count(Severity::Error),
+        "errors": count(Severity::Error) + unopened,
         "warnings": count(Severity::Warning),
     })
 }

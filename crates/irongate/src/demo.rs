@@ -50,7 +50,8 @@ async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let translation = irongate_translate::translate(&resources);
     problems.extend(translation.problems.iter().cloned());
     problems.extend(gateway.apply(&translation.config).await);
-    if let Some(problem) = problems.first() {
+    let unopened = gateway.unopened(&resources);
+    if let Some(problem) = problems.iter().chain(&unopened).next() {
         bail!("{problem} (another port: irongate demo --port N)");
     }
     gateway.publish(resources, translation, problems);

@@ -4,6 +4,7 @@ use crate::explain::{self, Places, Question as Asked, Request};
 use crate::view;
 use irongate_admin::{Knowledge, Question};
 use irongate_config::{BackendKey, Config, Problem};
+use irongate_proxy::Unopened;
 use irongate_translate::{PolicyField, Resources, RulePlace, Statuses};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,8 +23,16 @@ impl Knowledge for Known {
         view::problem(problem)
     }
 
-    fn statuses(&self) -> Value {
-        view::statuses(&self.statuses)
+    fn unopened(&self, unopened: &Unopened) -> Value {
+        view::problem(&placed(unopened, &self.resources))
+    }
+
+    fn statuses(&self, unopened: &[Unopened]) -> Value {
+        let mut statuses = view::statuses(&self.statuses);
+        for one in unopened {
+            view::not_programmed(&mut statuses, &one.listener, &one.problem);
+        }
+        statuses
     }
 
     fn explain(&self, question: &Question, config: &Config) -> Result<Value, String> {
@@ -33,4 +42,14 @@ impl Knowledge for Known {
         let explanation = explain::explain(request, config, &places);
         serde_json::to_value(explanation).map_err(|error| error.to_string())
     }
+}
+
+/// The problem with an address that cannot be opened, with the place where its port was written.
+pub(crate) fn placed(unopened: &Unopened, resources: &Resources) -> Problem {
+    let mut problem = unopened.problem.clone();
+    if let Some((field, position)) = resources.listener_port(&unopened.listener) {
+        problem.field = field;
+        problem.position = Some(position);
+    }
+    problem
 }

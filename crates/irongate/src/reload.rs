@@ -110,13 +110,14 @@ impl Configuration {
         if !is_whole {
             gateway.metrics.config_failed();
         }
-        self.tell(&problems);
+        let unopened = gateway.unopened(&resources);
+        self.tell(problems.iter().chain(&unopened));
         announce(&gateway.proxy, &translation.config, &phases);
         gateway.publish(resources, translation, problems);
     }
 
-    fn tell(&mut self, problems: &[Problem]) {
-        let mut told = HashSet::with_capacity(problems.len());
+    fn tell<'p>(&mut self, problems: impl Iterator<Item = &'p Problem>) {
+        let mut told = HashSet::new();
         for problem in problems {
             let text = problem.to_string();
             if !self.told.contains(&text) {

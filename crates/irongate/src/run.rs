@@ -1,7 +1,7 @@
 //! `irongate run`: the gateway from YAML files.
 
 use crate::command_line::RunOptions;
-use crate::knowledge::Known;
+use crate::knowledge::{Known, placed};
 use crate::reload::Configuration;
 use crate::{limits, log};
 use anyhow::{Context, bail};
@@ -93,6 +93,11 @@ impl Gateway {
         self.version += 1;
         self.metrics.config_applied(self.version, SystemTime::now());
         problems
+    }
+
+    /// What is wrong with addresses that could not be opened, at the place where each was written.
+    pub(crate) fn unopened(&self, resources: &Resources) -> Vec<Problem> {
+        self.proxy.unopened().iter().map(|one| placed(one, resources)).collect()
     }
 
     /// Tells the admin API what was applied last, and what was found wrong with it.

@@ -1,7 +1,7 @@
 //! Problems and statuses as JSON, for `irongate check` and the admin API. Both are documented in `docs/admin.md`:
 //! fields are added, never renamed.
 
-use irongate_config::{ObjectName, Problem, Severity};
+use irongate_config::{ListenerKey, ObjectName, Problem, Severity};
 use irongate_translate::{Condition, Statuses};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,6 +49,42 @@ pub(crate) fn statuses(statuses: &Statuses) -> Value {
         "backendTlsPolicies": statuses.backend_tls_policies.iter().map(named).collect::<Vec<_>>(),
         "trafficPolicies": statuses.traffic_policies.iter().map(named).collect::<Vec<_>>(),
     })
+}
+
+/// Marks a listener, of whose addresses one could not be opened, as not programmed; and what it is written in, where nothing of that
+/// is programmed any more.
+pub(crate) fn not_programmed(statuses: &mut Value, listener: &ListenerKey, problem: &Problem) {
+    let (list, name) = match &listener.set {
+        Some(set) => ("listenerSets", set),
+        None => ("gateways", &listener.gateway),
+    };
+    let owners = statuses[list].as_array_mut().into_iter().flatten();
+    let is_owner =
+        |owner: &&mut Value| owner["namespace"] == name.namespace() && owner["name"] == name.name();
+    let Some(owner) = { owners }.find(is_owner) else { return };
+    let message = format!("{} {}", problem.message, problem.advice);
+    let Some(listeners) = owner["listeners"].as_array_mut() else { return };
+    if let Some(one) = listeners.iter_mut().find(|one| one["name"] == *listener.section) {
+        mark(one, problem.reason, &message);
+    }
+    let is_programmed = |one: &Value| {
+        let conditions = one["conditions"].as_array().into_iter().flatten();
+        { conditions }.any(|condition| condition["type"] == "Programmed" && condition["status"] == true)
+    };
+    if !listeners.iter().any(is_programmed) {
+        mark(owner, "AddressNotUsable", &message);
+    }
+}
+
+/// Sets the condition `Programmed` to false.
+fn mark(object: &mut Value, reason: &str, message: &str) {
+    for condition in object["conditions"].as_array_mut().into_iter().flatten() {
+        if condition["type"] == "Programmed" {
+            condition["status"] = false.into();
+            condition["reason"] = reason.into();
+            condition["message"] = message.into();
+        }
+    }
 }
 
 fn named((name, status): (&ObjectName, &impl Serialize)) -> Value {

@@ -7,9 +7,11 @@ mod core_thread;
 mod probe;
 mod report;
 mod threads;
+mod unopened;
 
 pub use report::{BackendReport, EndpointReport};
 pub use threads::{available_threads, give_way};
+pub use unopened::Unopened;
 
 use crate::datagram;
 use crate::discovery;
@@ -18,7 +20,7 @@ use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
 use crate::live::{LiveBackend, Shared};
 use crate::place::{Place, PlaceKind};
 use crate::snapshot::{PortId, Snapshot, compile};
-use irongate_config::{Backend, Config, Endpoints, ListenerKey, Problem, Severity};
+use irongate_config::{Backend, Config, Endpoints, ListenerKey, Problem};
 use irongate_telemetry::{Panicked, Registry as Metrics};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -70,8 +72,8 @@ pub struct Proxy {
 struct Ports {
     ids: HashMap<Place, PortId>,
     open: BTreeSet<Place>,
-    /// Wanted, but they could not be opened; with whose they are.
-    missing: BTreeMap<Place, ListenerKey>,
+    /// Wanted, but they could not be opened.
+    missing: BTreeMap<Place, Unopened>,
     version: u64,
 }
 
@@ -143,14 +145,14 @@ impl Proxy {
     }
 
     /// Compiles a configuration, publishes it, and opens and closes sockets as it says. What was good keeps running;
-    /// what cannot be done is told. Returns when every new socket accepts.
+    /// what cannot be done is told, here or by [`unopened`](Self::unopened). Returns when every new socket accepts.
     pub fn apply(&self, config: &Config) -> Vec<Problem> {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         ports.version += 1;
         let version = ports.version;
         let ids = &mut ports.ids;
         let former = self.shared.snapshot.load_full();
-        let (snapshot, mut problems) = compile(config, &self.shared.registry, &former, version, |place| {
+        let (snapshot, problems) = compile(config, &self.shared.registry, &former, version, |place| {
             let next = PortId(u32::try_from(ids.len()).unwrap_or(u32::MAX));
             *ids.entry(place).or_insert(next)
         });
@@ -170,8 +172,7 @@ impl Proxy {
                 continue;
             }
             if let Err(error) = self.open(&mut ports, place) {
-                problems.push(unbound(&listener, place, &error));
-                ports.missing.insert(place, listener);
+                ports.missing.insert(place, Unopened::new(listener, place, &error));
             }
         }
         // After the new ones are open: a listener that moves from one interface to all keeps its port served.
@@ -181,6 +182,13 @@ impl Proxy {
             self.tell_all(|| Command::Close(id));
         }
         problems
+    }
+
+    /// The addresses that are wanted and not open, now.
+    #[must_use]
+    pub fn unopened(&self) -> Vec<Unopened> {
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.missing.values().cloned().collect()
     }
 
     /// The addresses that are open.
@@ -313,24 +321,6 @@ async fn keep_binding(proxy: std::sync::Weak<Proxy>) {
                 tracing::info!(address = %place, "listening now");
             }
         }
-    }
-}
-
-fn unbound(listener: &ListenerKey, place: Place, error: &io::Error) -> Problem {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "Another program listens there: stop it, or choose another port.",
-        io::ErrorKind::PermissionDenied => "Ports below 1024 need the capability CAP_NET_BIND_SERVICE.",
-        io::ErrorKind::AddrNotAvailable => "No interface of this machine has the address: see `ip address`.",
-        _ => "It is tried again each second.",
-    };
-    Problem {
-        severity: Severity::Error,
-        position: None,
-        resource: format!("Gateway {}", listener.gateway),
-        field: format!("listener {}", listener.section),
-        reason: "AddressNotUsable",
-        message: format!("cannot listen on {place}: {error}."),
-        advice: advice.to_owned(),
     }
 }
 

@@ -40,6 +40,7 @@ pub use memory_gateway::MemoryGateway;
 pub use transport::{MemoryStream, memory_pair};
 
 pub use control::{
-    BackendReport, Drain, EndpointReport, Proxy, Resolved, StartOptions, available_threads, give_way,
+    BackendReport, Drain, EndpointReport, Proxy, Resolved, StartOptions, Unopened, available_threads,
+    give_way,
 };
 pub use discovery::SourceReport;

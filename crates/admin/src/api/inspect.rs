@@ -31,17 +31,22 @@ pub(super) fn router() -> Router<Shared> {
 }
 
 async fn config(State(shared): State<Shared>) -> Response {
-    view(shared, |applied| Ok(views::config(applied))).await
+    let unopened = shared.admin.current.unopened();
+    view(shared, move |applied| Ok(views::config(applied, unopened.len()))).await
 }
 
 async fn statuses(State(shared): State<Shared>) -> Response {
-    view(shared, |applied| Ok(applied.knowledge.statuses())).await
+    let unopened = shared.admin.current.unopened();
+    view(shared, move |applied| Ok(applied.knowledge.statuses(&unopened))).await
 }
 
 async fn problems(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {
+    let unopened = shared.admin.current.unopened();
     view(shared, move |applied| {
-        let problems = applied.problems.iter().map(|problem| applied.knowledge.problem(problem));
-        Ok(page(&parameters)?.of("problems", problems))
+        let knowledge = &applied.knowledge;
+        let unopened = unopened.iter().map(|one| knowledge.unopened(one));
+        let problems = unopened.chain(applied.problems.iter().map(|problem| knowledge.problem(problem)));
+        Ok(page(&parameters)?.of("problems", problems.collect::<Vec<_>>().into_iter()))
     })
     .await
 }

@@ -1,8 +1,9 @@
 //! The admin API of a running gateway: the shapes that `docs/admin.md` promises.
 
 use crate::{BINARY, OK, gateway};
-use irongate_testkit::{Gateway, Manifest, Origin};
+use irongate_testkit::{Gateway, Manifest, Origin, eventually};
 use serde_json::Value;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 fn api(gateway: &Gateway, path: &str) -> Value {
@@ -46,6 +47,65 @@ fn what_runs_is_told() {
         "{routes}"
     );
     assert_eq!(routes["routes"][0]["rules"][0]["backends"][0]["invalid"], "BackendNotFound", "{routes}");
+}
+
+/// A Gateway of its own on a port that somebody else has. Its name comes first, so that its status does.
+fn with_a_port(address: SocketAddr) -> Manifest {
+    let (ip, port) = (address.ip(), address.port());
+    Manifest::new().document(&format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: a}}
+spec:
+  gatewayClassName: irongate
+  addresses: [{{value: {ip}}}]
+  listeners:
+  - {{name: taken, port: {port}, protocol: HTTP}}"
+    ))
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_while_it_is() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = holder.local_addr().expect("bound");
+    let gateway = gateway(&with_a_port(address));
+    let problems = api(&gateway, "/api/problems");
+    let problem = &problems["problems"][0];
+    assert_eq!(
+        (&problems["total"], &problem["reason"]),
+        (&1.into(), &"PortUnavailable".into()),
+        "{problems}"
+    );
+    assert_eq!(
+        (&problem["resource"], &problem["field"]),
+        (&"Gateway default/a".into(), &"spec.listeners[0].port".into())
+    );
+    assert!(problem["line"].is_u64() && problem["file"].is_string(), "{problem}");
+    assert!(gateway.printed().contains("gateway.yaml:"), "the log has the place");
+    assert_eq!(api(&gateway, "/api/config")["errors"], 1);
+    let programmed = |gateway: &Gateway, which: usize| {
+        let statuses = api(gateway, "/api/statuses");
+        let owner = &statuses["gateways"][which];
+        let find = |conditions: &Value| {
+            let list = conditions.as_array().expect("a list");
+            let one = list.iter().find(|one| one["type"] == "Programmed").expect("it is there");
+            (one["status"] == true, one["reason"].as_str().unwrap_or_default().to_owned())
+        };
+        (find(&owner["conditions"]), find(&owner["listeners"][0]["conditions"]))
+    };
+    let good = (true, "Programmed".to_owned());
+    assert_eq!(
+        programmed(&gateway, 0),
+        ((false, "AddressNotUsable".to_owned()), (false, "PortUnavailable".to_owned()))
+    );
+    assert_eq!(programmed(&gateway, 1), (good.clone(), good.clone()), "nobody else's");
+    assert_eq!(gateway.get("/").status, 404);
+    drop(holder);
+    eventually("the port is taken when it is free", || {
+        programmed(&gateway, 0) == (good.clone(), good.clone())
+    });
+    assert_eq!(api(&gateway, "/api/problems")["total"], 0);
+    assert_eq!(api(&gateway, "/api/config")["errors"], 0);
 }
 
 #[test]

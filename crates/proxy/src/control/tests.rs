@@ -60,7 +60,7 @@ fn a_core_that_panics_is_started_again_with_its_sockets() {
     let proxy = Proxy::start(&options, &metrics).expect("threads");
     let address = free_address();
     let problems = proxy.apply(&config(address));
-    assert!(problems.is_empty(), "{problems:?}");
+    assert!(problems.is_empty() && proxy.unopened().is_empty(), "{problems:?}");
     let connect = || TcpStream::connect(address).expect("the sockets listen");
     let mut before: Vec<_> = (0..8).map(|_| connect()).collect();
     for stream in &mut before {

@@ -104,22 +104,41 @@ impl Resources {
     /// Where a listener of a Gateway or of a `ListenerSet` was written.
     #[must_use]
     pub fn listener_position(&self, listener: &ListenerKey) -> Option<Position> {
+        self.in_listener(listener, |at| at.to_path()).map(|(_, position)| position)
+    }
+
+    /// The field of a listener's port, and where it was written.
+    #[must_use]
+    pub fn listener_port(&self, listener: &ListenerKey) -> Option<(String, Position)> {
+        self.in_listener(listener, |at| at.field("port").to_path())
+    }
+
+    fn in_listener(
+        &self,
+        listener: &ListenerKey,
+        path: impl FnOnce(&At<'_>) -> FieldPath,
+    ) -> Option<(String, Position)> {
         let at = At::Root.field("spec");
         let at = at.field("listeners");
         let path = |listeners: &[Listener]| {
             let index = listeners.iter().position(|one| one.name == listener.section)?;
-            Some(at.index(index).to_path())
+            Some(path(&at.index(index)))
         };
-        match &listener.set {
+        let (path, position) = match &listener.set {
             None => {
                 let object = self.gateways.iter().find(|object| object.name == listener.gateway)?;
-                self.position(object, &path(&object.body.spec.listeners)?)
+                let path = path(&object.body.spec.listeners)?;
+                let position = self.position(object, &path)?;
+                (path, position)
             }
             Some(set) => {
                 let object = self.listener_sets.iter().find(|object| object.name == *set)?;
-                self.position(object, &path(&object.body.spec.listeners)?)
+                let path = path(&object.body.spec.listeners)?;
+                let position = self.position(object, &path)?;
+                (path, position)
             }
-        }
+        };
+        Some((path.to_string(), position))
     }
 
     /// What policies say of a backend: `fields` is its entry in [`Translation::policies`](crate::Translation).
