@@ -15,6 +15,19 @@ pub struct TrafficOptions {
     pub max_request_body: Option<u64>,
     /// How answers are compressed; `None`: not at all.
     pub compression: Option<Compression>,
+    /// Bodies of requests are read whole before anything is sent to a backend; `None`: they are passed on as they come.
+    pub request_buffer: Option<RequestBuffer>,
+}
+
+/// Bodies of requests are read whole first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestBuffer {
+    /// What it counts under, as it is shown: its policy and target.
+    pub scope: Arc<str>,
+    /// The longest body that is taken, in bytes; at least 1.
+    pub max_size: u64,
+    /// How long a body may take to come; longer than nothing.
+    pub timeout: Duration,
 }
 
 /// How many requests there may be of one key. Exact over all cores (GCRA): in any time w at most

@@ -128,6 +128,11 @@ impl RequestHead {
         self.body
     }
 
+    /// The body has been read whole and has so many bytes: it is sent with its length.
+    pub fn set_body_length(&mut self, length: u64) {
+        self.body = BodyLength::Length(length);
+    }
+
     /// Whether the client wants to use its connection again.
     #[must_use]
     pub fn keep_alive(&self) -> bool {

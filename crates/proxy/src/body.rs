@@ -6,9 +6,11 @@
 
 mod coder;
 mod replay;
+mod stored;
 
 pub(crate) use coder::{Coder, Room};
 pub(crate) use replay::Replay;
+pub(crate) use stored::Stored;
 
 use irongate_message::Fields;
 use std::task::{Context, Poll, ready};

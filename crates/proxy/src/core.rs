@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) handshakes: Rc<Handshakes>,
     /// Memory of what compresses answers, in bytes.
     pub(crate) coded: Cell<usize>,
+    /// Memory of bodies of requests that are read whole first, in bytes.
+    pub(crate) stored: Cell<usize>,
     /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
@@ -103,6 +105,7 @@ impl Core {
             copies: Rc::default(),
             handshakes: Rc::default(),
             coded: Cell::default(),
+            stored: Cell::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
             view: RefCell::new(Rc::new(View { snapshot: Arc::default() })),

@@ -6,6 +6,7 @@
 mod admit;
 mod attempt;
 mod await_head;
+mod buffering;
 mod duplex;
 mod extras;
 mod flow;
@@ -186,17 +187,18 @@ pub(crate) async fn serve<D: Downstream>(
     let in_flight = InFlight::new(lane.on(core).clone());
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
-    if scratch.flow.as_ref().is_some_and(|flow| flow.is_delayed())
-        && let Some(failure) = Box::pin(flow::pause(client, timer, downstream, scratch)).await
-    {
-        admitted = Admitted::Refuse(failure);
+    // When an endpoint is given the request: what it had to wait for before is none of the endpoint's doing.
+    let mut forwarded = begun;
+    if scratch.flow.as_ref().is_some_and(|flow| flow.is_waiting()) {
+        Box::pin(flow::wait(client, timer, facts, downstream, scratch, &mut admitted)).await;
+        forwarded = core.now();
     }
     let outcome = match admitted {
         Admitted::Forward(work) if grpc_web::is_for(&work, scratch) => {
             // Boxed: it is rare, and of the same size as all else of the exchange.
-            Box::pin(grpc_web::forward(client, timer, facts, downstream, scratch, work, begun)).await
+            Box::pin(grpc_web::forward(client, timer, facts, downstream, scratch, work, forwarded)).await
         }
-        Admitted::Forward(work) => forward(client, timer, facts, downstream, scratch, work, begun).await,
+        Admitted::Forward(work) => forward(client, timer, facts, downstream, scratch, work, forwarded).await,
         Admitted::Reply(reply) => {
             scratch.mark_readers();
             send(client, timer, facts, downstream, &mut scratch.response, reply).await

@@ -10,7 +10,7 @@ mod flow;
 mod streams;
 
 pub(crate) use compile::compile;
-pub(crate) use flow::{FlowPlan, LimitWords, Limits};
+pub(crate) use flow::{BufferUse, FlowPlan, LimitWords, Limits};
 pub(crate) use streams::{StreamPlan, StreamRoutes};
 
 use crate::core::Core;

@@ -21,6 +21,8 @@ pub struct FlowMetrics {
     pub(crate) would_refuse: Counter,
     pub(crate) delayed: Counter,
     pub(crate) aborted: Counter,
+    pub(crate) buffered: Counter,
+    pub(crate) unbuffered: Counter,
 }
 
 impl FlowMetrics {
@@ -32,6 +34,16 @@ impl FlowMetrics {
     /// A request was delayed on purpose.
     pub fn delayed(&self) {
         self.delayed.increment();
+    }
+
+    /// A request's body was read whole before it was sent.
+    pub fn buffered(&self) {
+        self.buffered.increment();
+    }
+
+    /// The same was wanted, and there was no memory for it: it was passed on as it came.
+    pub fn unbuffered(&self) {
+        self.unbuffered.increment();
     }
 
     /// A request was answered with a failure on purpose.

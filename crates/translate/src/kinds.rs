@@ -100,8 +100,8 @@ pub use stream_routes::{
 };
 pub use traffic_policy::{
     ClientKeyFields, CodingName, CompressionFields, FaultAbortFields, FaultDelayFields, FaultFields,
-    RateLimitFields, RateLimitKeyFields, RequestBodyFields, RuleRetryFields, StrongEtagsName, TrafficPolicy,
-    TrafficPolicySpec, TrafficTimeouts,
+    RateLimitFields, RateLimitKeyFields, RequestBodyFields, RequestBufferFields, RuleRetryFields,
+    StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
 };
 
 use crate::checks::{Checks, names};

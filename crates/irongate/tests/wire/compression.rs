@@ -32,7 +32,7 @@ fn decoded(coding: &str, body: &[u8]) -> Vec<u8> {
         "zstd" => {
             zstd::stream::read::Decoder::new(body).and_then(|mut decoder| decoder.read_to_end(&mut all))
         }
-        other => panic!("a coding that was not asked for: {other}"),
+        other => unreachable!("a coding that was not asked for: {other}"),
     };
     read.expect("a whole body");
     all

@@ -7,6 +7,7 @@ mod accepting;
 mod admin;
 mod balancing;
 mod broken;
+mod buffering;
 mod compression;
 mod cors;
 mod datagrams;

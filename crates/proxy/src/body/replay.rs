@@ -1,6 +1,7 @@
 //! A request's body that can be sent again.
 
-use super::{BodyFailure, Source};
+use super::stored::Memory;
+use super::{BodyFailure, Source, Stored};
 use irongate_message::Fields;
 use std::task::{Context, Poll};
 
@@ -18,11 +19,32 @@ pub(crate) struct Replay {
     is_wanted: bool,
     /// The source gives its trailers once; another attempt sends them too.
     trailers: Option<Fields>,
+    /// What counts the memory of a body that was read before.
+    memory: Option<Memory>,
 }
 
 impl Replay {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { kept: Vec::new(), limit, position: 0, overflowed: false, is_wanted: false, trailers: None }
+        Self {
+            kept: Vec::new(),
+            limit,
+            position: 0,
+            overflowed: false,
+            is_wanted: false,
+            trailers: None,
+            memory: None,
+        }
+    }
+
+    /// Of a body that was read before, or its beginning: the rest is kept only as far as that fits.
+    pub(crate) fn of(stored: Stored, limit: usize) -> Self {
+        let Stored { bytes, trailers, memory } = stored;
+        Self { kept: bytes, trailers, memory: Some(memory), ..Self::new(limit) }
+    }
+
+    /// Whether the body was read before, so that all of it is here.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.memory.is_some() && !self.overflowed
     }
 
     /// Whether everything that was consumed so far can be given again.
@@ -30,11 +52,24 @@ impl Replay {
         !self.overflowed
     }
 
-    /// No other attempt will follow: nothing more is kept, unless the whole copy is wanted.
-    pub(crate) fn stop(&mut self) {
-        if !self.is_wanted {
-            self.limit = 0;
+    /// No other attempt will follow: nothing more is kept, unless the whole copy is wanted. `is_sent`: all of the body has
+    /// been.
+    pub(crate) fn stop(&mut self, is_sent: bool) {
+        if self.is_wanted {
+            return;
         }
+        self.limit = 0;
+        if is_sent {
+            self.forget();
+        }
+    }
+
+    /// Gives the memory back.
+    fn forget(&mut self) {
+        self.overflowed = true;
+        self.kept = Vec::new();
+        self.position = 0;
+        self.memory = None;
     }
 
     /// The copy is wanted once the body has ended, as far as it fits.
@@ -69,9 +104,7 @@ impl Replay {
             return;
         }
         if self.kept.len() + bytes.len() > self.limit {
-            self.overflowed = true;
-            self.kept = Vec::new();
-            self.position = 0;
+            self.forget();
         } else {
             self.kept.extend_from_slice(bytes);
             self.position = self.kept.len();

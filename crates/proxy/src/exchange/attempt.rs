@@ -84,7 +84,7 @@ pub(crate) async fn forward<D: Downstream>(
     let (own_policy, attempt_timeout) = own_policy(&work);
     let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, attempt_timeout, timeouts, begun);
     let may_repeat = idempotent || work.backend.protocol == BackendProtocol::Http2;
-    let kept = if may_repeat { facts.options.limits.replay_bytes } else { 0 };
+    let replay = replay(scratch, if may_repeat { facts.options.limits.replay_bytes } else { 0 });
     let mut attempts = Attempts {
         client,
         timer,
@@ -93,7 +93,7 @@ pub(crate) async fn forward<D: Downstream>(
         work: &work,
         downstream,
         scratch,
-        replay: Replay::new(kept),
+        replay,
         deadlines,
         tried: SmallVec::new(),
         tries: 0,
@@ -116,6 +116,12 @@ pub(crate) async fn forward<D: Downstream>(
             Outcome { attempts: outcome.attempts, request_bytes: outcome.request_bytes, ..answered }
         }
     }
+}
+
+/// The copy of the request's body: what was read of it before, and so many bytes of what comes.
+fn replay(scratch: &mut Scratch, kept: usize) -> Replay {
+    let stored = scratch.flow.as_mut().and_then(|flow| flow.stored.take());
+    stored.map_or_else(|| Replay::new(kept), |stored| Replay::of(stored, kept))
 }
 
 /// What the backend says of retries, where the route says nothing, and how long it gives an attempt.
@@ -207,7 +213,7 @@ impl<D: Downstream> Attempts<'_, D> {
         let request = PickRequest {
             random: core.random(),
             tried: &self.tried,
-            replayable: self.idempotent && whole,
+            replayable: self.idempotent && (whole || self.replay.is_stored()),
             affinity: affinity.as_ref(),
         };
         let Some(picked) = backend.pick(now, &request) else { return End::Final(backend.live.unreachable()) };

@@ -1,11 +1,11 @@
 //! What policies ask of a request before any backend is: limits, the length of its body, faults on purpose.
 
 use super::duplex::Presence;
-use super::{Downstream, Scratch};
-use crate::body::{Coder, Room};
+use super::{Admitted, Downstream, Scratch, buffering};
+use crate::body::{Coder, Room, Stored};
 use crate::connection::Client;
 use crate::failure::Failure;
-use crate::snapshot::{FlowPlan, LimitWords, PortFacts, RulePlan};
+use crate::snapshot::{BufferUse, FlowPlan, LimitWords, PortFacts, RulePlan};
 use crate::timer::Timer;
 use irongate_message::{BodyLength, FieldName, Known, RequestHead, ResponseHead};
 use irongate_traffic::{AskedCoding, LimitVerdict};
@@ -23,14 +23,18 @@ pub(crate) struct Flow {
     limited: Option<(Arc<LimitWords>, u64)>,
     /// The longest body that is passed on.
     pub(super) max_request_body: Option<u64>,
+    /// The body is read whole before it is sent.
+    pub(super) buffer: Option<BufferUse>,
+    /// What was read of it.
+    pub(super) stored: Option<Stored>,
     /// The coding that the client asked for, before filters changed the request.
     coding: AskedCoding,
 }
 
 impl Flow {
     /// Whether the request has to wait before it is served.
-    pub(super) fn is_delayed(&self) -> bool {
-        self.delay.is_some()
+    pub(super) fn is_waiting(&self) -> bool {
+        self.delay.is_some() || self.buffer.is_some()
     }
 
     /// Brings the head of an origin's answer into the form that its client asked for; gives what compresses the body, if
@@ -80,6 +84,15 @@ pub(super) fn admit(
             _ => flow.get_or_insert_default().max_request_body = Some(most),
         }
     }
+    if let Some(buffer) = &plan.buffer {
+        match request.body() {
+            BodyLength::Empty | BodyLength::Length(0) => {}
+            BodyLength::Length(length) if length > buffer.most => return Err(Failure::BodyTooLarge),
+            // A stream of gRPC may wait for answers, and an upgrade for the other protocol.
+            _ if request.grpc().is_some() || request.upgrade().is_some() => {}
+            _ => flow.get_or_insert_default().buffer = Some(buffer.clone()),
+        }
+    }
     if let Some(compression) = &plan.compression {
         flow.get_or_insert_default().coding = compression.plan.asked(request);
     }
@@ -97,6 +110,16 @@ pub(super) fn admit(
             }
         }
     }
+    fault(plan, client, request, flow)
+}
+
+/// Makes the first fault that is drawn, if any is.
+fn fault(
+    plan: &FlowPlan,
+    client: &Client,
+    request: &RequestHead,
+    flow: &mut Option<Box<Flow>>,
+) -> Result<(), Failure> {
     for fault in &plan.faults {
         if !fault.is_drawn(&request.fields, client.core.random()) {
             continue;
@@ -134,8 +157,30 @@ fn client_address(client: &Client, facts: &PortFacts, request: &RequestHead) -> 
     address
 }
 
+/// Waits for what has to be there, or to pass, before a request is served: the rest of its body only if a backend is to
+/// get it. What comes of that may be a refusal.
+pub(super) async fn wait<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    facts: &PortFacts,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+    admitted: &mut Admitted,
+) {
+    if let Some(failure) = pause(client, timer, downstream, scratch).await {
+        *admitted = Admitted::Refuse(failure);
+    }
+    let buffer = scratch.flow.as_mut().and_then(|flow| flow.buffer.take());
+    if let (Some(buffer), Admitted::Forward(_)) = (buffer, &*admitted) {
+        let timeouts = &facts.options.timeouts;
+        if let Err(failure) = buffering::read(client, timer, timeouts, downstream, scratch, &buffer).await {
+            *admitted = Admitted::Refuse(failure);
+        }
+    }
+}
+
 /// Waits as long as the request was told to; ends when its client leaves. Gives the failure where it did.
-pub(super) async fn pause<D: Downstream>(
+async fn pause<D: Downstream>(
     client: &Client,
     timer: &Timer,
     downstream: &mut D,

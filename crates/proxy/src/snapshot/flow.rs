@@ -17,7 +17,18 @@ pub(crate) struct FlowPlan {
     pub(crate) faults: Box<[FaultUse]>,
     /// The longest body of a request, in bytes.
     pub(crate) max_request_body: Option<u64>,
+    pub(crate) buffer: Option<BufferUse>,
     pub(crate) compression: Option<CompressionUse>,
+}
+
+/// Bodies of requests are read whole first.
+#[derive(Clone)]
+pub(crate) struct BufferUse {
+    /// The longest that is taken, in bytes.
+    pub(crate) most: u64,
+    /// How long one may take to come.
+    pub(crate) timeout: Duration,
+    pub(crate) metrics: Arc<Series<FlowMetrics>>,
 }
 
 /// How answers are compressed.
@@ -174,6 +185,11 @@ impl Limits {
             limits: limits.collect(),
             faults: faults.collect(),
             max_request_body: options.max_request_body,
+            buffer: options.request_buffer.as_ref().map(|buffer| BufferUse {
+                most: buffer.max_size.min(options.max_request_body.unwrap_or(u64::MAX)),
+                timeout: buffer.timeout,
+                metrics: series(&buffer.scope, ""),
+            }),
             compression: options.compression.as_ref().and_then(|one| CompressionUse::new(one, metrics)),
         })
     }

@@ -20,7 +20,13 @@ pub(super) fn flow(writer: &mut Writer<'_>, all: &[Arc<Series<FlowMetrics>>]) ->
     let kinds: [Count; 2] = [("delay", |part| part.delayed.value()), ("abort", |part| part.aborted.value())];
     let counts = counted(all, kinds)
         .map(|(series, kind, count)| ([("policy", &*series.labels().scope), ("kind", kind)], count));
-    writer.counters("irongate_faults_injected", help, None, counts)
+    writer.counters("irongate_faults_injected", help, None, counts)?;
+    let help = "Requests whose body was to be read whole first: those of which it was, and those passed on as they came since there was no memory for it.";
+    let results: [Count; 2] =
+        [("buffered", |part| part.buffered.value()), ("streamed", |part| part.unbuffered.value())];
+    let counts = counted(all, results)
+        .map(|(series, result, count)| ([("policy", &*series.labels().scope), ("result", result)], count));
+    writer.counters("irongate_buffered_requests", help, None, counts)
 }
 
 /// Those of the counts that are not zero.

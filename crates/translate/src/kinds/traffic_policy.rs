@@ -3,10 +3,12 @@
 mod compression;
 mod faults;
 mod rate_limits;
+mod request_buffer;
 
 pub use compression::{CodingName, CompressionFields, StrongEtagsName};
 pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
 pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields};
+pub use request_buffer::RequestBufferFields;
 
 use super::{Bytes, GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};
 use crate::checks::Checks;
@@ -45,6 +47,8 @@ pub struct TrafficPolicySpec {
     pub request_body: RequestBodyFields,
     /// Failures that are made on purpose; of each request the first that is drawn.
     pub faults: Option<Vec<FaultFields>>,
+    /// Bodies of requests are read whole, and then sent to a backend, all at once and with their length.
+    pub request_buffer: Option<RequestBufferFields>,
     /// How answers are compressed, for clients that ask for it. Not written: they are not.
     pub compression: Option<CompressionFields>,
 }
@@ -97,6 +101,9 @@ impl Kind for TrafficPolicy {
         check_targets(&spec.target_refs, &at.field("targetRefs"), checks);
         check_timeouts(&spec.timeouts, &at.field("timeouts"), checks);
         rate_limits::check(spec.rate_limits.as_deref().unwrap_or_default(), &at.field("rateLimits"), checks);
+        if let Some(buffer) = &spec.request_buffer {
+            buffer.check(&at.field("requestBuffer"), checks);
+        }
         if let Some(compression) = &spec.compression {
             compression.check(&at.field("compression"), checks);
         }

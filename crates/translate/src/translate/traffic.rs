@@ -282,6 +282,9 @@ fn choose(order: &Order<'_>) -> (Wanted, Vec<PolicyField>) {
         let scope = scope("faults");
         wanted.options.faults.iter_mut().for_each(|fault| fault.scope = scope.clone());
     }
+    if let Some(buffer) = &mut wanted.options.request_buffer {
+        buffer.scope = scope("requestBuffer");
+    }
     if let Some(compression) = &mut wanted.options.compression {
         compression.scope = scope("compression");
     }

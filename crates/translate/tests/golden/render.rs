@@ -133,7 +133,7 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
 }
 
 fn traffic_options(options: &TrafficOptions, out: &mut String) {
-    let TrafficOptions { rate_limits, faults, max_request_body, compression } = options;
+    let TrafficOptions { rate_limits, faults, max_request_body, compression, request_buffer } = options;
     for limit in rate_limits {
         line!(out, "      {limit:?}");
     }
@@ -142,6 +142,9 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
     }
     if let Some(most) = max_request_body {
         line!(out, "      request bodies of at most {most} bytes");
+    }
+    if let Some(buffer) = request_buffer {
+        line!(out, "      {buffer:?}");
     }
     if let Some(compression) = compression {
         let types: Vec<_> = compression.types.iter().map(ToString::to_string).collect();

@@ -20,7 +20,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let client = self.client;
         let core = &*client.core;
         let mut coder = self.start(upstream, &upload);
-        self.replay.stop();
+        self.replay.stop(upload.pump.is_done());
         let status = self.scratch.response.status();
         self.outcome.status = status;
         let is_tunnel = status == 101;

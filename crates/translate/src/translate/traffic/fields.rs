@@ -4,8 +4,10 @@ mod answers;
 
 use super::super::precedence::{Field, set};
 use super::Wanted;
-use crate::kinds::{FaultFields, RateLimitFields, RateLimitKeyFields, TrafficPolicySpec};
-use irongate_config::{Fault, FaultAbort, RateLimit, RateLimitKey};
+use crate::kinds::{
+    FaultFields, RateLimitFields, RateLimitKeyFields, RequestBufferFields, TrafficPolicySpec,
+};
+use irongate_config::{Fault, FaultAbort, RateLimit, RateLimitKey, RequestBuffer};
 use std::time::Duration;
 
 /// All fields, in the order of the kind.
@@ -53,6 +55,13 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
         },
     },
     Field {
+        name: "requestBuffer",
+        set: |from, to| {
+            let buffer = from.request_buffer.as_ref();
+            set(&mut to.options.request_buffer, buffer.map(request_buffer))
+        },
+    },
+    Field {
         name: "compression",
         set: |from, to| {
             set(
@@ -88,6 +97,13 @@ fn key(from: &RateLimitKeyFields) -> Option<RateLimitKey> {
     let path = (from.path == Some(true)).then_some(RateLimitKey::Path);
     let method = (from.method == Some(true)).then_some(RateLimitKey::Method);
     header.or(query).or(path).or(method)
+}
+
+/// How bodies are read whole, but for the scope; a bound of 0 switches it off.
+fn request_buffer(from: &RequestBufferFields) -> Option<RequestBuffer> {
+    let timeout = from.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
+    let max_size = from.max_size.0;
+    (max_size > 0).then(|| RequestBuffer { scope: "".into(), max_size, timeout })
 }
 
 /// A fault, but for its scope.
