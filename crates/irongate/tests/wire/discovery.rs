@@ -1,9 +1,15 @@
 //! Endpoints by DNS and by Consul, against a scripted DNS server and a stand-in for Consul's documented HTTP API.
 
 use crate::gateway;
-use irongate_testkit::{ConsulStandIn, DnsServer, Gate, Gateway, Manifest, Origin, SrvRecord, eventually};
+use crate::tls::Pair;
+use irongate_testkit::{
+    ConsulStandIn, DnsServer, Gate, Gateway, Manifest, Origin, PATIENCE, SrvRecord, eventually,
+};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 fn named(name: &str) -> Origin {
     Origin::answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len()))
@@ -280,4 +286,87 @@ fn consul_may_fail_and_may_lose_its_state() {
     drop(catalog);
     wait_for(&gateway, "failuresInARow", 1);
     assert_eq!(asked(&gateway), "two");
+}
+
+/// An address at which TLS is spoken, with this certificate; what is asked there is asked of `behind`. It runs until the tests are
+/// over.
+fn over_tls(behind: SocketAddr, pair: &Pair) -> SocketAddr {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key");
+    let chain = vec![pair.certificate.der().clone()];
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    let config = Arc::new(config.expect("a certificate and its key"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = config.clone();
+            std::thread::spawn(move || pass_on(config, stream, behind));
+        }
+    });
+    address
+}
+
+/// One question after the other, and its answer.
+fn pass_on(config: Arc<ServerConfig>, tcp: TcpStream, behind: SocketAddr) -> io::Result<()> {
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut client = BufReader::new(StreamOwned::new(connection, tcp));
+    let mut behind = BufReader::new(TcpStream::connect(behind)?);
+    loop {
+        let (question, _) = head(&mut client)?;
+        behind.get_mut().write_all(&question)?;
+        let (mut answer, length) = head(&mut behind)?;
+        let body = answer.len();
+        answer.resize(body + length, 0);
+        behind.read_exact(&mut answer[body..])?;
+        client.get_mut().write_all(&answer)?;
+        client.get_mut().flush()?;
+    }
+}
+
+/// A head, and what its `Content-Length` says.
+fn head(from: &mut impl BufRead) -> io::Result<(Vec<u8>, usize)> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    loop {
+        let begin = bytes.len();
+        if from.read_until(b'\n', &mut bytes)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = String::from_utf8_lossy(&bytes[begin..]).to_ascii_lowercase();
+        if let Some(text) = line.strip_prefix("content-length:") {
+            length = text.trim().parse().map_err(io::Error::other)?;
+        }
+        if line.trim().is_empty() {
+            return Ok((bytes, length));
+        }
+    }
+}
+
+#[test]
+fn consul_is_asked_over_tls_and_only_who_is_trusted() {
+    let origins = [named("one"), named("two")];
+    let addresses = origins.each_ref().map(Origin::address);
+    let catalog = ConsulStandIn::start(&addresses[..1]);
+    let (pair, other) = (Pair::of("server.dc1.consul"), Pair::of("server.dc1.consul"));
+    let address = over_tls(catalog.address(), &pair);
+    let trusting = |pair: &Pair| {
+        let pem = pair.certificate.pem().replace('\n', "\n    ");
+        let tls = "hostname: server.dc1.consul, caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]";
+        to(&format!("consul: {{address: 'https://{address}', service: web, tls: {{{tls}}}}}")).document(
+            &format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ca}}\ndata:\n  ca.crt: |\n    {pem}\n"
+            ),
+        )
+    };
+    let trusted = gateway(&trusting(&pair));
+    assert_eq!(asked(&trusted), "one");
+    catalog.set(&addresses[1..]);
+    eventually("the other is found", || asked(&trusted) == "two");
+    assert!(trusted.admin("/api/backends").text().contains("web at https://"));
+    let before = catalog.requests().len();
+    let wary = gateway(&trusting(&other));
+    wait_for(&wary, "failures", 1);
+    assert_eq!(wary.get("/").status, 503);
+    drop(trusted);
+    assert!(catalog.requests().len() <= before + 1, "nothing was asked of who is not trusted");
 }

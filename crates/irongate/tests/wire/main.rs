@@ -28,6 +28,7 @@ mod mirrors;
 mod mutations;
 mod paths;
 mod pipelining;
+mod policies;
 mod pool;
 mod proxy_headers;
 mod refusals;

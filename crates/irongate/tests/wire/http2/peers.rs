@@ -7,7 +7,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use irongate_testkit::PATIENCE;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -153,6 +153,10 @@ struct Seen {
     connections: AtomicUsize,
     refused: AtomicUsize,
     requests: AtomicUsize,
+    /// Whether the health service says something else than `SERVING`.
+    is_unwell: AtomicBool,
+    /// What the health service was asked.
+    checks: Mutex<Vec<Vec<u8>>>,
 }
 
 /// An origin whose answers depend on the path; see `answer`.
@@ -198,6 +202,16 @@ impl Http2Origin {
         self.seen.requests.load(Ordering::Relaxed)
     }
 
+    /// What its health service (`grpc.health.v1.Health/Check`) says from now on: `SERVING`, or `NOT_SERVING`.
+    pub(crate) fn set_serving(&self, serves: bool) {
+        self.seen.is_unwell.store(!serves, Ordering::Relaxed);
+    }
+
+    /// The messages that its health service was sent, with their prefixes.
+    pub(crate) fn checks(&self) -> Vec<Vec<u8>> {
+        self.seen.checks.lock().expect("no holder panics").clone()
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::Relaxed)
     }
@@ -226,6 +240,17 @@ async fn answer(
     seen: Arc<Seen>,
 ) -> Result<(), h2::Error> {
     let (head, mut body) = request.into_parts();
+    if head.uri.path() == "/grpc.health.v1.Health/Check" {
+        let question = read_body(&mut body).await?;
+        seen.checks.lock().expect("no holder panics").push(question);
+        let status = 1 + u8::from(seen.is_unwell.load(Ordering::Relaxed));
+        let answer = Response::builder().header("content-type", "application/grpc");
+        let mut stream = respond.send_response(answer.body(()).expect("valid"), false)?;
+        stream.send_data(vec![0, 0, 0, 0, 2, 8, status].into(), false)?;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", "0".parse().expect("valid"));
+        return stream.send_trailers(trailers);
+    }
     seen.fields.lock().expect("no holder panics").extend(texts(&head.headers));
     seen.requests.fetch_add(1, Ordering::Relaxed);
     let path = head.uri.path().to_owned();
