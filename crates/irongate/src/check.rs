@@ -6,7 +6,7 @@ use crate::command_line::{CheckOptions, OutputFormat};
 use crate::output::{self, Style};
 use crate::view;
 use irongate_config::{Problem, Severity};
-use irongate_translate::{Source, Statuses};
+use irongate_translate::{Resources, Source, Statuses};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ struct Report {
     /// In the order of the files, as far as they have a place.
     problems: Vec<Problem>,
     statuses: Statuses,
+    resources: Resources,
 }
 
 /// Prints what is wrong. Exit status 1 if something would not be served, 2 if a path cannot be read.
@@ -42,7 +43,7 @@ fn check(sources: &[Source]) -> Report {
         (file.unwrap_or(usize::MAX), position.map(|one| (one.line, one.column)))
     };
     problems.sort_by_cached_key(file_order);
-    Report { files: sources.len(), problems, statuses: translation.statuses }
+    Report { files: sources.len(), problems, statuses: translation.statuses, resources }
 }
 
 impl Report {
@@ -81,6 +82,6 @@ fn json(report: &Report) -> Value {
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
         "problems": report.problems.iter().map(view::problem).collect::<Vec<_>>(),
-        "statuses": view::statuses(&report.statuses),
+        "statuses": view::statuses(&report.statuses, &report.resources),
     })
 }

@@ -28,7 +28,7 @@ impl Knowledge for Known {
     }
 
     fn statuses(&self, unopened: &[Unopened]) -> Value {
-        let mut statuses = view::statuses(&self.statuses);
+        let mut statuses = view::statuses(&self.statuses, &self.resources);
         for one in unopened {
             view::not_programmed(&mut statuses, &one.listener, &one.problem);
         }

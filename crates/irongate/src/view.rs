@@ -2,9 +2,10 @@
 //! fields are added, never renamed.
 
 use irongate_config::{ListenerKey, ObjectName, Problem, Severity};
-use irongate_translate::{Condition, Statuses};
+use irongate_translate::{Condition, Resources, Statuses};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// One problem.
 pub(crate) fn problem(problem: &Problem) -> Value {
@@ -30,25 +31,48 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// What became of each object that is ours.
-pub(crate) fn statuses(statuses: &Statuses) -> Value {
+/// What became of each object that is ours, and where it was written.
+pub(crate) fn statuses(statuses: &Statuses, resources: &Resources) -> Value {
+    let places = resources.documents_by_object();
+    let of_kind = |kind: &'static str| {
+        let places = &places;
+        move |(name, status): (&ObjectName, Value)| {
+            let mut value = placed(status, places.get(&format!("{kind} {name}")));
+            value["namespace"] = name.namespace().into();
+            value["name"] = name.name().into();
+            value
+        }
+    };
     let classes = statuses.gateway_classes.iter().map(|(name, status)| {
-        let mut value = value_of(status);
+        let mut value = placed(value_of(status), places.get(&format!("GatewayClass {name}")));
         value["name"] = json!(&**name);
         value
     });
+    fn list<S: Serialize>(
+        statuses: &BTreeMap<ObjectName, S>,
+        named: impl Fn((&ObjectName, Value)) -> Value,
+    ) -> Vec<Value> {
+        statuses.iter().map(|(name, status)| named((name, value_of(status)))).collect()
+    }
     json!({
         "gatewayClasses": classes.collect::<Vec<_>>(),
-        "gateways": statuses.gateways.iter().map(named).collect::<Vec<_>>(),
-        "listenerSets": statuses.listener_sets.iter().map(named).collect::<Vec<_>>(),
-        "httpRoutes": statuses.http_routes.iter().map(named).collect::<Vec<_>>(),
-        "grpcRoutes": statuses.grpc_routes.iter().map(named).collect::<Vec<_>>(),
-        "tlsRoutes": statuses.tls_routes.iter().map(named).collect::<Vec<_>>(),
-        "tcpRoutes": statuses.tcp_routes.iter().map(named).collect::<Vec<_>>(),
-        "udpRoutes": statuses.udp_routes.iter().map(named).collect::<Vec<_>>(),
-        "backendTlsPolicies": statuses.backend_tls_policies.iter().map(named).collect::<Vec<_>>(),
-        "trafficPolicies": statuses.traffic_policies.iter().map(named).collect::<Vec<_>>(),
+        "gateways": list(&statuses.gateways, of_kind("Gateway")),
+        "listenerSets": list(&statuses.listener_sets, of_kind("ListenerSet")),
+        "httpRoutes": list(&statuses.http_routes, of_kind("HTTPRoute")),
+        "grpcRoutes": list(&statuses.grpc_routes, of_kind("GRPCRoute")),
+        "tlsRoutes": list(&statuses.tls_routes, of_kind("TLSRoute")),
+        "tcpRoutes": list(&statuses.tcp_routes, of_kind("TCPRoute")),
+        "udpRoutes": list(&statuses.udp_routes, of_kind("UDPRoute")),
+        "backendTlsPolicies": list(&statuses.backend_tls_policies, of_kind("BackendTLSPolicy")),
+        "trafficPolicies": list(&statuses.traffic_policies, of_kind("TrafficPolicy")),
     })
+}
+
+/// A status with the place of its object.
+fn placed(mut status: Value, place: Option<&(&str, u32)>) -> Value {
+    status["file"] = json!(place.map(|(file, _)| file));
+    status["line"] = json!(place.map(|(_, line)| line));
+    status
 }
 
 /// Marks a listener, of whose addresses one could not be opened, as not programmed; and what it is written in, where nothing of that
@@ -85,13 +109,6 @@ fn mark(object: &mut Value, reason: &str, message: &str) {
             condition["message"] = message.into();
         }
     }
-}
-
-fn named((name, status): (&ObjectName, &impl Serialize)) -> Value {
-    let mut value = value_of(status);
-    value["namespace"] = name.namespace().into();
-    value["name"] = name.name().into();
-    value
 }
 
 fn value_of(status: &impl Serialize) -> Value {

@@ -36,6 +36,10 @@ fn what_runs_is_told() {
     assert!(problems["problems"][0]["line"].is_u64(), "{problems}");
     let statuses = api(&gateway, "/api/statuses");
     assert_eq!(statuses["gateways"][0]["listeners"][0]["attachedRoutes"], 2, "{statuses}");
+    let (gateways, routes) = (&statuses["gateways"], &statuses["httpRoutes"]);
+    assert!(gateways[0]["file"].as_str().is_some_and(|file| file.ends_with("/gateway.yaml")), "{statuses}");
+    let lines = [&gateways[0]["line"], &routes[0]["line"], &routes[1]["line"]].map(Value::as_u64);
+    assert!(lines[0] == Some(1) && lines.is_sorted() && lines[1] != lines[2], "{lines:?}");
     let listeners = api(&gateway, "/api/listeners");
     let address = gateway.address().to_string();
     assert_eq!(listeners["listeners"][0]["addresses"][0]["address"], address.as_str(), "{listeners}");

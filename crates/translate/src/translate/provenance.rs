@@ -5,12 +5,12 @@ use crate::kinds::{
     GatewayParameters, IRONGATE_GROUP, Kind, Listener, ParametersReference, StreamRouteRule, Text,
 };
 use crate::read::document::ENVELOPE;
-use crate::resources::{Object, Resources};
+use crate::resources::{Object, Origin, Resources};
 use crate::yaml::decode::decode;
 use crate::yaml::path::{At, FieldPath};
 use crate::yaml::{Mark, Node, Value};
 use irongate_config::{ListenerKey, ObjectName, Position, RouteKey, RouteKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A setting that is written somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,29 @@ impl Resources {
 
     fn position_in<T>(&self, objects: &[Object<T>], name: &ObjectName, path: &FieldPath) -> Option<Position> {
         self.position(objects.iter().find(|object| object.name == *name)?, path)
+    }
+
+    /// The file of each object that has a status, and the line on which its document begins, by kind and name:
+    /// `HTTPRoute default/shop`, `GatewayClass irongate`.
+    #[must_use]
+    pub fn documents_by_object(&self) -> HashMap<String, (&str, u32)> {
+        let mut places = HashMap::new();
+        let mut add = |origin: Origin, key: String| {
+            if let Some(place) = self.documents.get(origin.document as usize) {
+                places.insert(key, (&*place.file, place.line));
+            }
+        };
+        self.gateway_classes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.gateways.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.listener_sets.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.http_routes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.grpc_routes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.tls_routes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.tcp_routes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.udp_routes.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.backend_tls_policies.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        self.traffic_policies.iter().for_each(|one| add(one.origin, one.key.to_string()));
+        places
     }
 
     /// Where a listener of a Gateway or of a `ListenerSet` was written.
