@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Every path there is.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "/livez",
     "/readyz",
     "/metrics",
@@ -29,6 +29,7 @@ const PATHS: [&str; 10] = [
     "/api/listeners",
     "/api/routes",
     "/api/backends",
+    "/api/concurrency",
     "/api/explain",
 ];
 

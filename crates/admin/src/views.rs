@@ -10,6 +10,7 @@ pub(crate) use routes::routes;
 
 use crate::Applied;
 use irongate_config::{Certificate, Endpoints, Severity};
+use irongate_telemetry::ConcurrencyReading;
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -49,6 +50,18 @@ pub(crate) fn config(applied: &Applied, unopened: usize) -> Value {
         "endpoints": endpoints.sum::<usize>(),
         "errors": count(Severity::Error) + unopened,
         "warnings": count(Severity::Warning),
+    })
+}
+
+/// A limit of what is under way, as it stands.
+pub(crate) fn concurrency(limit: &ConcurrencyReading) -> Value {
+    json!({
+        "policy": &*limit.policy,
+        "limit": limit.limit,
+        "inFlight": limit.in_flight,
+        "queued": limit.queued,
+        "undisturbedMilliseconds":
+            (limit.undisturbed_micros > 0).then_some(limit.undisturbed_micros as f64 / 1000.0),
     })
 }
 

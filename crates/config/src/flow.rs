@@ -11,6 +11,10 @@ pub struct TrafficOptions {
     pub rate_limits: Vec<RateLimit>,
     /// Failures that are made on purpose; the first that is drawn is made.
     pub faults: Vec<Fault>,
+    /// How many may be under way at once; `None`: any number.
+    pub concurrency: Option<Concurrency>,
+    /// How important they are, for limits of what is under way.
+    pub priorities: Priorities,
     /// The longest body of a request, in bytes; `None`: any.
     pub max_request_body: Option<u64>,
     /// How answers are compressed; `None`: not at all.
@@ -96,4 +100,71 @@ pub enum FaultAbort {
     Grpc(u8),
     /// Not at all: the stream or the connection is reset.
     Reset,
+}
+
+/// How many requests may be under way at once: a limit that follows what those who serve them can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// What it counts together, as it is shown: its policy and target.
+    pub scope: Arc<str>,
+    /// The limit is never lower; at least 1.
+    pub min: u32,
+    /// And never higher; at least `min`.
+    pub max: u32,
+    /// Where requests wait that find no room; `None`: they are refused at once.
+    pub queue: Option<ConcurrencyQueue>,
+}
+
+/// Where requests wait for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConcurrencyQueue {
+    /// So many at once, at least 1.
+    pub size: u32,
+    /// For so long at most; longer than nothing.
+    pub timeout: Duration,
+}
+
+/// How important the requests of a rule are where not all can be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Priorities {
+    /// Of those that no rule is for.
+    pub default: Priority,
+    /// The first that is for a request counts.
+    pub rules: Vec<PriorityRule>,
+}
+
+/// Which requests are how important.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriorityRule {
+    /// Those that have all of these fields with these values.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// How important they are.
+    pub priority: Priority,
+}
+
+/// How important a request is where not all can be served; the more important is the lesser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Let pass up to twice the limit.
+    High,
+    /// Up to the limit.
+    #[default]
+    Normal,
+    /// Up to four fifths of it.
+    Low,
+}
+
+impl Priority {
+    /// All of them, the most important first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// As metrics and views say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
 }

@@ -28,7 +28,10 @@ pub use backend::{
 };
 pub use compression::{Compression, ContentCoding, MediaRange, MediaRangeError};
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
-pub use flow::{Fault, FaultAbort, RateLimit, RateLimitKey, RequestBuffer, TrafficOptions};
+pub use flow::{
+    Concurrency, ConcurrencyQueue, Fault, FaultAbort, Priorities, Priority, PriorityRule, RateLimit,
+    RateLimitKey, RequestBuffer, TrafficOptions,
+};
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{AttachedRoute, AttachedStreamRoute, Listener, ListenerKey, ListenerProtocol};
 pub use name::{NameError, ObjectName};

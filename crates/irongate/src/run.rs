@@ -79,6 +79,7 @@ impl Gateway {
         let proxy = Proxy::start(&start, &metrics).context("the data plane cannot be started")?;
         metrics.set_backend_health(proxy.health_source());
         metrics.set_discovery(proxy.discovery_source());
+        metrics.set_concurrency(proxy.concurrency_source());
         if let Some(current) = &current {
             current.set_proxy(&proxy);
         }

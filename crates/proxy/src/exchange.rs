@@ -12,6 +12,7 @@ mod extras;
 mod flow;
 mod grpc_web;
 mod relay;
+mod slot;
 mod tunnel;
 pub(crate) mod websocket;
 
@@ -153,6 +154,8 @@ pub(crate) struct Outcome {
     pub(crate) attempts: u32,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// When the head of a backend's answer had come; zero: none has.
+    pub(crate) answered: Time,
     /// When it ended.
     pub(crate) ended: Time,
 }
@@ -206,7 +209,9 @@ pub(crate) async fn serve<D: Downstream>(
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
     };
     scratch.extras = None;
-    scratch.flow = None;
+    if let Some(flow) = scratch.flow.take() {
+        flow.end(&outcome, core);
+    }
     in_flight.record(&outcome, begun);
     outcome.ended
 }

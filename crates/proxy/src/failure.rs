@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     HeadTimeout,
     /// A rate limit was reached.
     RateLimited,
+    /// As many requests are under way as those who serve them can bear.
+    Overloaded,
     /// The request's body is longer than the route takes.
     BodyTooLarge,
     /// It was made on purpose.
@@ -89,7 +91,8 @@ impl Failure {
             Self::Misdirected => 421,
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
-            Self::NoEndpoint
+            Self::Overloaded
+            | Self::NoEndpoint
             | Self::ConnectFailed
             | Self::ConnectTimeout
             | Self::UpstreamFull
@@ -127,6 +130,7 @@ impl Failure {
             Self::Head(error) => error.reason(),
             Self::HeadTimeout => "head_timeout",
             Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
             Self::BodyTooLarge => "body_too_large",
             Self::Injected(_) => "fault_injected",
             Self::Connect => "connect_not_offered",
@@ -179,6 +183,7 @@ impl Failure {
             },
             Self::HeadTimeout | Self::BodyStalled => "The request did not come in time.",
             Self::RateLimited => "There were too many requests.",
+            Self::Overloaded => "There is more to do than can be done now.",
             Self::BodyTooLarge => "The request's body is too large.",
             Self::Injected(_) => "This failure was made on purpose.",
             Self::Connect => "CONNECT is not offered.",

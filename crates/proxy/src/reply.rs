@@ -48,7 +48,11 @@ pub(crate) fn failure(
     let mut fields: ReplyFields<'_> = smallvec![(&b"content-type"[..], kind)];
     if matches!(
         failure,
-        Failure::NoEndpoint | Failure::ConnectFailed | Failure::ConnectTimeout | Failure::Limit(_)
+        Failure::Overloaded
+            | Failure::NoEndpoint
+            | Failure::ConnectFailed
+            | Failure::ConnectTimeout
+            | Failure::Limit(_)
     ) {
         fields.push((b"retry-after", b"1"));
     }

@@ -6,10 +6,12 @@
 //! Parts that did not change are those of the snapshot before: nothing in them says to which snapshot they belong.
 
 mod compile;
+mod concurrency;
 mod flow;
 mod streams;
 
 pub(crate) use compile::compile;
+pub(crate) use concurrency::{ConcurrencyLimits, ConcurrencyUse, PriorityPlan};
 pub(crate) use flow::{BufferUse, FlowPlan, LimitWords, Limits};
 pub(crate) use streams::{StreamPlan, StreamRoutes};
 

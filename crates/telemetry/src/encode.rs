@@ -2,6 +2,7 @@
 //! a change for them.
 
 mod compression;
+mod concurrency;
 mod discovery;
 mod flow;
 mod health;
@@ -51,6 +52,8 @@ impl Collector for Scrape {
         streams::streams(&mut writer, &self.registry.streams.all(now))?;
         flow::flow(&mut writer, &self.registry.flow.all(now))?;
         compression::compression(&mut writer, &self.registry.compression.all(now))?;
+        let limits = self.registry.concurrency_limits();
+        concurrency::concurrency(&mut writer, &self.registry.concurrency.all(now), &limits)?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry, &self.registry.backends.all(now))?;
         health::health(&mut writer, &self.registry.backend_health())?;

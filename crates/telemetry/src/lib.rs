@@ -18,6 +18,7 @@
 
 mod backend;
 mod compression;
+mod concurrency;
 mod counter;
 mod discovery;
 mod encode;
@@ -38,6 +39,7 @@ mod window;
 
 pub use backend::{BackendHealth, BackendMetrics};
 pub use compression::{CompressionLabels, CompressionMetrics};
+pub use concurrency::{ConcurrencyMetrics, ConcurrencyReading, Shed};
 pub use counter::{Counter, Gauge};
 pub use discovery::DiscoveryReading;
 pub use endpoint::{AttemptRecord, EndpointLabels, EndpointMetrics, EndpointReading};

@@ -2,9 +2,10 @@
 
 use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
-    BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, DiscoveryReading, EndpointLabels,
-    EndpointMetrics, EndpointReading, ExchangeMetrics, FlowLabels, FlowMetrics, ListenerMetrics,
-    RequestLabels, RequestMetrics, Series, StreamMetrics, encode, process,
+    BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, ConcurrencyMetrics,
+    ConcurrencyReading, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
+    FlowLabels, FlowMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode,
+    process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +29,7 @@ pub struct Registry {
     pub(crate) streams: Family<StreamMetrics>,
     pub(crate) flow: Family<FlowMetrics>,
     pub(crate) compression: Family<CompressionMetrics>,
+    pub(crate) concurrency: Family<ConcurrencyMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
@@ -35,6 +37,7 @@ pub struct Registry {
     epoch: Instant,
     health: Mutex<Option<Ask<BackendHealth>>>,
     discovery: Mutex<Option<Ask<DiscoveryReading>>>,
+    limits: Mutex<Option<Ask<ConcurrencyReading>>>,
 }
 
 /// How the configuration in use came about.
@@ -119,6 +122,7 @@ impl Registry {
             streams: Family::new(cores),
             flow: Family::new(cores),
             compression: Family::new(cores),
+            concurrency: Family::new(cores),
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
@@ -126,6 +130,7 @@ impl Registry {
             epoch: Instant::now(),
             health: Mutex::new(None),
             discovery: Mutex::new(None),
+            limits: Mutex::new(None),
         })
     }
 
@@ -182,6 +187,12 @@ impl Registry {
         self.compression.series(labels, self.now(), || ())
     }
 
+    /// What is counted of a limit of what is under way, for all cores; by its policy and target.
+    #[must_use]
+    pub fn concurrency(&self, scope: &Arc<str>) -> Arc<Series<ConcurrencyMetrics>> {
+        self.concurrency.series(scope, self.now(), || ())
+    }
+
     /// The same handles for one core, from 0.
     #[must_use]
     pub fn core(self: &Arc<Self>, core: usize) -> CoreMetrics {
@@ -197,6 +208,17 @@ impl Registry {
     /// The same for the sources of endpoints.
     pub fn set_discovery(&self, source: impl Fn() -> Vec<DiscoveryReading> + Send + Sync + 'static) {
         *self.discovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ask(Arc::new(source)));
+    }
+
+    /// The same for limits of what is under way.
+    pub fn set_concurrency(&self, source: impl Fn() -> Vec<ConcurrencyReading> + Send + Sync + 'static) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ask(Arc::new(source)));
+    }
+
+    /// Each limit of what is under way, as it stands.
+    #[must_use]
+    pub fn concurrency_limits(&self) -> Vec<ConcurrencyReading> {
+        Ask::ask(&self.limits)
     }
 
     /// A configuration has been put into use; `version` is the process's own count of them.

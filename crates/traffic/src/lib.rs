@@ -3,6 +3,7 @@
 mod balance;
 pub mod choice;
 pub mod compression;
+pub mod concurrency;
 mod deadline;
 pub mod filter;
 pub mod health;
@@ -19,6 +20,7 @@ pub use balance::{
 };
 pub use choice::WeightedChoice;
 pub use compression::{AskedCoding, CompressionPlan};
+pub use concurrency::{ConcurrencyReading, ConcurrencyState};
 pub use deadline::{Bound, Deadlines, connect_timeout};
 pub use filter::{CorsPolicy, FilterContext, Filters, Redirection};
 pub use health::{

@@ -99,7 +99,8 @@ pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
 pub use traffic_policy::{
-    ClientKeyFields, CodingName, CompressionFields, FaultAbortFields, FaultDelayFields, FaultFields,
+    ClaimFields, ClientKeyFields, CodingName, CompressionFields, ConcurrencyFields, ConcurrencyQueueFields,
+    FaultAbortFields, FaultDelayFields, FaultFields, PriorityFields, PriorityName, PriorityRuleFields,
     RateLimitFields, RateLimitKeyFields, RequestBodyFields, RequestBufferFields, RuleRetryFields,
     StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
 };

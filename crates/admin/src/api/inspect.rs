@@ -27,6 +27,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/api/listeners", get(listeners))
         .route("/api/routes", get(routes))
         .route("/api/backends", get(backends))
+        .route("/api/concurrency", get(concurrency))
         .route("/api/explain", get(explain))
 }
 
@@ -70,6 +71,11 @@ async fn backends(State(shared): State<Shared>, Query(parameters): Parameters) -
         Ok(views::backends(&applied.config, &reports, &registry.endpoints(), page(&parameters)?))
     })
     .await
+}
+
+async fn concurrency(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {
+    let limits = shared.admin.registry.concurrency_limits();
+    view(shared, move |_| Ok(page(&parameters)?.of("limits", limits.iter().map(views::concurrency)))).await
 }
 
 async fn explain(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {

@@ -9,6 +9,7 @@ mod balancing;
 mod broken;
 mod buffering;
 mod compression;
+mod concurrency;
 mod cors;
 mod datagrams;
 mod dates;

@@ -4,7 +4,7 @@ use super::Proxy;
 use crate::discovery::SourceReport;
 use crate::listener::Command;
 use crate::live::{LiveBackend, Shared};
-use irongate_telemetry::{BackendHealth, DiscoveryReading};
+use irongate_telemetry::{BackendHealth, ConcurrencyReading, DiscoveryReading};
 use irongate_traffic::{Health, HealthReport, Limited, Member};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -95,6 +95,14 @@ impl Proxy {
     pub fn discovery_source(&self) -> impl Fn() -> Vec<DiscoveryReading> + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || shared.upgrade().map(|shared| discovery_of(&shared)).unwrap_or_default()
+    }
+
+    /// A function that tells how limits of what is under way stand, for as long as the proxy lives.
+    pub fn concurrency_source(&self) -> impl Fn() -> Vec<ConcurrencyReading> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || {
+            shared.upgrade().map(|shared| shared.registry.limits.concurrency.readings()).unwrap_or_default()
+        }
     }
 
     /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.

@@ -1,9 +1,11 @@
 //! What policies ask of a request before any backend is: limits, the length of its body, faults on purpose.
 
 use super::duplex::Presence;
-use super::{Admitted, Downstream, Scratch, buffering};
+use super::slot::Slot;
+use super::{Admitted, Downstream, Outcome, Scratch, buffering};
 use crate::body::{Coder, Room, Stored};
 use crate::connection::Client;
+use crate::core::Core;
 use crate::failure::Failure;
 use crate::snapshot::{BufferUse, FlowPlan, LimitWords, PortFacts, RulePlan};
 use crate::timer::Timer;
@@ -21,6 +23,8 @@ pub(crate) struct Flow {
     delay: Option<Duration>,
     /// The limit that refused it, and how many seconds it should wait.
     limited: Option<(Arc<LimitWords>, u64)>,
+    /// Its place among those under way.
+    slot: Option<Slot>,
     /// The longest body that is passed on.
     pub(super) max_request_body: Option<u64>,
     /// The body is read whole before it is sent.
@@ -32,11 +36,6 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// Whether the request has to wait before it is served.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.delay.is_some() || self.buffer.is_some()
-    }
-
     /// Brings the head of an origin's answer into the form that its client asked for; gives what compresses the body, if
     /// that is wanted.
     pub(super) fn encode<'c>(
@@ -59,6 +58,18 @@ impl Flow {
         let (room, length) = taken?;
         let metrics = compression.metrics(coding, client.core.index)?.clone();
         Some(Box::new(Coder::new(coding, level, length, room, metrics)))
+    }
+
+    /// Whether the request cannot go its way yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.delay.is_some() || self.buffer.is_some() || self.slot.as_ref().is_some_and(Slot::waits)
+    }
+
+    /// The request is over.
+    pub(super) fn end(&self, outcome: &Outcome, core: &Core) {
+        if let Some(slot) = &self.slot {
+            slot.learn(outcome, core.random());
+        }
     }
 
     /// Completes the answer to a request that was refused.
@@ -135,6 +146,16 @@ fn fault(
         }
         break;
     }
+    if let Some(limit) = &plan.concurrency {
+        let priority = plan.priorities.of(&request.fields);
+        let slot = if flow.as_ref().is_some_and(|flow| flow.is_waiting()) {
+            // It has its place when all else has been waited for: how long its client takes is not to count.
+            Slot::wanted(limit, priority)
+        } else {
+            Slot::begin(limit, priority, &client.core)?
+        };
+        flow.get_or_insert_default().slot = Some(slot);
+    }
     Ok(())
 }
 
@@ -157,8 +178,8 @@ fn client_address(client: &Client, facts: &PortFacts, request: &RequestHead) -> 
     address
 }
 
-/// Waits for what has to be there, or to pass, before a request is served: the rest of its body only if a backend is to
-/// get it. What comes of that may be a refusal.
+/// Waits for what has to be there, or to pass, before a request is served: the rest of its body, and then its place among
+/// those under way, only if a backend is to get it. What comes of that may be a refusal.
 pub(super) async fn wait<D: Downstream>(
     client: &Client,
     timer: &Timer,
@@ -167,8 +188,11 @@ pub(super) async fn wait<D: Downstream>(
     scratch: &mut Scratch,
     admitted: &mut Admitted,
 ) {
-    if let Some(failure) = pause(client, timer, downstream, scratch).await {
-        *admitted = Admitted::Refuse(failure);
+    let delay = scratch.flow.as_mut().and_then(|flow| flow.delay.take());
+    if let Some(delay) = delay
+        && !is_there_after(delay, client, timer, downstream).await
+    {
+        *admitted = Admitted::Refuse(Failure::ClientGone);
     }
     let buffer = scratch.flow.as_mut().and_then(|flow| flow.buffer.take());
     if let (Some(buffer), Admitted::Forward(_)) = (buffer, &*admitted) {
@@ -177,16 +201,21 @@ pub(super) async fn wait<D: Downstream>(
             *admitted = Admitted::Refuse(failure);
         }
     }
+    let slot = scratch.flow.as_mut().and_then(|flow| flow.slot.as_mut());
+    if let (Some(slot), Admitted::Forward(_)) = (slot, &*admitted)
+        && let Err(failure) = slot.wait(client, timer, downstream).await
+    {
+        *admitted = Admitted::Refuse(failure);
+    }
 }
 
-/// Waits as long as the request was told to; ends when its client leaves. Gives the failure where it did.
-async fn pause<D: Downstream>(
+/// Waits; false if the client left meanwhile.
+async fn is_there_after<D: Downstream>(
+    delay: Duration,
     client: &Client,
     timer: &Timer,
     downstream: &mut D,
-    scratch: &mut Scratch,
-) -> Option<Failure> {
-    let delay = scratch.flow.as_mut()?.delay.take()?;
+) -> bool {
     let begun = client.core.now();
     let end = begun.after(delay);
     let mut presence = Presence::default();
@@ -197,5 +226,5 @@ async fn pause<D: Downstream>(
         let gone = presence.until(begun);
         timer.poll(cx, client.core.now(), end.min(gone)).map(|()| end <= gone)
     });
-    (!there.await).then_some(Failure::ClientGone)
+    there.await
 }

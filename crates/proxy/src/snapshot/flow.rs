@@ -1,5 +1,6 @@
 //! What policies ask of a rule's requests, ready to be asked; and what is kept of limits beside the snapshots.
 
+use super::{ConcurrencyLimits, ConcurrencyUse, PriorityPlan};
 use irongate_config::{Compression, ContentCoding, FaultAbort, RateLimit, TrafficOptions};
 use irongate_message::{FieldName, Fields};
 use irongate_telemetry::{
@@ -15,6 +16,10 @@ use std::time::Duration;
 pub(crate) struct FlowPlan {
     pub(crate) limits: Box<[LimitUse]>,
     pub(crate) faults: Box<[FaultUse]>,
+    /// How many may be under way at once.
+    pub(crate) concurrency: Option<Arc<ConcurrencyUse>>,
+    /// How important they are.
+    pub(crate) priorities: PriorityPlan,
     /// The longest body of a request, in bytes.
     pub(crate) max_request_body: Option<u64>,
     pub(crate) buffer: Option<BufferUse>,
@@ -92,10 +97,25 @@ impl LimitWords {
     }
 }
 
+/// Fields that a request has to have, with these values.
+pub(super) type FieldValues = Box<[(FieldName, Box<[u8]>)]>;
+
+/// Names that can be no field's are left out; reading the configuration has refused them.
+pub(super) fn field_values(from: &[(Arc<str>, Arc<str>)]) -> FieldValues {
+    let field =
+        |(name, value): &(Arc<str>, Arc<str>)| Some((FieldName::new(name).ok()?, value.as_bytes().into()));
+    from.iter().filter_map(field).collect()
+}
+
+/// Whether a request has all of them.
+pub(super) fn have(fields: &Fields, wanted: &FieldValues) -> bool {
+    wanted.iter().all(|(name, value)| fields.values(name).any(|one| *one == **value))
+}
+
 /// A fault.
 pub(crate) struct FaultUse {
     millionths: u32,
-    headers: Box<[(FieldName, Box<[u8]>)]>,
+    headers: FieldValues,
     delay: Option<(Duration, Duration)>,
     pub(crate) abort: Option<FaultAbort>,
     pub(crate) metrics: Arc<Series<FlowMetrics>>,
@@ -105,8 +125,7 @@ impl FaultUse {
     /// Whether it is this request's turn, by a random number.
     pub(crate) fn is_drawn(&self, fields: &Fields, random: u64) -> bool {
         let place = (u128::from(random) * 1_000_000) >> 64;
-        place < u128::from(self.millionths)
-            && self.headers.iter().all(|(name, value)| fields.values(name).any(|one| *one == **value))
+        place < u128::from(self.millionths) && have(fields, &self.headers)
     }
 
     /// How long the request waits first, by a random number.
@@ -124,6 +143,7 @@ type Named = (Arc<str>, Arc<str>);
 /// What is kept of limits; it outlives snapshots.
 pub(crate) struct Limits {
     states: Mutex<HashMap<Named, Kept>>,
+    pub(crate) concurrency: ConcurrencyLimits,
     /// By which keys are hashed: clients must not know which keys meet.
     seed: u64,
 }
@@ -137,7 +157,11 @@ struct Kept {
 impl Default for Limits {
     fn default() -> Self {
         // The standard library's hasher takes its keys from the system.
-        Self { states: Mutex::default(), seed: RandomState::new().hash_one(0_u8) }
+        Self {
+            states: Mutex::default(),
+            concurrency: ConcurrencyLimits::default(),
+            seed: RandomState::new().hash_one(0_u8),
+        }
     }
 }
 
@@ -168,22 +192,18 @@ impl Limits {
             metrics: series(&limit.scope, &limit.name),
             words: Arc::new(LimitWords::new(limit)),
         });
-        let faults = options.faults.iter().map(|fault| {
-            let headers = fault
-                .headers
-                .iter()
-                .filter_map(|(name, value)| Some((FieldName::new(name).ok()?, value.as_bytes().into())));
-            FaultUse {
-                millionths: fault.millionths,
-                headers: headers.collect(),
-                delay: fault.delay,
-                abort: fault.abort,
-                metrics: series(&fault.scope, ""),
-            }
+        let faults = options.faults.iter().map(|fault| FaultUse {
+            millionths: fault.millionths,
+            headers: field_values(&fault.headers),
+            delay: fault.delay,
+            abort: fault.abort,
+            metrics: series(&fault.scope, ""),
         });
         Box::new(FlowPlan {
             limits: limits.collect(),
             faults: faults.collect(),
+            concurrency: options.concurrency.as_ref().map(|one| self.concurrency.plan(one, metrics)),
+            priorities: PriorityPlan::new(&options.priorities),
             max_request_body: options.max_request_body,
             buffer: options.request_buffer.as_ref().map(|buffer| BufferUse {
                 most: buffer.max_size.min(options.max_request_body.unwrap_or(u64::MAX)),

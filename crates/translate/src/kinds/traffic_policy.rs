@@ -1,11 +1,15 @@
 //! Our `TrafficPolicy`: what is asked of the requests of Gateways, listeners, routes and rules.
 
 mod compression;
+mod concurrency;
 mod faults;
 mod rate_limits;
 mod request_buffer;
 
 pub use compression::{CodingName, CompressionFields, StrongEtagsName};
+pub use concurrency::{
+    ClaimFields, ConcurrencyFields, ConcurrencyQueueFields, PriorityFields, PriorityName, PriorityRuleFields,
+};
 pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
 pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields};
 pub use request_buffer::RequestBufferFields;
@@ -45,6 +49,11 @@ pub struct TrafficPolicySpec {
     /// What is asked of the bodies of requests.
     #[serde(default)]
     pub request_body: RequestBodyFields,
+    /// How many requests may be under way at once, counted together for the target.
+    pub concurrency: Option<ConcurrencyFields>,
+    /// How important requests are to the limits of what is under way.
+    #[serde(default)]
+    pub priority: PriorityFields,
     /// Failures that are made on purpose; of each request the first that is drawn.
     pub faults: Option<Vec<FaultFields>>,
     /// Bodies of requests are read whole, and then sent to a backend, all at once and with their length.
@@ -107,6 +116,10 @@ impl Kind for TrafficPolicy {
         if let Some(compression) = &spec.compression {
             compression.check(&at.field("compression"), checks);
         }
+        if let Some(concurrency) = &spec.concurrency {
+            concurrency.check(&at.field("concurrency"), checks);
+        }
+        spec.priority.check(&at.field("priority"), checks);
         faults::check(spec.faults.as_deref().unwrap_or_default(), &at.field("faults"), checks);
         let codes = at.field("retry");
         let codes = codes.field("codes");

@@ -278,6 +278,9 @@ fn choose(order: &Order<'_>) -> (Wanted, Vec<PolicyField>) {
         let scope = scope("rateLimits");
         wanted.options.rate_limits.iter_mut().for_each(|limit| limit.scope = scope.clone());
     }
+    if let Some(concurrency) = &mut wanted.options.concurrency {
+        concurrency.scope = scope("concurrency");
+    }
     if !wanted.options.faults.is_empty() {
         let scope = scope("faults");
         wanted.options.faults.iter_mut().for_each(|fault| fault.scope = scope.clone());

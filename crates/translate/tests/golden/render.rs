@@ -4,7 +4,7 @@ use irongate_config::{
     AddressFamily, Authorities, Backend, BackendKey, BackendOptions, BackendRef, BackendTarget, BackendTls,
     Certificate, Compression, Config, ConsulSource, Cors, CorsAllowed, CorsOrigin, DnsRecords, DnsSource,
     Endpoints, FieldMatch, Filter, HeaderEdits, Listener, ListenerProtocol, ListenerTls, PathMatch,
-    PathRewrite, ProxyOptions, RequestMatch, RouteRule, StreamRoute, TrafficOptions, ValueMatch,
+    PathRewrite, Priorities, ProxyOptions, RequestMatch, RouteRule, StreamRoute, TrafficOptions, ValueMatch,
 };
 use irongate_translate::{Condition, ListenerStatus, PolicyField, RulePlace, Statuses};
 use std::collections::BTreeMap;
@@ -133,12 +133,26 @@ fn rule(place: usize, rule: &RouteRule, out: &mut String) {
 }
 
 fn traffic_options(options: &TrafficOptions, out: &mut String) {
-    let TrafficOptions { rate_limits, faults, max_request_body, compression, request_buffer } = options;
+    let TrafficOptions {
+        rate_limits,
+        faults,
+        concurrency,
+        priorities,
+        max_request_body,
+        compression,
+        request_buffer,
+    } = options;
     for limit in rate_limits {
         line!(out, "      {limit:?}");
     }
     for fault in faults {
         line!(out, "      {fault:?}");
+    }
+    if let Some(concurrency) = concurrency {
+        line!(out, "      {concurrency:?}");
+    }
+    if *priorities != Priorities::default() {
+        line!(out, "      {priorities:?}");
     }
     if let Some(most) = max_request_body {
         line!(out, "      request bodies of at most {most} bytes");

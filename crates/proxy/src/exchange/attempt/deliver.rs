@@ -23,6 +23,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         self.replay.stop(upload.pump.is_done());
         let status = self.scratch.response.status();
         self.outcome.status = status;
+        self.outcome.answered = answered;
         let is_tunnel = status == 101;
         let mut download = Pump::default();
         let mut duplex = Duplex {

@@ -5,9 +5,11 @@ mod answers;
 use super::super::precedence::{Field, set};
 use super::Wanted;
 use crate::kinds::{
-    FaultFields, RateLimitFields, RateLimitKeyFields, RequestBufferFields, TrafficPolicySpec,
+    FaultFields, Header, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RequestBufferFields,
+    TrafficPolicySpec,
 };
-use irongate_config::{Fault, FaultAbort, RateLimit, RateLimitKey, RequestBuffer};
+use irongate_config::{Fault, FaultAbort, PriorityRule, RateLimit, RateLimitKey, RequestBuffer};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All fields, in the order of the kind.
@@ -45,6 +47,24 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
         name: "requestBody.maxSize",
         set: |from, to| {
             set(&mut to.options.max_request_body, from.request_body.max_size.map(|size| Some(size.0)))
+        },
+    },
+    Field {
+        name: "concurrency",
+        set: |from, to| {
+            let concurrency = from.concurrency.as_ref();
+            set(&mut to.options.concurrency, concurrency.map(|concurrency| Some(concurrency.meaning())))
+        },
+    },
+    Field {
+        name: "priority.default",
+        set: |from, to| set(&mut to.options.priorities.default, from.priority.default.map(Into::into)),
+    },
+    Field {
+        name: "priority.rules",
+        set: |from, to| {
+            let rules = from.priority.rules.as_ref();
+            set(&mut to.options.priorities.rules, rules.map(|rules| rules.iter().map(priority).collect()))
         },
     },
     Field {
@@ -121,12 +141,18 @@ fn fault(from: &FaultFields) -> Fault {
         scope: "".into(),
         // It was checked on reading that it is from 0 to 100.
         millionths: (from.percent * 10_000.0).round().clamp(0.0, 1_000_000.0) as u32,
-        headers: from
-            .headers
-            .iter()
-            .map(|one| (one.name.to_ascii_lowercase().into(), one.value.clone()))
-            .collect(),
+        headers: headers(&from.headers),
         delay,
         abort,
     }
+}
+
+/// Which requests are how important.
+fn priority(from: &PriorityRuleFields) -> PriorityRule {
+    PriorityRule { headers: headers(&from.headers), priority: from.priority.into() }
+}
+
+/// Fields and their values; the names in lower case.
+fn headers(from: &[Header]) -> Vec<(Arc<str>, Arc<str>)> {
+    from.iter().map(|one| (one.name.to_ascii_lowercase().into(), one.value.clone())).collect()
 }
