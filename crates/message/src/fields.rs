@@ -38,6 +38,8 @@ pub(crate) const FRAMING: KnownSet = KnownSet::of(&[
 /// Capacity beyond which an arena is given back when it is cleared: rare large heads must not pin memory.
 const ARENA_KEPT: usize = 16 << 10;
 const LINES_KEPT: usize = 128;
+/// Room behind the content that is not worth giving back.
+const ROOM_KEPT: usize = 4 << 10;
 
 impl Fields {
     /// No fields.
@@ -135,6 +137,29 @@ impl Fields {
             return Err(HeadError::ConnectionField);
         }
         Ok(())
+    }
+}
+
+/// Memory.
+impl Fields {
+    /// How many bytes are held.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.arena.capacity() + self.lines.capacity() * size_of::<Line>()
+    }
+
+    /// Gives back most of what is held beyond the content, where that is much: for a long head that is kept for a while.
+    pub fn fit(&mut self) {
+        if self.arena.capacity() - self.arena.len() > ROOM_KEPT {
+            self.arena.shrink_to(self.arena.len() + ROOM_KEPT / 4);
+        }
+    }
+
+    /// Forgets fields that take much memory: nobody reads them any more.
+    pub fn forget_large(&mut self) {
+        if self.arena.capacity() > ARENA_KEPT || self.lines.capacity() > LINES_KEPT {
+            self.clear();
+        }
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) trait Source {
     /// What has come and was not consumed.
     fn data(&self) -> &[u8];
 
+    /// [`data`](Source::data) cannot go on for now. What comes behind it may be brought into a form that costs less to hold.
+    fn rest(&mut self, _: &mut Context<'_>) {}
+
     /// The first `length` bytes of [`data`](Source::data) are done with.
     fn consume(&mut self, length: usize);
 
@@ -135,7 +138,11 @@ impl Pump {
                     {
                         return Poll::Ready(Err(PumpFailure::TooLong));
                     }
-                    let taken = ready!(sink.poll_write(cx, source.data())).map_err(PumpFailure::Sink)?;
+                    let Poll::Ready(taken) = sink.poll_write(cx, source.data()).map_err(PumpFailure::Sink)?
+                    else {
+                        source.rest(cx);
+                        return Poll::Pending;
+                    };
                     source.consume(taken);
                     self.moved += taken as u64;
                     allowance = allowance.saturating_sub(taken.max(PIECE));

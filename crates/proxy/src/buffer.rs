@@ -1,7 +1,7 @@
 //! Buffers for bytes on their way, from a pool of bounded size a core.
 
-use crate::http2::client::Windows;
-use std::cell::{Cell, RefCell};
+use crate::share::Share;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// The sizes of buffers, in bytes: for one of many streams of a client whose share is used up; for heads and small
@@ -35,26 +35,6 @@ pub(crate) struct Buffer {
     first: Size,
     /// What it has to share with others.
     share: Option<Rc<Share>>,
-}
-
-/// What the buffers of all streams of one HTTP/2 client hold together, in bytes. A client that reads none of a hundred
-/// large answers must not make each of them fill a large buffer.
-#[derive(Default)]
-pub(crate) struct Share {
-    held: Cell<usize>,
-    /// And what origins over HTTP/2 may send ahead for them.
-    pub(crate) windows: Rc<Windows>,
-}
-
-impl Share {
-    /// Beyond this much, which is one buffer of the largest size, a buffer is of the smallest, and does not grow but for
-    /// a head that does not fit.
-    const MOST: usize = 256 << 10;
-
-    /// Whether a buffer of `old` bytes may become one of `new`.
-    fn has_room(&self, old: usize, new: usize) -> bool {
-        self.held.get() + new <= Self::MOST + old
-    }
 }
 
 /// Which of the sizes; the default is the usual one.
@@ -161,7 +141,7 @@ impl Buffer {
     /// Gives the buffer back and has this one in its place.
     fn exchange(&mut self, bytes: Box<[u8]>) {
         if let Some(share) = &self.share {
-            share.held.set(share.held.get() + bytes.len() - self.bytes.len());
+            share.exchange(counted(&self.bytes), counted(&bytes));
         }
         self.pool.give(std::mem::replace(&mut self.bytes, bytes));
     }
@@ -196,7 +176,7 @@ impl Buffer {
         let next = SIZES.iter().find(|&&size| size > self.bytes.len());
         self.share
             .as_ref()
-            .is_none_or(|share| next.is_some_and(|&next| share.has_room(self.bytes.len(), next)))
+            .is_none_or(|share| next.is_some_and(|&next| share.has_room(counted(&self.bytes), next)))
     }
 
     /// Grows while reads keep filling the buffer and it is emptied between them: both sides keep up. Shrinks when
@@ -234,6 +214,11 @@ impl Buffer {
             self.first = Size::default();
         }
     }
+}
+
+/// What of a buffer counts: one of the smallest each stream may have.
+fn counted(bytes: &[u8]) -> usize {
+    if bytes.len() > SIZES[0] { bytes.len() } else { 0 }
 }
 
 impl Drop for Buffer {
@@ -344,13 +329,13 @@ mod tests {
             })
             .collect();
         assert_eq!(many[0].size(), Size::of_flow(u64::MAX), "the first keeps up alone, and has all");
-        assert!(share.held.get() <= Share::MOST + 99 * SIZES[0], "{}", share.held.get());
+        assert!(share.held() <= Share::LENT, "{}", share.held());
         // A head has to fit, whatever the others have.
         assert!(many[99].grow());
         many.truncate(1);
-        assert_eq!(share.held.get(), SIZES[3]);
+        assert_eq!(share.held(), SIZES[3]);
         many.clear();
-        assert_eq!(share.held.get(), 0);
+        assert_eq!(share.held(), 0);
     }
 
     #[test]

@@ -6,17 +6,18 @@
 mod arrival;
 
 use crate::body::BodyFailure;
-use crate::buffer::{Buffer, Share, Size};
+use crate::buffer::{Buffer, Size};
 use crate::core::Core;
 use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
 use crate::http1::downstream::Http1Downstream;
 use crate::http1::{Reader, Writer};
+use crate::share::{Held, NoRoom, Share};
 use crate::snapshot::{PortFacts, PortId};
 use crate::timer::Timer;
 use crate::tls::{self, ClientTls};
 use crate::transport::Transport;
-use irongate_message::{HeadError, HeadParser, Parsed};
+use irongate_message::{HeadError, HeadParser, Parsed, RequestHead};
 use irongate_telemetry::{ListenerMetrics, Panicked};
 use irongate_traffic::Time;
 use std::cell::Cell;
@@ -51,7 +52,7 @@ pub(crate) struct Client {
     pub(crate) flow: Cell<Size>,
     /// Memory of what compresses its answers, in bytes.
     pub(crate) coded: Cell<usize>,
-    /// What the buffers for the answers of all its streams have to share, over HTTP/2.
+    /// What all its streams hold together, where it may have many.
     pub(crate) share: Option<Rc<Share>>,
     pub(crate) metrics: Arc<ListenerMetrics>,
     /// What it agreed on, over TLS.
@@ -367,6 +368,16 @@ impl Client {
             tls: self.tls.clone(),
             is_counted: false,
         }
+    }
+
+    /// Takes room for a request's head among what all of its streams hold, for as long as that is kept.
+    ///
+    /// # Errors
+    /// There is none: long heads take it all.
+    pub(crate) fn hold_head(&self, head: &mut RequestHead) -> Result<Option<Held>, NoRoom> {
+        let Some(share) = &self.share else { return Ok(None) };
+        head.fields.fit();
+        share.take_head(head.fields.memory())
     }
 
     /// Whether the client's forwarding fields are believed, and it may know why a request failed.

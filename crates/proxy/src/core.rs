@@ -215,7 +215,9 @@ impl Core {
         self.scratch.borrow_mut().pop().unwrap_or_default()
     }
 
-    pub(crate) fn give_scratch(&self, scratch: Box<Scratch>) {
+    pub(crate) fn give_scratch(&self, mut scratch: Box<Scratch>) {
+        scratch.request.fields.forget_large();
+        scratch.response.fields.forget_large();
         let mut kept = self.scratch.borrow_mut();
         if kept.len() < KEPT {
             kept.push(scratch);

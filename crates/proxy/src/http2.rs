@@ -17,6 +17,7 @@
 mod body;
 pub(crate) mod client;
 mod downstream;
+mod gathered;
 pub(crate) mod head;
 mod heads;
 mod queue;

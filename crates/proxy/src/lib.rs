@@ -27,6 +27,7 @@ mod mirror;
 mod place;
 mod proxy_header;
 mod reply;
+mod share;
 mod snapshot;
 mod stream;
 mod timer;

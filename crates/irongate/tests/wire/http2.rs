@@ -1,6 +1,7 @@
 //! HTTP/2 in cleartext with prior knowledge, on either side and on both.
 
 mod bounds;
+mod floods;
 mod grpc;
 mod load;
 pub(super) mod peers;

@@ -2,8 +2,12 @@
 
 use super::stored::Memory;
 use super::{BodyFailure, Source, Stored};
+use crate::share::Held;
 use irongate_message::Fields;
 use std::task::{Context, Poll};
+
+/// The copy grows by so many bytes at a time where it draws on a client's budget.
+const STEP: usize = 4 << 10;
 
 /// Keeps a copy of what was consumed, up to a bound, so that a retry can begin anew.
 ///
@@ -12,6 +16,8 @@ use std::task::{Context, Poll};
 pub(crate) struct Replay {
     kept: Vec<u8>,
     limit: usize,
+    /// What the copy takes of a client's budget, where there is one.
+    held: Option<Held>,
     /// How much of `kept` the present attempt has consumed.
     position: usize,
     overflowed: bool,
@@ -24,10 +30,12 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// A copy of so many bytes at most; what it takes of a client's budget is added to `held`, if there is one.
+    pub(crate) fn new(limit: usize, held: Option<Held>) -> Self {
         Self {
             kept: Vec::new(),
             limit,
+            held,
             position: 0,
             overflowed: false,
             is_wanted: false,
@@ -37,9 +45,9 @@ impl Replay {
     }
 
     /// Of a body that was read before, or its beginning: the rest is kept only as far as that fits.
-    pub(crate) fn of(stored: Stored, limit: usize) -> Self {
+    pub(crate) fn of(stored: Stored, limit: usize, held: Option<Held>) -> Self {
         let Stored { bytes, trailers, memory } = stored;
-        Self { kept: bytes, trailers, memory: Some(memory), ..Self::new(limit) }
+        Self { kept: bytes, trailers, memory: Some(memory), ..Self::new(limit, held) }
     }
 
     /// Whether the body was read before, so that all of it is here.
@@ -69,6 +77,7 @@ impl Replay {
         self.overflowed = true;
         self.kept = Vec::new();
         self.position = 0;
+        self.held = None;
         self.memory = None;
     }
 
@@ -99,11 +108,26 @@ impl Replay {
         Replayed { replay: self, source }
     }
 
+    /// Whether the client's budget has room for so many bytes more; makes it, if so.
+    fn has_room(&mut self, length: usize) -> bool {
+        let Some(held) = &mut self.held else { return true };
+        let free = self.kept.capacity() - self.kept.len();
+        if length <= free {
+            return true;
+        }
+        let more = (length - free).max(STEP);
+        let has_room = held.grow(more);
+        if has_room {
+            self.kept.reserve_exact(free + more);
+        }
+        has_room
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         if self.overflowed {
             return;
         }
-        if self.kept.len() + bytes.len() > self.limit {
+        if self.kept.len() + bytes.len() > self.limit || !self.has_room(bytes.len()) {
             self.forget();
         } else {
             self.kept.extend_from_slice(bytes);
@@ -131,6 +155,10 @@ impl<S: Source> Source for Replayed<'_, S> {
 
     fn data(&self) -> &[u8] {
         if self.waiting().is_empty() { self.source.data() } else { self.waiting() }
+    }
+
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        self.source.rest(cx);
     }
 
     fn consume(&mut self, length: usize) {

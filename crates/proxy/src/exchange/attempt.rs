@@ -13,6 +13,7 @@ use crate::backend::{Load, Permit};
 use crate::body::Replay;
 use crate::connection::Client;
 use crate::failure::Failure;
+use crate::share::Share;
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
 use grpc::{Grpc, bounds};
@@ -84,7 +85,7 @@ pub(crate) async fn forward<D: Downstream>(
     let (own_policy, attempt_timeout) = own_policy(&work);
     let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, attempt_timeout, timeouts, begun);
     let may_repeat = idempotent || work.backend.protocol == BackendProtocol::Http2;
-    let replay = replay(scratch, if may_repeat { facts.options.limits.replay_bytes } else { 0 });
+    let replay = replay(client, scratch, if may_repeat { facts.options.limits.replay_bytes } else { 0 });
     let mut attempts = Attempts {
         client,
         timer,
@@ -119,9 +120,13 @@ pub(crate) async fn forward<D: Downstream>(
 }
 
 /// The copy of the request's body: what was read of it before, and so many bytes of what comes.
-fn replay(scratch: &mut Scratch, kept: usize) -> Replay {
+fn replay(client: &Client, scratch: &mut Scratch, kept: usize) -> Replay {
+    let held = client.share.as_ref().map(Share::take_nothing);
     let stored = scratch.flow.as_mut().and_then(|flow| flow.stored.take());
-    stored.map_or_else(|| Replay::new(kept), |stored| Replay::of(stored, kept))
+    match stored {
+        Some(stored) => Replay::of(stored, kept, held),
+        None => Replay::new(kept, held),
+    }
 }
 
 /// What the backend says of retries, where the route says nothing, and how long it gives an attempt.

@@ -199,6 +199,10 @@ impl<D: Downstream> Source for Web<'_, D> {
         self.request.left()
     }
 
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        self.inner.source().rest(cx);
+    }
+
     fn consume(&mut self, length: usize) {
         self.request.consume(length);
     }

@@ -1,7 +1,8 @@
 //! The reading half: a buffer and the framing of the body that is being read.
 
 use crate::body::{BodyFailure, Source};
-use crate::buffer::{Buffer, BufferPool, Share, Size};
+use crate::buffer::{Buffer, BufferPool, Size};
+use crate::share::Share;
 use crate::transport::Transport;
 use irongate_message::{BodyDecoder, BodyError, BodyLength, Fields, Piece};
 use std::rc::Rc;

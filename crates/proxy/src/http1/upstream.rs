@@ -2,10 +2,11 @@
 
 use super::{Reader, Writer};
 use crate::body::BodyFailure;
-use crate::buffer::{Share, Size};
+use crate::buffer::Size;
 use crate::core::Core;
 use crate::exchange::{HeadFailure, Upstream};
 use crate::failure::Failure;
+use crate::share::Share;
 use crate::tls;
 use crate::transport::Transport;
 use irongate_message::{BodyLength, HeadLimits, HeadParser, Method, Parsed, RequestHead, ResponseHead};

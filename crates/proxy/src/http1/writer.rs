@@ -13,6 +13,9 @@ const COPIED: usize = 4 << 10;
 /// What may wait before it is sent.
 const WAITING: usize = 16 << 10;
 
+/// Memory that stays when all has been sent: a long head is not to be held twice while its answer is waited for.
+const KEPT: usize = 8 << 10;
+
 /// Writes one message after another to a stream.
 pub(crate) struct Writer {
     transport: Rc<Transport>,
@@ -122,6 +125,9 @@ impl Writer {
 
     fn compact(&mut self) {
         if self.sent == self.waiting.len() {
+            if self.waiting.capacity() > KEPT {
+                self.waiting = Vec::new();
+            }
             self.waiting.clear();
             self.sent = 0;
         }

@@ -1,5 +1,6 @@
 //! Bodies over HTTP/2, for both sides.
 
+use super::gathered::Gathered;
 use super::head;
 use super::queue::{Piece, Queue, Total};
 use crate::body::{BodyFailure, Sink, Source};
@@ -17,9 +18,13 @@ pub(crate) struct Http2Source {
     stream: Option<RecvStream>,
     /// What has come and was not consumed.
     data: Bytes,
+    /// What has come behind it while it could not go on.
+    gathered: Option<Box<Gathered>>,
     trailers: Option<Fields>,
     limits: HeadLimits,
     ended: bool,
+    /// Many streams of one client have such bodies at once.
+    is_one_of_many: bool,
     /// What comes is a tunnel's, and there is none yet.
     held: bool,
     /// The peer reset the stream, or the connection is gone.
@@ -32,9 +37,11 @@ impl Http2Source {
         Self {
             stream: None,
             data: Bytes::new(),
+            gathered: None,
             trailers: None,
             limits,
             ended: true,
+            is_one_of_many: false,
             held: false,
             broken: false,
         }
@@ -44,6 +51,11 @@ impl Http2Source {
     pub(super) fn begin(&mut self, stream: RecvStream) {
         self.ended = stream.is_end_stream();
         self.stream = Some(stream);
+    }
+
+    /// Many streams of one client have such bodies at once: what waits of them is kept as small as it can be.
+    pub(super) fn be_one_of_many(&mut self) {
+        self.is_one_of_many = true;
     }
 
     /// There is no body; what comes is a tunnel's, if one begins.
@@ -89,6 +101,13 @@ impl Source for Http2Source {
             if !self.data.is_empty() {
                 return Poll::Ready(Ok(true));
             }
+            if let Some(gathered) = &mut self.gathered {
+                match gathered.pop() {
+                    Some(data) => self.data = data,
+                    None => self.gathered = None,
+                }
+                continue;
+            }
             if self.ended || self.held {
                 return Poll::Ready(Ok(false));
             }
@@ -106,6 +125,24 @@ impl Source for Http2Source {
 
     fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        let Some(stream) = &mut self.stream else { return };
+        let gathered = self.gathered.get_or_insert_with(|| {
+            let gathered = Box::new(Gathered::new(self.is_one_of_many));
+            if gathered.copies(&self.data) {
+                self.data = Bytes::copy_from_slice(&self.data);
+            }
+            gathered
+        });
+        if self.ended || self.held {
+            return;
+        }
+        // The end, or a failure, shows again when all this has gone on.
+        while let Poll::Ready(Some(Ok(piece))) = stream.poll_data(cx) {
+            gathered.push(piece);
+        }
     }
 
     fn consume(&mut self, length: usize) {

@@ -8,7 +8,7 @@ mod window;
 
 pub(crate) use connection::Sender;
 pub(crate) use upstream::Http2Upstream;
-pub(crate) use window::{Taken as TakenWindow, Windows};
+pub(crate) use window::Taken as TakenWindow;
 
 use crate::core::Core;
 use crate::failure::Failure;

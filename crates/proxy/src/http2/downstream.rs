@@ -72,6 +72,12 @@ impl Http2Downstream {
         self.reset = true;
         self.respond.send_reset(Reason::PROTOCOL_ERROR);
     }
+
+    /// Ends the stream: nothing was done for it, and its client may try again (RFC 9113 §8.7).
+    pub(super) fn refuse_unprocessed(&mut self) {
+        self.reset = true;
+        self.respond.send_reset(Reason::REFUSED_STREAM);
+    }
 }
 
 impl Downstream for Http2Downstream {

@@ -11,6 +11,7 @@ use super::watch::Watch;
 use crate::connection::Client;
 use crate::exchange;
 use crate::failure::Failure;
+use crate::share::NoRoom;
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use crate::transport::Transport;
@@ -29,7 +30,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// How much of its requests' bodies a client may send ahead on all streams together.
-const CONNECTION_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// The crate counts 256 bytes less its length for each DATA frame that is shorter and was not taken yet.
+const DATA_FRAMES: usize = 512 << 10;
 /// After so long without a stream a connection gives back its memory.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a client that was told to go may take to say that it has heard.
@@ -81,6 +84,8 @@ fn builder(limits: &Limits) -> Builder {
         // WebSocket over streams (RFC 8441).
         .enable_connect_protocol()
         .max_send_buffer_size(MOST_OF_STREAM)
+        // What small DATA frames cost beyond their bytes; see `gathered` for what they cost when they have been looked at.
+        .data_frame_budget(DATA_FRAMES)
         // Streams that we reset, remembered for frames that were under way.
         .max_concurrent_reset_streams(100)
         // Streams that were reset before we had looked at them, and resets that the client's errors cause.
@@ -268,11 +273,15 @@ async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond:
         let end_of_stream = downstream.is_end_of_stream();
         let read = head::read_request(&head, end_of_stream, &facts.head_limits, &mut scratch.request);
         drop(head);
-        match read {
-            Ok(()) => {
+        match read.map(|()| client.hold_head(&mut scratch.request)) {
+            Ok(Ok(_held)) => {
                 downstream.begin(&scratch.request);
                 let mut facts = facts.clone();
                 exchange::serve(client, &timer, &mut facts, &mut downstream, &mut scratch).await;
+            }
+            Ok(Err(NoRoom)) => {
+                client.metrics.refused(RefusalReason::new("http2_heads"));
+                downstream.refuse_unprocessed();
             }
             Err(error) => {
                 let failure = Failure::Head(error);

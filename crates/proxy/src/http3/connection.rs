@@ -10,6 +10,7 @@ use crate::exchange;
 use crate::failure::Failure;
 use crate::http2::head;
 use crate::http2::resets::Resets;
+use crate::share::NoRoom;
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use bytes::Bytes;
@@ -255,11 +256,17 @@ async fn serve_request(
     let read = head::read_request(&head, end_of_stream, &facts.head_limits, &mut scratch.request);
     drop(head);
     match read {
-        Ok(()) if downstream.begin(&scratch.request) => {
-            scratch.request.set_http3();
-            let mut facts = facts.clone();
-            exchange::serve(client, timer, &mut facts, &mut downstream, &mut scratch).await;
-        }
+        Ok(()) if downstream.begin(&scratch.request) => match client.hold_head(&mut scratch.request) {
+            Ok(_held) => {
+                scratch.request.set_http3();
+                let mut facts = facts.clone();
+                exchange::serve(client, timer, &mut facts, &mut downstream, &mut scratch).await;
+            }
+            Err(NoRoom) => {
+                client.metrics.refused(Reason::new("http3_heads"));
+                downstream.refuse_unprocessed();
+            }
+        },
         Ok(()) => {
             client.metrics.refused(Failure::Head(HeadError::Malformed).reason());
             downstream.refuse_malformed();

@@ -69,6 +69,12 @@ impl Http3Downstream {
         self.reset = true;
         self.wire.reset(code::MESSAGE);
     }
+
+    /// Ends the stream: nothing was done for it, and its client may try again (RFC 9114 §4.1.1).
+    pub(super) fn refuse_unprocessed(&mut self) {
+        self.reset = true;
+        self.wire.reset(code::REQUEST_REJECTED);
+    }
 }
 
 impl Downstream for Http3Downstream {

@@ -119,8 +119,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let backend = &self.work.backend;
         let gone = || (End::Final(Failure::NoEndpoint), LoadOutcome::Cancelled);
         let connections = backend.http2(load.index, backend.owner(self.client)).ok_or_else(gone)?;
-        let share = self.client.share.as_ref();
-        let window = share.map_or_else(TakenWindow::alone, |share| share.windows.take());
+        let window = TakenWindow::new(self.client.share.as_ref());
         loop {
             match connections.take(&window, now) {
                 Taken::Sender(sender, next) => {

@@ -275,6 +275,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Whether its client has many requests at once.
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.window.as_ref().is_some_and(|taken| taken.window != Window::Large)
+    }
+
     /// What is on its way of all of the connection's requests' bodies.
     pub(super) fn total(&self) -> Total {
         self.state.total.clone()

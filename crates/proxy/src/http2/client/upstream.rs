@@ -60,16 +60,11 @@ impl Http2Upstream {
         } else {
             sink.begin(Some(stream), ended);
         }
-        Ok(Self {
-            answer,
-            source: Http2Source::empty(limits),
-            sink,
-            method: head.method(),
-            limits,
-            interim: 0,
-            tunnel,
-            _slot: slot,
-        })
+        let mut source = Http2Source::empty(limits);
+        if slot.is_one_of_many() {
+            source.be_one_of_many();
+        }
+        Ok(Self { answer, source, sink, method: head.method(), limits, interim: 0, tunnel, _slot: slot })
     }
 
     fn read<T>(
