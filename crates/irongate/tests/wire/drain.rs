@@ -2,7 +2,6 @@
 
 use crate::{BINARY, GET, OK, gateway_to};
 use irongate_testkit::{Client, Gate, Gateway, Manifest, Origin, eventually};
-use std::time::Duration;
 
 /// An origin that answers when the gate is open, and says when it has a request.
 fn gated(gate: &Gate) -> Origin {
@@ -178,6 +177,5 @@ fn an_origin_idle_for_too_long_is_left() {
     let gateway = crate::gateway(&Manifest::to_origins(&[origin.address()]).document(policy));
     assert_eq!(gateway.get("/").text(), "ok");
     origin.wait_ended();
-    std::thread::sleep(Duration::from_millis(1));
     assert_eq!(gateway.get("/").text(), "ok");
 }

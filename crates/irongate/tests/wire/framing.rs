@@ -2,6 +2,7 @@
 
 use crate::{GET, OK, gateway_to};
 use irongate_testkit::{Gate, Origin, ReadError, eventually};
+use std::sync::Arc;
 
 /// Sends a chunked request with these bytes after its head. The origin must never have a whole request, and the
 /// client gets a refusal or the end of the connection.
@@ -362,16 +363,19 @@ fn an_origin_that_speaks_first_is_not_believed_twice() {
 
 #[test]
 fn bytes_that_come_on_an_idle_connection_are_never_an_answer() {
-    let origin = Origin::start(|connection| {
+    let gate = Arc::new(Gate::new());
+    let held = gate.clone();
+    let origin = Origin::start(move |connection| {
         connection.request()?;
         connection.send(OK)?;
-        // Unasked, some time later: once the next request is on its way it would look like its answer.
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        // Unasked, once its answer has been read: with the next request on its way it would look like the answer to that.
+        held.wait();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")?;
         Ok(())
     });
     let gateway = gateway_to(&origin);
     assert_eq!(gateway.get("/").text(), "ok");
+    gate.open();
     eventually("the gateway drops the connection", || origin.records()[0].end.is_some());
     assert_eq!(gateway.get("/").text(), "ok");
 }

@@ -1,6 +1,6 @@
 //! Active checks, limits and retries as a BackendPolicy asks for them.
 
-use crate::{GET, OK, gateway};
+use crate::{GET, OK, gated, gateway};
 use irongate_testkit::{Gate, Gateway, Manifest, Origin, eventually};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,14 +73,7 @@ fn a_connection_can_be_the_check() {
 #[test]
 fn requests_over_the_limit_are_refused_at_once() {
     let gate = Arc::new(Gate::new());
-    let held = gate.clone();
-    let origin = Origin::start(move |connection| {
-        loop {
-            connection.request()?;
-            held.wait();
-            connection.send(OK)?;
-        }
-    });
+    let origin = gated(&gate);
     let manifest =
         Manifest::to_origins(&[origin.address()]).document(&policy("  limits: {maxRequests: 1}\n"));
     let gateway = gateway(&manifest);
@@ -99,14 +92,7 @@ fn requests_over_the_limit_are_refused_at_once() {
 #[test]
 fn requests_wait_for_a_connection_where_there_may_be_no_more() {
     let gate = Arc::new(Gate::new());
-    let held = gate.clone();
-    let origin = Origin::start(move |connection| {
-        loop {
-            connection.request()?;
-            held.wait();
-            connection.send(OK)?;
-        }
-    });
+    let origin = gated(&gate);
     let fields = "  connectTimeout: 60s\n  limits: {maxConnections: 1, maxPending: 1}\n";
     let gateway = gateway(&Manifest::to_origins(&[origin.address()]).document(&policy(fields)));
     let (mut first, mut second) = (gateway.connect(), gateway.connect());

@@ -44,7 +44,8 @@ mod tls_changes;
 mod tls_routes;
 mod upgrades;
 
-use irongate_testkit::{Gateway, Manifest, Origin};
+use irongate_testkit::{Gate, Gateway, Manifest, Origin};
+use std::sync::Arc;
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_irongate");
@@ -65,6 +66,18 @@ fn gateway(manifest: &Manifest) -> Gateway {
 #[track_caller]
 fn gateway_to(origin: &Origin) -> Gateway {
     gateway(&Manifest::to_origins(&[origin.address()]))
+}
+
+/// An origin that answers nobody before the gate is open.
+fn gated(gate: &Arc<Gate>) -> Origin {
+    let gate = gate.clone();
+    Origin::start(move |connection| {
+        loop {
+            connection.request()?;
+            gate.wait();
+            connection.send(OK)?;
+        }
+    })
 }
 
 /// Asserts that nothing came to the origin, ever: a well-behaved request is sent through the gateway, and it has to

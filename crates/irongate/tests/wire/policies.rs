@@ -1,7 +1,7 @@
 //! What policies ask, over every protocol: limits of rates, faults, checks of health, tries, connections, zones and sessions.
 
 use crate::http2::peers::{Answer, Client, Http2Origin, block_on};
-use crate::{BINARY, GET, OK, gateway};
+use crate::{BINARY, GET, OK, gated, gateway};
 use irongate_testkit::{Connection, End, Gate, Gateway, Manifest, Origin, ReadError, eventually};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -51,6 +51,12 @@ fn status_of(answer: &Answer) -> Option<&str> {
     in_trailers.map(|(_, value)| &**value).or_else(|| answer.field("grpc-status"))
 }
 
+/// A request is counted once its answer has gone out, which may be a little later.
+#[track_caller]
+fn counted(gateway: &Gateway, name: &str, label: &str, times: f64) {
+    eventually("it is counted", || gateway.metric(name, &[label]) == times);
+}
+
 #[test]
 fn a_rate_limit_counts_requests_of_every_protocol_together() {
     let origin = Origin::answering(OK);
@@ -71,7 +77,7 @@ fn a_rate_limit_counts_requests_of_every_protocol_together() {
     });
     assert_eq!(gateway.get("/").status, 429);
     assert_eq!(origin.requests().len(), 2, "no backend has anything of them");
-    assert_eq!(gateway.metric("irongate_rate_limited_total", &["result=\"refused\""]), 4.0);
+    counted(&gateway, "irongate_rate_limited_total", "result=\"refused\"", 4.0);
 }
 
 #[test]
@@ -133,8 +139,8 @@ fn a_fault_answers_in_the_terms_of_the_protocol() {
     client.send("GET / HTTP/1.1\r\nHost: test\r\nx-chaos: reset\r\n\r\n");
     let (bytes, end) = client.read_to_end();
     assert!(bytes.is_empty() && matches!(end, End::Closed | End::Reset), "{end:?}");
-    assert_eq!(gateway.metric("irongate_faults_injected_total", &["kind=\"abort\""]), 6.0);
-    assert_eq!(gateway.metric("irongate_faults_injected_total", &["kind=\"delay\""]), 1.0);
+    counted(&gateway, "irongate_faults_injected_total", "kind=\"abort\"", 6.0);
+    counted(&gateway, "irongate_faults_injected_total", "kind=\"delay\"", 1.0);
 }
 
 #[test]
@@ -207,14 +213,7 @@ fn a_try_has_a_time_of_its_own() {
 #[test]
 fn who_waits_too_long_for_a_connection_is_refused() {
     let gate = Arc::new(Gate::new());
-    let held = gate.clone();
-    let origin = Origin::start(move |connection| {
-        loop {
-            connection.request()?;
-            held.wait();
-            connection.send(OK)?;
-        }
-    });
+    let origin = gated(&gate);
     let policy = backend_policy("  connectTimeout: 100ms\n  limits: {maxConnections: 1}");
     let gateway = gateway(&Manifest::to_origins(&[origin.address()]).document(&policy));
     let mut first = gateway.connect();
@@ -222,7 +221,7 @@ fn who_waits_too_long_for_a_connection_is_refused() {
     eventually("the first is there", || !origin.requests().is_empty());
     let refused = gateway.get("/");
     assert_eq!((refused.status, refused.field("retry-after")), (503, Some("1")));
-    assert_eq!(gateway.metric("irongate_request_failures_total", &["reason=\"limit_connections\""]), 1.0);
+    counted(&gateway, "irongate_request_failures_total", "reason=\"limit_connections\"", 1.0);
     gate.open();
     assert_eq!((first.response().status, gateway.get("/").status, origin.records().len()), (200, 200, 1));
 }

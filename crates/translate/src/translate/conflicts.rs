@@ -66,8 +66,11 @@ fn settle_group(
         let is_between = fault.is_none();
         let Some(fault) = fault.or_else(|| claims.as_ref()?.fault(listener)) else { continue };
         let advice = match listener.owner {
-            _ if !is_between => "Neither of them is served.",
-            Owner::Gateway(_) => "The older Gateway has it.",
+            _ if !is_between && fault.reason == "ProtocolConflict" => {
+                "Give one of them another port; neither is served."
+            }
+            _ if !is_between => "Give one of them another hostname or port; neither is served.",
+            Owner::Gateway(_) => "The older Gateway has it: take another hostname, port or address.",
             Owner::ListenerSet(_) => {
                 "The Gateway's own listeners come first, then those of older ListenerSets."
             }
