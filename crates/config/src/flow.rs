@@ -21,6 +21,21 @@ pub struct TrafficOptions {
     pub compression: Option<Compression>,
     /// Bodies of requests are read whole before anything is sent to a backend; `None`: they are passed on as they come.
     pub request_buffer: Option<RequestBuffer>,
+    /// How fast bodies of requests are passed on; `None`: as fast as they come.
+    pub request_bandwidth: Option<Bandwidth>,
+    /// The same for answers.
+    pub response_bandwidth: Option<Bandwidth>,
+}
+
+/// How fast bodies are passed on, in bytes a second; each at least 1 KiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// What it counts together, as it is shown: its policy and target.
+    pub scope: Arc<str>,
+    /// One body; `None`: no bound.
+    pub per_request: Option<u64>,
+    /// All of the target together, on all cores; `None`: no bound.
+    pub total: Option<u64>,
 }
 
 /// Bodies of requests are read whole first.

@@ -29,8 +29,8 @@ pub use backend::{
 pub use compression::{Compression, ContentCoding, MediaRange, MediaRangeError};
 pub use cors::{Cors, CorsAllowed, CorsOrigin, CorsOriginError};
 pub use flow::{
-    Concurrency, ConcurrencyQueue, Fault, FaultAbort, Priorities, Priority, PriorityRule, RateLimit,
-    RateLimitKey, RequestBuffer, TrafficOptions,
+    Bandwidth, Concurrency, ConcurrencyQueue, Fault, FaultAbort, Priorities, Priority, PriorityRule,
+    RateLimit, RateLimitKey, RequestBuffer, TrafficOptions,
 };
 pub use host::{HostPattern, HostPatternError};
 pub use listener::{AttachedRoute, AttachedStreamRoute, Listener, ListenerKey, ListenerProtocol};

@@ -5,10 +5,12 @@
 //! a sink that does not keep up stops the reading: that is all of the back pressure.
 
 mod coder;
+mod pace;
 mod replay;
 mod stored;
 
 pub(crate) use coder::{Coder, Room};
+pub(crate) use pace::{Pace, Paces};
 pub(crate) use replay::Replay;
 pub(crate) use stored::Stored;
 

@@ -23,6 +23,7 @@ pub struct FlowMetrics {
     pub(crate) aborted: Counter,
     pub(crate) buffered: Counter,
     pub(crate) unbuffered: Counter,
+    pub(crate) held: Counter,
 }
 
 impl FlowMetrics {
@@ -44,6 +45,11 @@ impl FlowMetrics {
     /// The same was wanted, and there was no memory for it: it was passed on as it came.
     pub fn unbuffered(&self) {
         self.unbuffered.increment();
+    }
+
+    /// A piece of a body was held back.
+    pub fn held(&self) {
+        self.held.increment();
     }
 
     /// A request was answered with a failure on purpose.

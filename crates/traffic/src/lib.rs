@@ -1,6 +1,7 @@
 //! The decisions: routing, filters, balancing, health, retries. No IO, no clock, no dice.
 
 mod balance;
+pub mod bandwidth;
 pub mod choice;
 pub mod compression;
 pub mod concurrency;
@@ -18,6 +19,7 @@ pub use balance::{
     Affinity, BalancePlan, Balancer, Begin, EndpointIndex, EndpointLoad, Member, Outcome, PickRequest,
     Picked, Ticket, Verdict, hash_key,
 };
+pub use bandwidth::{ByteBucket, ByteRate};
 pub use choice::WeightedChoice;
 pub use compression::{AskedCoding, CompressionPlan};
 pub use concurrency::{ConcurrencyReading, ConcurrencyState};

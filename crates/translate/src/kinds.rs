@@ -99,10 +99,10 @@ pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
 pub use traffic_policy::{
-    ClaimFields, ClientKeyFields, CodingName, CompressionFields, ConcurrencyFields, ConcurrencyQueueFields,
-    FaultAbortFields, FaultDelayFields, FaultFields, PriorityFields, PriorityName, PriorityRuleFields,
-    RateLimitFields, RateLimitKeyFields, RequestBodyFields, RequestBufferFields, RuleRetryFields,
-    StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
+    BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields,
+    ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields,
+    PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RequestBodyFields,
+    RequestBufferFields, RuleRetryFields, StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
 };
 
 use crate::checks::{Checks, names};

@@ -284,6 +284,7 @@ impl<D: Downstream> Attempts<'_, D> {
             coder: None,
             upload: Upload::within(self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body)),
             presence: Presence::default(),
+            paces: self.scratch.flow.as_mut().and_then(|flow| flow.paces.as_deref_mut()),
         };
         let tried = self.idempotent.then_some(&self.tried[..]);
         let headed =

@@ -58,15 +58,8 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
         let mut interim = Interim::default();
         let mut look_at = if tried.is_some() { begun.after(LOOK) } else { Time::NEVER };
         poll_fn(|cx| {
-            match self.poll_upload(cx) {
-                Poll::Ready(Ok(())) => {
-                    // For a request without a body this is the moment that it began.
-                    let now = if self.upload.pump.moved == 0 { begun } else { self.core.now() };
-                    self.upload.sent = Some(now);
-                    load.sent(now);
-                }
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(NoHead::Final(failure))),
-                Poll::Pending => {}
+            if let Err(failure) = self.send(cx, load, begun) {
+                return Poll::Ready(Err(NoHead::Final(failure)));
             }
             if let Poll::Ready(result) = self.poll_heads(cx, head, &mut interim) {
                 return Poll::Ready(result);
@@ -75,6 +68,11 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
             let now = if looked { self.core.now() } else { begun };
             looked = true;
             motion.note(self.upload.pump.moved + interim.passed, now);
+            if let Some(held) = self.held_until(&mut motion, now)
+                && held < self.nearest_to_head(deadlines, begun, now).0
+            {
+                return self.hold(cx, now, held);
+            }
             if now < watched_from {
                 let (until, _) = deadlines.attempt(begun, self.upload.sent);
                 ready!(self.timer.poll(cx, now, until.min(watched_from)));
@@ -96,6 +94,22 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
         .await
+    }
+
+    /// Sends what can be sent of the request.
+    #[inline]
+    fn send(&mut self, cx: &mut Context<'_>, load: &mut Load, begun: Time) -> Result<(), Failure> {
+        match self.poll_upload(cx) {
+            Poll::Ready(Ok(())) => {
+                // For a request without a body this is the moment that it began.
+                let now = if self.upload.pump.moved == 0 { begun } else { self.core.now() };
+                self.upload.sent = Some(now);
+                load.sent(now);
+                Ok(())
+            }
+            Poll::Ready(Err(failure)) => Err(failure),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Reads heads, and sends interim ones.

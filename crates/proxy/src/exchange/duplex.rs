@@ -3,7 +3,7 @@
 //! [`relay`](Duplex::relay) until the answer has ended.
 
 use super::{Closed, Downstream, Upstream};
-use crate::body::{Coder, Pump, PumpFailure, Replay};
+use crate::body::{Coder, Paces, Pump, PumpFailure, Replay};
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::timer::Timer;
@@ -24,18 +24,41 @@ pub(super) struct Duplex<'a, 'c, D, U> {
     pub(super) replay: &'a mut Replay,
     /// What compresses the answer's body, if it is compressed.
     pub(super) coder: Option<&'a mut Coder<'c>>,
+    /// How fast the bodies are passed on, where that is bounded.
+    pub(super) paces: Option<&'a mut Paces>,
     pub(super) upload: Upload,
     pub(super) presence: Presence,
 }
 
 impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
+    /// When what is held back may go, if that is before anything else happens. It counts as motion: nobody stands still
+    /// who is not allowed to go on.
+    pub(super) fn held_until(&self, motion: &mut Motion, now: Time) -> Option<Time> {
+        let held = self.paces.as_ref()?.held_until(self.upload.is_going())?;
+        motion.at = now;
+        Some(held)
+    }
+
+    /// Waits until what is held back may go: the task is then woken, and moves it.
+    pub(super) fn hold<T>(&self, cx: &Context<'_>, now: Time, until: Time) -> Poll<T> {
+        if self.timer.poll(cx, now, until).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
     /// Moves the request's body. Ready with `Ok` when all of it has just been sent; an error is the client's.
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         if !self.upload.is_going() {
             return Poll::Pending;
         }
         let mut source = self.replay.source(self.downstream.source());
-        match self.upload.pump.poll(cx, &mut source, self.upstream.sink()) {
+        let sink = self.upstream.sink();
+        let moved = match self.paces.as_mut().and_then(|paces| paces.request.as_mut()) {
+            None => self.upload.pump.poll(cx, &mut source, sink),
+            Some(pace) => self.upload.pump.poll(cx, &mut source, &mut pace.sink(self.core, sink)),
+        };
+        match moved {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Ready(Err(PumpFailure::Source(failure))) => {
                 Poll::Ready(Err(Failure::of_request_body(failure)))

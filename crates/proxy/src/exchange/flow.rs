@@ -3,7 +3,7 @@
 use super::duplex::Presence;
 use super::slot::Slot;
 use super::{Admitted, Downstream, Outcome, Scratch, buffering};
-use crate::body::{Coder, Room, Stored};
+use crate::body::{Coder, Paces, Room, Stored};
 use crate::connection::Client;
 use crate::core::Core;
 use crate::failure::Failure;
@@ -31,6 +31,8 @@ pub(crate) struct Flow {
     pub(super) buffer: Option<BufferUse>,
     /// What was read of it.
     pub(super) stored: Option<Stored>,
+    /// How fast the bodies are passed on.
+    pub(super) paces: Option<Box<Paces>>,
     /// The coding that the client asked for, before filters changed the request.
     coding: AskedCoding,
 }
@@ -121,7 +123,23 @@ pub(super) fn admit(
             }
         }
     }
+    pace(plan, client, request, flow);
     fault(plan, client, request, flow)
+}
+
+/// Gives the bodies their paces, where there are any.
+fn pace(plan: &FlowPlan, client: &Client, request: &RequestHead, flow: &mut Option<Box<Flow>>) {
+    let has_body = !matches!(request.body(), BodyLength::Empty | BodyLength::Length(0));
+    let request = plan.request_bandwidth.as_ref().filter(|_| has_body);
+    let response = plan.response_bandwidth.as_ref();
+    if request.is_some() || response.is_some() {
+        let index = client.core.index;
+        let paces = Paces {
+            request: request.map(|one| one.pace(index)),
+            response: response.map(|one| one.pace(index)),
+        };
+        flow.get_or_insert_default().paces = Some(Box::new(paces));
+    }
 }
 
 /// Makes the first fault that is drawn, if any is.

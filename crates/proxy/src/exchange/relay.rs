@@ -40,7 +40,11 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
             // What a coder took may be on its way to the client for long.
             let given = self.coder.as_ref().map_or(0, |coder| coder.given());
             motion.note(self.upload.pump.moved + download.moved + given, now);
+            let held = self.held_until(motion, now);
             let (until, failure) = self.nearest_to_end(download, by, motion.at);
+            if let Some(held) = held.filter(|held| *held < until) {
+                return self.hold(cx, now, held);
+            }
             self.timer.poll(cx, now, until).map(|()| Err(failure))
         })
         .await;
@@ -66,10 +70,15 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     }
 
     fn poll_download(&mut self, cx: &mut Context<'_>, download: &mut Pump) -> Poll<Result<(), Failure>> {
-        let sink = self.downstream.sink();
-        let moved = match &mut self.coder {
-            None => download.poll(cx, self.upstream.source(), sink),
-            Some(coder) => download.poll(cx, self.upstream.source(), &mut coder.sink(sink)),
+        let (source, sink) = (self.upstream.source(), self.downstream.sink());
+        let pace = self.paces.as_mut().and_then(|paces| paces.response.as_mut());
+        let moved = match (&mut self.coder, pace) {
+            (None, None) => download.poll(cx, source, sink),
+            (Some(coder), None) => download.poll(cx, source, &mut coder.sink(sink)),
+            (None, Some(pace)) => download.poll(cx, source, &mut pace.sink(self.core, sink)),
+            (Some(coder), Some(pace)) => {
+                download.poll(cx, source, &mut coder.sink(&mut pace.sink(self.core, sink)))
+            }
         };
         moved.map_err(|failure| match failure {
             PumpFailure::Source(failure) => Failure::of_answer_body(failure),

@@ -1,12 +1,13 @@
 //! What policies ask of a rule's requests, ready to be asked; and what is kept of limits beside the snapshots.
 
 use super::{ConcurrencyLimits, ConcurrencyUse, PriorityPlan};
-use irongate_config::{Compression, ContentCoding, FaultAbort, RateLimit, TrafficOptions};
+use crate::body::Pace;
+use irongate_config::{Bandwidth, Compression, ContentCoding, FaultAbort, RateLimit, TrafficOptions};
 use irongate_message::{FieldName, Fields};
 use irongate_telemetry::{
     CompressionLabels, CompressionMetrics, FlowLabels, FlowMetrics, Registry as Metrics, Series,
 };
-use irongate_traffic::{CompressionPlan, LimitState, RateLimiter};
+use irongate_traffic::{ByteBucket, ByteRate, CompressionPlan, LimitState, RateLimiter};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -23,6 +24,8 @@ pub(crate) struct FlowPlan {
     /// The longest body of a request, in bytes.
     pub(crate) max_request_body: Option<u64>,
     pub(crate) buffer: Option<BufferUse>,
+    pub(crate) request_bandwidth: Option<BandwidthUse>,
+    pub(crate) response_bandwidth: Option<BandwidthUse>,
     pub(crate) compression: Option<CompressionUse>,
 }
 
@@ -34,6 +37,20 @@ pub(crate) struct BufferUse {
     /// How long one may take to come.
     pub(crate) timeout: Duration,
     pub(crate) metrics: Arc<Series<FlowMetrics>>,
+}
+
+/// How fast bodies are passed on.
+pub(crate) struct BandwidthUse {
+    per_request: Option<ByteRate>,
+    total: Option<(ByteRate, Arc<ByteBucket>)>,
+    metrics: Arc<Series<FlowMetrics>>,
+}
+
+impl BandwidthUse {
+    /// For one body.
+    pub(crate) fn pace(&self, core: usize) -> Pace {
+        Pace::new(self.per_request, self.total.clone(), self.metrics.core(core).clone())
+    }
 }
 
 /// How answers are compressed.
@@ -144,6 +161,8 @@ type Named = (Arc<str>, Arc<str>);
 pub(crate) struct Limits {
     states: Mutex<HashMap<Named, Kept>>,
     pub(crate) concurrency: ConcurrencyLimits,
+    /// What is known of shared bandwidths, by scope and direction.
+    buckets: Mutex<HashMap<Named, Weak<ByteBucket>>>,
     /// By which keys are hashed: clients must not know which keys meet.
     seed: u64,
 }
@@ -159,6 +178,7 @@ impl Default for Limits {
         // The standard library's hasher takes its keys from the system.
         Self {
             states: Mutex::default(),
+            buckets: Mutex::default(),
             concurrency: ConcurrencyLimits::default(),
             seed: RandomState::new().hash_one(0_u8),
         }
@@ -181,6 +201,21 @@ impl Limits {
         state
     }
 
+    /// How fast bodies that go in a direction are passed on.
+    fn bandwidth(&self, asked: &Bandwidth, direction: &str, metrics: &Metrics) -> BandwidthUse {
+        let place: Named = (asked.scope.clone(), direction.into());
+        let total = asked.total.map(|total| {
+            let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+            buckets.retain(|_, bucket| bucket.strong_count() > 0);
+            let bucket = buckets.get(&place).and_then(Weak::upgrade).unwrap_or_default();
+            buckets.insert(place.clone(), Arc::downgrade(&bucket));
+            (ByteRate::new(total), bucket)
+        });
+        let (scope, limit) = place;
+        let metrics = metrics.flow(&FlowLabels { scope, limit });
+        BandwidthUse { per_request: asked.per_request.map(ByteRate::new), total, metrics }
+    }
+
     /// Makes what is asked of a rule's requests ready.
     pub(crate) fn plan(&self, options: &TrafficOptions, metrics: &Metrics) -> Box<FlowPlan> {
         let series = |scope: &Arc<str>, limit: &str| {
@@ -199,6 +234,9 @@ impl Limits {
             abort: fault.abort,
             metrics: series(&fault.scope, ""),
         });
+        let bandwidth = |asked: &Option<Bandwidth>, direction| {
+            asked.as_ref().map(|asked| self.bandwidth(asked, direction, metrics))
+        };
         Box::new(FlowPlan {
             limits: limits.collect(),
             faults: faults.collect(),
@@ -210,6 +248,8 @@ impl Limits {
                 timeout: buffer.timeout,
                 metrics: series(&buffer.scope, ""),
             }),
+            request_bandwidth: bandwidth(&options.request_bandwidth, "request"),
+            response_bandwidth: bandwidth(&options.response_bandwidth, "response"),
             compression: options.compression.as_ref().and_then(|one| CompressionUse::new(one, metrics)),
         })
     }

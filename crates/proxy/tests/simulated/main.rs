@@ -4,6 +4,7 @@
 //! panics in its own task, and the test sees a connection that ends.
 
 mod backend_tls;
+mod bandwidth;
 mod buffering;
 mod certificates;
 mod compression;

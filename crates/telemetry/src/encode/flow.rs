@@ -26,13 +26,20 @@ pub(super) fn flow(writer: &mut Writer<'_>, all: &[Arc<Series<FlowMetrics>>]) ->
         [("buffered", |part| part.buffered.value()), ("streamed", |part| part.unbuffered.value())];
     let counts = counted(all, results)
         .map(|(series, result, count)| ([("policy", &*series.labels().scope), ("result", result)], count));
-    writer.counters("irongate_buffered_requests", help, None, counts)
+    writer.counters("irongate_buffered_requests", help, None, counts)?;
+    let help = "Pieces of bodies that were held back, since no more was to pass a second.";
+    let held: [Count; 1] = [("", |part| part.held.value())];
+    let counts = counted(all, held).map(|(series, _, count)| {
+        let labels = series.labels();
+        ([("policy", &*labels.scope), ("direction", &*labels.limit)], count)
+    });
+    writer.counters("irongate_bandwidth_held", help, None, counts)
 }
 
 /// Those of the counts that are not zero.
-fn counted(
+fn counted<const N: usize>(
     all: &[Arc<Series<FlowMetrics>>],
-    counts: [Count; 2],
+    counts: [Count; N],
 ) -> impl Iterator<Item = (&Series<FlowMetrics>, &'static str, u64)> {
     all.iter().flat_map(move |series| {
         let sums = counts.map(|(name, count)| (&**series, name, series.parts().map(count).sum::<u64>()));

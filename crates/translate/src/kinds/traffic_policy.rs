@@ -1,11 +1,13 @@
 //! Our `TrafficPolicy`: what is asked of the requests of Gateways, listeners, routes and rules.
 
+mod bandwidth;
 mod compression;
 mod concurrency;
 mod faults;
 mod rate_limits;
 mod request_buffer;
 
+pub use bandwidth::{BandwidthBounds, BandwidthFields};
 pub use compression::{CodingName, CompressionFields, StrongEtagsName};
 pub use concurrency::{
     ClaimFields, ConcurrencyFields, ConcurrencyQueueFields, PriorityFields, PriorityName, PriorityRuleFields,
@@ -58,6 +60,9 @@ pub struct TrafficPolicySpec {
     pub faults: Option<Vec<FaultFields>>,
     /// Bodies of requests are read whole, and then sent to a backend, all at once and with their length.
     pub request_buffer: Option<RequestBufferFields>,
+    /// How fast bodies are passed on. Not written: as fast as they come and are taken.
+    #[serde(default)]
+    pub bandwidth: BandwidthFields,
     /// How answers are compressed, for clients that ask for it. Not written: they are not.
     pub compression: Option<CompressionFields>,
 }
@@ -110,6 +115,7 @@ impl Kind for TrafficPolicy {
         check_targets(&spec.target_refs, &at.field("targetRefs"), checks);
         check_timeouts(&spec.timeouts, &at.field("timeouts"), checks);
         rate_limits::check(spec.rate_limits.as_deref().unwrap_or_default(), &at.field("rateLimits"), checks);
+        spec.bandwidth.check(&at.field("bandwidth"), checks);
         if let Some(buffer) = &spec.request_buffer {
             buffer.check(&at.field("requestBuffer"), checks);
         }

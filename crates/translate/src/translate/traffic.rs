@@ -288,6 +288,12 @@ fn choose(order: &Order<'_>) -> (Wanted, Vec<PolicyField>) {
     if let Some(buffer) = &mut wanted.options.request_buffer {
         buffer.scope = scope("requestBuffer");
     }
+    if let Some(bandwidth) = &mut wanted.options.request_bandwidth {
+        bandwidth.scope = scope("bandwidth.request");
+    }
+    if let Some(bandwidth) = &mut wanted.options.response_bandwidth {
+        bandwidth.scope = scope("bandwidth.response");
+    }
     if let Some(compression) = &mut wanted.options.compression {
         compression.scope = scope("compression");
     }

@@ -141,6 +141,8 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
         max_request_body,
         compression,
         request_buffer,
+        request_bandwidth,
+        response_bandwidth,
     } = options;
     for limit in rate_limits {
         line!(out, "      {limit:?}");
@@ -159,6 +161,11 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
     }
     if let Some(buffer) = request_buffer {
         line!(out, "      {buffer:?}");
+    }
+    for (direction, bandwidth) in [("request", request_bandwidth), ("response", response_bandwidth)] {
+        if let Some(bandwidth) = bandwidth {
+            line!(out, "      {direction} {bandwidth:?}");
+        }
     }
     if let Some(compression) = compression {
         let types: Vec<_> = compression.types.iter().map(ToString::to_string).collect();

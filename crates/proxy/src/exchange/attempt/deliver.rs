@@ -37,6 +37,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             coder: coder.as_deref_mut(),
             upload,
             presence,
+            paces: self.scratch.flow.as_mut().and_then(|flow| flow.paces.as_deref_mut()),
         };
         let (relayed, now) = if is_tunnel {
             // Boxed, since few requests come to this.

@@ -5,10 +5,10 @@ mod answers;
 use super::super::precedence::{Field, set};
 use super::Wanted;
 use crate::kinds::{
-    FaultFields, Header, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RequestBufferFields,
-    TrafficPolicySpec,
+    BandwidthBounds, Bytes, FaultFields, Header, PriorityRuleFields, RateLimitFields, RateLimitKeyFields,
+    RequestBufferFields, TrafficPolicySpec,
 };
-use irongate_config::{Fault, FaultAbort, PriorityRule, RateLimit, RateLimitKey, RequestBuffer};
+use irongate_config::{Bandwidth, Fault, FaultAbort, PriorityRule, RateLimit, RateLimitKey, RequestBuffer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +82,20 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
         },
     },
     Field {
+        name: "bandwidth.request",
+        set: |from, to| {
+            let bounds = from.bandwidth.request.as_ref();
+            set(&mut to.options.request_bandwidth, bounds.map(bandwidth))
+        },
+    },
+    Field {
+        name: "bandwidth.response",
+        set: |from, to| {
+            let bounds = from.bandwidth.response.as_ref();
+            set(&mut to.options.response_bandwidth, bounds.map(bandwidth))
+        },
+    },
+    Field {
         name: "compression",
         set: |from, to| {
             set(
@@ -124,6 +138,13 @@ fn request_buffer(from: &RequestBufferFields) -> Option<RequestBuffer> {
     let timeout = from.timeout.map_or(Duration::from_secs(60), |timeout| timeout.0);
     let max_size = from.max_size.0;
     (max_size > 0).then(|| RequestBuffer { scope: "".into(), max_size, timeout })
+}
+
+/// How fast bodies are passed on, but for the scope; without a bound there is nothing to be done.
+fn bandwidth(from: &BandwidthBounds) -> Option<Bandwidth> {
+    let rate = |rate: Option<Bytes>| rate.map(|rate| rate.0);
+    let (per_request, total) = (rate(from.per_request), rate(from.total));
+    (per_request.is_some() || total.is_some()).then(|| Bandwidth { scope: "".into(), per_request, total })
 }
 
 /// A fault, but for its scope.
