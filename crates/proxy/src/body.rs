@@ -122,6 +122,11 @@ impl Pump {
         self.waits_for_sink && !self.is_done()
     }
 
+    /// Whether so many bytes more would be too many.
+    fn has_no_room(&self, length: usize) -> bool {
+        self.most.is_some_and(|most| self.moved + length as u64 > most)
+    }
+
     /// Moves what can be moved. `Pending`: one of the two is waited for, and the task will be woken.
     pub(crate) fn poll<S: Source, K: Sink>(
         &mut self,
@@ -135,9 +140,7 @@ impl Pump {
         while self.state == PumpState::Moving {
             match source.poll_fill(cx) {
                 Poll::Ready(Ok(true)) => {
-                    if let Some(most) = self.most
-                        && self.moved + source.data().len() as u64 > most
-                    {
+                    if self.has_no_room(source.data().len()) {
                         return Poll::Ready(Err(PumpFailure::TooLong));
                     }
                     let Poll::Ready(taken) = sink.poll_write(cx, source.data()).map_err(PumpFailure::Sink)?
