@@ -21,10 +21,9 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let core = &*client.core;
         let mut coder = self.start(upstream, &upload);
         self.replay.stop(upload.pump.is_done());
-        let status = self.scratch.response.status();
-        self.outcome.status = status;
+        self.outcome.status = self.scratch.response.status();
         self.outcome.answered = answered;
-        let is_tunnel = status == 101;
+        let is_tunnel = self.outcome.status == 101;
         let mut download = Pump::default();
         let mut duplex = Duplex {
             core,
