@@ -32,6 +32,7 @@ fn limit(key: Vec<RateLimitKey>) -> Box<dyn FnMut()> {
         key,
         max_keys: 65_536,
         dry_run: false,
+        shared: None,
     };
     let limiter = RateLimiter::new(&limit, Arc::new(state), 1);
     let mut head = RequestHead::new();

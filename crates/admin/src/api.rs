@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Every path there is.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "/livez",
     "/readyz",
     "/metrics",
@@ -30,6 +30,7 @@ const PATHS: [&str; 11] = [
     "/api/routes",
     "/api/backends",
     "/api/concurrency",
+    "/api/limit-stores",
     "/api/explain",
 ];
 

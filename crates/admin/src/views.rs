@@ -1,10 +1,12 @@
 //! What runs, as JSON. Documented in `docs/admin.md`: fields are added, never renamed.
 
 mod backends;
+mod limit_stores;
 mod listeners;
 mod routes;
 
 pub(crate) use backends::backends;
+pub(crate) use limit_stores::limit_stores;
 pub(crate) use listeners::listeners;
 pub(crate) use routes::routes;
 

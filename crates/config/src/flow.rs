@@ -1,6 +1,6 @@
 //! What is asked of the requests of a rule (`TrafficPolicy`), apart from timeouts and retries.
 
-use crate::Compression;
+use crate::{Compression, SharedLimit};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,9 @@ pub struct RateLimit {
     pub max_keys: u32,
     /// Requests are counted and none is refused.
     pub dry_run: bool,
+    /// Who counts for all replicas; `None`: the process counts for itself. The numbers of a limit that a service counts are the
+    /// service's: those here count while it is away.
+    pub shared: Option<SharedLimit>,
 }
 
 /// A part of the key of a [`RateLimit`]. A request that has it not is counted with all others that have it not.
@@ -89,6 +92,8 @@ pub enum RateLimitKey {
     Path,
     /// The method.
     Method,
+    /// The same for every request.
+    Constant(Arc<str>),
 }
 
 /// A failure that is made on purpose.

@@ -10,6 +10,7 @@ mod compression;
 mod cors;
 mod flow;
 mod host;
+mod limit_store;
 mod listener;
 mod name;
 mod options;
@@ -33,6 +34,7 @@ pub use flow::{
     RateLimit, RateLimitKey, RequestBuffer, TrafficOptions,
 };
 pub use host::{HostPattern, HostPatternError};
+pub use limit_store::{LimitStore, LimitStoreKind, RedisStore, SharedLimit, StoreFailure};
 pub use listener::{AttachedRoute, AttachedStreamRoute, Listener, ListenerKey, ListenerProtocol};
 pub use name::{NameError, ObjectName};
 pub use options::{Limits, ProxyOptions, Timeouts};
@@ -57,4 +59,6 @@ pub struct Config {
     pub listeners: Vec<Arc<Listener>>,
     /// Every backend that a route refers to, and those that a policy alone names.
     pub backends: BTreeMap<BackendKey, Arc<Backend>>,
+    /// Every store that a rate limit names, by the object that says it.
+    pub limit_stores: Vec<Arc<LimitStore>>,
 }

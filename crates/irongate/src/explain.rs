@@ -9,6 +9,7 @@ mod decide;
 mod describe;
 mod destination;
 mod filters;
+mod limits;
 mod live;
 mod places;
 mod request;

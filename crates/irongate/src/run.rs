@@ -80,6 +80,7 @@ impl Gateway {
         metrics.set_backend_health(proxy.health_source());
         metrics.set_discovery(proxy.discovery_source());
         metrics.set_concurrency(proxy.concurrency_source());
+        metrics.set_limit_stores(proxy.limit_store_source());
         if let Some(current) = &current {
             current.set_proxy(&proxy);
         }

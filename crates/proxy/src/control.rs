@@ -16,6 +16,7 @@ pub use unopened::Unopened;
 use crate::datagram;
 use crate::discovery;
 use crate::http3::QuicPort;
+use crate::limit_store::{self, LiveStore};
 use crate::listener::{self, Command, CoreHandle, ListenSocket, Spread};
 use crate::live::{LiveBackend, Shared};
 use crate::place::{Place, PlaceKind};
@@ -77,9 +78,10 @@ struct Ports {
     version: u64,
 }
 
-/// Backends whose sources were asked, until a configuration is applied that has them.
+/// Backends whose sources were asked, and stores that were connected to, until a configuration is applied that has them.
 pub struct Resolved {
     _backends: Vec<Arc<LiveBackend>>,
+    _stores: Vec<Arc<LiveStore>>,
 }
 
 impl Proxy {
@@ -118,6 +120,9 @@ impl Proxy {
         if let Some(requests) = proxy.shared.take_follow_requests() {
             tokio::spawn(discovery::run(requests, metrics.clone()));
         }
+        if let Some(requests) = proxy.shared.take_keep_requests() {
+            tokio::spawn(limit_store::run(requests, metrics.clone()));
+        }
         let of_checks = Arc::downgrade(&proxy.shared);
         tokio::spawn(supervised(metrics.clone(), "active checks", move || check::run(of_checks.clone())));
         let of_ports = Arc::downgrade(&proxy);
@@ -127,7 +132,8 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Begins to ask for the endpoints of backends that are new in a configuration, so that their first requests find some.
+    /// Begins to ask for the endpoints of backends that are new in a configuration, so that their first requests find some,
+    /// and to connect to stores of rate limits.
     /// To be called before [`apply`](Self::apply), and what it gives dropped after. Takes 2 seconds at most.
     pub async fn resolve(&self, config: &Config) -> Resolved {
         let is_discovered = |backend: &&Arc<Backend>| !matches!(backend.endpoints, Endpoints::Static(_));
@@ -140,8 +146,10 @@ impl Proxy {
             .collect();
         let empty: Vec<_> =
             live.iter().filter(|backend| backend.settings().plan.members().is_empty()).cloned().collect();
-        discovery::wait_for_first(&empty, FIRST).await;
-        Resolved { _backends: live }
+        let stores: Vec<_> =
+            config.limit_stores.iter().map(|store| self.shared.registry.store(store)).collect();
+        tokio::join!(discovery::wait_for_first(&empty, FIRST), limit_store::wait_for_first(&stores, FIRST));
+        Resolved { _backends: live, _stores: stores }
     }
 
     /// Compiles a configuration, publishes it, and opens and closes sockets as it says. What was good keeps running;

@@ -22,6 +22,7 @@ use crate::live::LiveBackend;
 use dns::Resolvers;
 use irongate_config::{Endpoint, Endpoints};
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -64,6 +65,14 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
+    /// Where a host is, on a port; it may be an address itself.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        self.resolvers.place(host, port).await
+    }
+
     /// The source that a configuration names; `None`: it has the endpoints itself.
     fn open(&self, endpoints: &Endpoints) -> Option<Box<dyn Source>> {
         match endpoints {

@@ -55,6 +55,14 @@ impl Scratch {
             extras.answer(&mut self.response);
         }
     }
+
+    /// Completes an answer of our own.
+    fn complete(&mut self) {
+        self.mark_readers();
+        if let Some(flow) = &self.flow {
+            flow.answer(&mut self.response);
+        }
+    }
 }
 
 /// The client's side of an exchange.
@@ -193,7 +201,7 @@ pub(crate) async fn serve<D: Downstream>(
     // When an endpoint is given the request: what it had to wait for before is none of the endpoint's doing.
     let mut forwarded = begun;
     if scratch.flow.as_ref().is_some_and(|flow| flow.is_waiting()) {
-        Box::pin(flow::wait(client, timer, facts, downstream, scratch, &mut admitted)).await;
+        Box::pin(flow::wait(client, timer, facts, downstream, scratch, &mut admitted, begun)).await;
         forwarded = core.now();
     }
     let outcome = match admitted {
@@ -203,7 +211,7 @@ pub(crate) async fn serve<D: Downstream>(
         }
         Admitted::Forward(work) => forward(client, timer, facts, downstream, scratch, work, forwarded).await,
         Admitted::Reply(reply) => {
-            scratch.mark_readers();
+            scratch.complete();
             send(client, timer, facts, downstream, &mut scratch.response, reply).await
         }
         Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
@@ -252,10 +260,7 @@ async fn fail<D: Downstream>(
     // Over HTTP/1.1 nobody has looked yet, unless the backend was known.
     let grpc = scratch.grpc.or_else(|| scratch.request.grpc().filter(|kind| kind.is_web()));
     let reply = reply::failure(failure, Some(&scratch.request), grpc, trusted, &mut scratch.response);
-    scratch.mark_readers();
-    if let Some(flow) = &scratch.flow {
-        flow.answer(&mut scratch.response);
-    }
+    scratch.complete();
     let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
     let grpc = grpc.map(|_| failure.grpc_code());
     Outcome { failure: outcome.failure.or(Some(failure)), grpc, ..outcome }

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     RateLimited,
     /// As many requests are under way as those who serve them can bear.
     Overloaded,
+    /// A store that counts it for a rate limit gave no answer.
+    LimitUnanswered,
     /// The request's body is longer than the route takes.
     BodyTooLarge,
     /// It was made on purpose.
@@ -92,6 +94,7 @@ impl Failure {
             Self::NoRoute => 404,
             Self::NoBackend | Self::InvalidBackend(_) => 500,
             Self::Overloaded
+            | Self::LimitUnanswered
             | Self::NoEndpoint
             | Self::ConnectFailed
             | Self::ConnectTimeout
@@ -131,6 +134,7 @@ impl Failure {
             Self::HeadTimeout => "head_timeout",
             Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
+            Self::LimitUnanswered => "limit_unanswered",
             Self::BodyTooLarge => "body_too_large",
             Self::Injected(_) => "fault_injected",
             Self::Connect => "connect_not_offered",
@@ -184,6 +188,7 @@ impl Failure {
             Self::HeadTimeout | Self::BodyStalled => "The request did not come in time.",
             Self::RateLimited => "There were too many requests.",
             Self::Overloaded => "There is more to do than can be done now.",
+            Self::LimitUnanswered => "Whether there were too many requests cannot be told now.",
             Self::BodyTooLarge => "The request's body is too large.",
             Self::Injected(_) => "This failure was made on purpose.",
             Self::Connect => "CONNECT is not offered.",

@@ -19,6 +19,7 @@ mod failure;
 mod http1;
 mod http2;
 mod http3;
+mod limit_store;
 mod listener;
 mod live;
 #[cfg(feature = "memory")]
@@ -45,3 +46,4 @@ pub use control::{
     give_way,
 };
 pub use discovery::SourceReport;
+pub use limit_store::LimitStoreReport;

@@ -8,12 +8,13 @@ pub(crate) use health::{ProbeReason, ProbeRequest};
 use crate::clock::Clock;
 use crate::discovery::{FollowRequest, Following};
 use crate::failure::Failure;
+use crate::limit_store::{KeepRequest, LiveStore, Stores};
 use crate::listener::Spread;
 use crate::snapshot::{Limits, Snapshot};
 use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use health::Watched;
-use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints};
+use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints, LimitStore};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
 use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time, session};
 use std::collections::HashMap;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     spread: OnceLock<Arc<Spread>>,
     /// Backends whose sources are to be followed, for the one who does it.
     follow_requests: Mutex<Option<UnboundedReceiver<FollowRequest>>>,
+    /// Stores to which connections are to be kept, for the one who does it.
+    keep_requests: Mutex<Option<UnboundedReceiver<KeepRequest>>>,
     /// Snapshots that the last core let go of, to be taken apart elsewhere.
     discarded: std::sync::mpsc::Sender<Arc<Snapshot>>,
     full: LogLimit,
@@ -52,19 +55,23 @@ impl Shared {
     ) -> Arc<Self> {
         let clock = Clock::start();
         let (followers, follow_requests) = unbounded_channel();
+        let (keepers, keep_requests) = unbounded_channel();
         Arc::new(Self {
             clock,
             follow_requests: Mutex::new(Some(follow_requests)),
+            keep_requests: Mutex::new(Some(keep_requests)),
             snapshot: ArcSwap::default(),
             version: AtomicU64::new(0),
             registry: Registry {
                 metrics,
                 probes,
                 followers,
+                keepers,
                 clock,
                 zone: OnceLock::new(),
                 backends: Mutex::default(),
                 limits: Limits::default(),
+                stores: Stores::default(),
                 servers: ServerPlans::default(),
             },
             via: format!("irongate-{:08x}", fastrand::u32(..)),
@@ -80,6 +87,11 @@ impl Shared {
     /// The backends whose sources are to be followed; `None`: somebody does it already.
     pub(crate) fn take_follow_requests(&self) -> Option<UnboundedReceiver<FollowRequest>> {
         self.follow_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The stores to which connections are to be kept; `None`: somebody does it already.
+    pub(crate) fn take_keep_requests(&self) -> Option<UnboundedReceiver<KeepRequest>> {
+        self.keep_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn set_spread(&self, spread: Arc<Spread>) {
@@ -127,12 +139,15 @@ pub(crate) struct Registry {
     pub(crate) metrics: Arc<Metrics>,
     probes: UnboundedSender<ProbeRequest>,
     followers: UnboundedSender<FollowRequest>,
+    keepers: UnboundedSender<KeepRequest>,
     clock: Clock,
     /// The zone that the gateway is in, if that is known.
     zone: OnceLock<Arc<str>>,
     backends: Mutex<Backends>,
     /// What is kept of rate limits.
     pub(crate) limits: Limits,
+    /// Who counts limits for all replicas.
+    pub(crate) stores: Stores,
     /// How TLS ends at the listeners.
     pub(crate) servers: ServerPlans,
 }
@@ -252,6 +267,11 @@ impl Registry {
             discovered => live.follow(discovered, &self.followers),
         }
         live
+    }
+
+    /// The live store for a configured one.
+    pub(crate) fn store(&self, config: &Arc<LimitStore>) -> Arc<LiveStore> {
+        self.stores.live(config, &self.metrics, &self.keepers)
     }
 
     /// Every live backend.

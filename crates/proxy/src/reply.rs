@@ -49,6 +49,7 @@ pub(crate) fn failure(
     if matches!(
         failure,
         Failure::Overloaded
+            | Failure::LimitUnanswered
             | Failure::NoEndpoint
             | Failure::ConnectFailed
             | Failure::ConnectTimeout

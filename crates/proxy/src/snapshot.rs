@@ -12,7 +12,7 @@ mod streams;
 
 pub(crate) use compile::compile;
 pub(crate) use concurrency::{ConcurrencyLimits, ConcurrencyUse, PriorityPlan};
-pub(crate) use flow::{BufferUse, FlowPlan, LimitWords, Limits};
+pub(crate) use flow::{Asked, BufferUse, FlowPlan, LimitWords, Limits, SharedLimits};
 pub(crate) use streams::{StreamPlan, StreamRoutes};
 
 use crate::core::Core;

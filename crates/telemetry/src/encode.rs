@@ -6,6 +6,7 @@ mod concurrency;
 mod discovery;
 mod flow;
 mod health;
+mod limit_store;
 mod streams;
 
 use crate::exchange::GRPC_CODES;
@@ -54,6 +55,8 @@ impl Collector for Scrape {
         compression::compression(&mut writer, &self.registry.compression.all(now))?;
         let limits = self.registry.concurrency_limits();
         concurrency::concurrency(&mut writer, &self.registry.concurrency.all(now), &limits)?;
+        let stores = self.registry.limit_stores.all(now);
+        limit_store::limit_stores(&mut writer, &stores, &self.registry.limit_store_readings())?;
         listeners(&mut writer, &self.registry.listeners.all(now))?;
         backends(&mut writer, &self.registry, &self.registry.backends.all(now))?;
         health::health(&mut writer, &self.registry.backend_health())?;

@@ -26,6 +26,7 @@ mod endpoint;
 mod exchange;
 mod flow;
 mod histogram;
+mod limit_store;
 mod listener;
 mod log_limit;
 mod process;
@@ -46,6 +47,7 @@ pub use endpoint::{AttemptRecord, EndpointLabels, EndpointMetrics, EndpointReadi
 pub use exchange::{ExchangeLabels, ExchangeMetrics};
 pub use flow::{FlowLabels, FlowMetrics};
 pub use histogram::{CoarseHistogram, FineHistogram, Histogram, HistogramReading};
+pub use limit_store::{Instead, LimitStoreMetrics, LimitStoreReading, Unanswered};
 pub use listener::ListenerMetrics;
 pub use log_limit::LogLimit;
 pub use reason::Reason;

@@ -4,8 +4,8 @@ use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
     BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, ConcurrencyMetrics,
     ConcurrencyReading, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
-    FlowLabels, FlowMetrics, ListenerMetrics, RequestLabels, RequestMetrics, Series, StreamMetrics, encode,
-    process,
+    FlowLabels, FlowMetrics, LimitStoreMetrics, LimitStoreReading, ListenerMetrics, RequestLabels,
+    RequestMetrics, Series, StreamMetrics, encode, process,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +30,7 @@ pub struct Registry {
     pub(crate) flow: Family<FlowMetrics>,
     pub(crate) compression: Family<CompressionMetrics>,
     pub(crate) concurrency: Family<ConcurrencyMetrics>,
+    pub(crate) limit_stores: Family<LimitStoreMetrics>,
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
@@ -38,6 +39,7 @@ pub struct Registry {
     health: Mutex<Option<Ask<BackendHealth>>>,
     discovery: Mutex<Option<Ask<DiscoveryReading>>>,
     limits: Mutex<Option<Ask<ConcurrencyReading>>>,
+    stores: Mutex<Option<Ask<LimitStoreReading>>>,
 }
 
 /// How the configuration in use came about.
@@ -123,6 +125,7 @@ impl Registry {
             flow: Family::new(cores),
             compression: Family::new(cores),
             concurrency: Family::new(cores),
+            limit_stores: Family::new(cores),
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
@@ -131,6 +134,7 @@ impl Registry {
             health: Mutex::new(None),
             discovery: Mutex::new(None),
             limits: Mutex::new(None),
+            stores: Mutex::new(None),
         })
     }
 
@@ -193,6 +197,12 @@ impl Registry {
         self.concurrency.series(scope, self.now(), || ())
     }
 
+    /// What is counted of a store of rate limits, for all cores; by its name as it is shown.
+    #[must_use]
+    pub fn limit_store(&self, store: &str) -> Arc<Series<LimitStoreMetrics>> {
+        self.limit_stores.series(&store.into(), self.now(), || ())
+    }
+
     /// The same handles for one core, from 0.
     #[must_use]
     pub fn core(self: &Arc<Self>, core: usize) -> CoreMetrics {
@@ -219,6 +229,15 @@ impl Registry {
     #[must_use]
     pub fn concurrency_limits(&self) -> Vec<ConcurrencyReading> {
         Ask::ask(&self.limits)
+    }
+
+    /// The same for the stores of rate limits.
+    pub fn set_limit_stores(&self, source: impl Fn() -> Vec<LimitStoreReading> + Send + Sync + 'static) {
+        *self.stores.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ask(Arc::new(source)));
+    }
+
+    pub(crate) fn limit_store_readings(&self) -> Vec<LimitStoreReading> {
+        Ask::ask(&self.stores)
     }
 
     /// A configuration has been put into use; `version` is the process's own count of them.

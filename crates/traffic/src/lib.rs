@@ -29,7 +29,7 @@ pub use health::{
     BackendState, Cause, Change, CheckFault, EndpointState, Health, HealthReport, Limited, LimitsState,
     eject_slow,
 };
-pub use limit::{LimitState, LimitVerdict, RateLimiter};
+pub use limit::{LimitKey, LimitState, LimitVerdict, Rate, RateLimiter, StoreHealth};
 pub use retry::{AttemptFailure, Decision, RequestFacts, RetryBudgetState, decide};
 pub use route::{CompileError, HostTable, RouteMatch, RouteTable};
 pub use session::{SessionNote, SessionPlan};

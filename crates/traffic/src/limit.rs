@@ -5,11 +5,13 @@
 //! change by compare-and-swap.
 
 mod key;
+mod store_health;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use key::LimitKey;
+pub use store_health::StoreHealth;
 
 use crate::Time;
 use irongate_config::RateLimit;
@@ -45,6 +47,13 @@ impl Rate {
         let per = u64::try_from(per.as_nanos()).unwrap_or(u64::MAX);
         let interval = per.div_ceil(u64::from(requests.max(1))).max(1);
         Self { interval, tolerance: interval.saturating_mul(u64::from(burst.max(1)) - 1) }
+    }
+
+    /// From one request to the next, and how far ahead the moment may be, in nanoseconds: for those who count elsewhere by
+    /// the same rule.
+    #[must_use]
+    pub fn numbers(&self) -> (u64, u64) {
+        (self.interval, self.tolerance)
     }
 
     /// The moment after one more request, if that may be; else how long it has to wait, in nanoseconds.
@@ -121,6 +130,18 @@ impl RateLimiter {
     pub fn new(limit: &RateLimit, state: Arc<LimitState>, seed: u64) -> Self {
         let rate = Rate::new(limit.requests, limit.per, limit.burst);
         Self { rate, key: LimitKey::new(&limit.key, seed), state }
+    }
+
+    /// What a request is counted under by [`take_key`](Self::take_key).
+    #[must_use]
+    pub fn key(&self, request: &RequestHead, client: IpAddr) -> u64 {
+        self.key.of(request, client)
+    }
+
+    /// Counts a request whose key was worked out before.
+    #[must_use]
+    pub fn take_key(&self, key: u64, now: Time) -> LimitVerdict {
+        self.state.take(&self.rate, key, now)
     }
 
     /// Counts a request of a client.

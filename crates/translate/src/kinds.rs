@@ -5,6 +5,7 @@
 //! and the core API. They are our own: the community's crate of Gateway API types is at v1.5, and brings a
 //! Kubernetes client library and some sixty crates with it.
 
+mod address;
 mod backend;
 mod backend_policy;
 mod backend_reference;
@@ -26,6 +27,7 @@ mod listener_set;
 mod metadata;
 mod namespace;
 mod quantity;
+mod rate_limit_store;
 mod reference_grant;
 mod references;
 mod route_parts;
@@ -83,6 +85,10 @@ pub use listener_set::{ListenerSet, ListenerSetSpec, ParentGatewayReference};
 pub use metadata::{Metadata, Timestamp};
 pub use namespace::Namespace;
 pub use quantity::Bytes;
+pub use rate_limit_store::{
+    PasswordReference, RateLimitServiceFields, RateLimitStore, RateLimitStoreSpec, RedisFields,
+    StoreFailureName,
+};
 pub use reference_grant::{GrantFrom, GrantTo, ReferenceGrant, ReferenceGrantSpec};
 pub use references::{
     ParametersReference, ParentReference, PolicyTargetReference, Reference, SecretReference,
@@ -99,10 +105,7 @@ pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
 pub use traffic_policy::{
-    BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields,
-    ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields,
-    PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RequestBodyFields,
-    RequestBufferFields, RuleRetryFields, StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
+    BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields, ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields, PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RateLimitStoreReference, RequestBodyFields, RequestBufferFields, RuleRetryFields, StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
 };
 
 use crate::checks::{Checks, names};

@@ -2,8 +2,8 @@
 
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
-    GatewayParameters, GrpcRoute, HttpRoute, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
-    TcpRoute, Text, Timestamp, TlsRoute, TrafficPolicy, UdpRoute,
+    GatewayParameters, GrpcRoute, HttpRoute, ListenerSet, Namespace, RateLimitStore, ReferenceGrant, Secret,
+    Service, TcpRoute, Text, Timestamp, TlsRoute, TrafficPolicy, UdpRoute,
 };
 use crate::yaml::path::FieldPath;
 use crate::yaml::{Documents, Mark, Node};
@@ -55,6 +55,8 @@ pub struct Resources {
     pub backend_policies: Vec<Object<BackendPolicy>>,
     /// Our `TrafficPolicy`s.
     pub traffic_policies: Vec<Object<TrafficPolicy>>,
+    /// Our `RateLimitStore`s.
+    pub rate_limit_stores: Vec<Object<RateLimitStore>>,
     /// Our `GatewayParameters`.
     pub gateway_parameters: Vec<Object<GatewayParameters>>,
     /// The documents that the objects came from.

@@ -10,8 +10,8 @@ mod tests;
 
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, CORE_GROUP, ConfigMap, EndpointSlice, Gateway, GatewayClass,
-    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, ReferenceGrant, Secret,
-    Service, TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
+    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Metadata, Namespace, RateLimitStore,
+    ReferenceGrant, Secret, Service, TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
 };
 use polish::polish;
 use schemars::generate::SchemaSettings;
@@ -52,6 +52,7 @@ pub fn kinds() -> Vec<KindSchema> {
         schema_of::<Backend>(),
         schema_of::<BackendPolicy>(),
         schema_of::<TrafficPolicy>(),
+        schema_of::<RateLimitStore>(),
         schema_of::<GatewayParameters>(),
         schema_of::<Service>(),
         schema_of::<EndpointSlice>(),

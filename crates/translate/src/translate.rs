@@ -15,6 +15,7 @@ mod gateways;
 mod hosts;
 mod identities;
 mod index;
+mod limit_stores;
 mod listener_sets;
 mod listeners;
 mod matches;
@@ -46,6 +47,7 @@ use former::Former;
 use gateways::{GatewayNode, Gateways};
 use index::Index;
 use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
+use limit_stores::LimitStores;
 use policies::Policies;
 pub use precedence::PolicyField;
 pub use provenance::{FieldOrigin, Said};
@@ -90,6 +92,7 @@ fn translate_after(resources: &Resources, former: &Former) -> (Translation, Form
     let mut gateways = Gateways::new(resources, &classes, &index, &mut certificates, &mut problems);
     let tls_policies = TlsPolicies::new(resources, &mut certificates, &mut problems);
     let own_tls = backend_tls::of_backends(resources, &mut certificates, &mut problems);
+    let stores = LimitStores::new(resources, &index, &mut certificates, &mut problems);
     let mut backends = Backends::new(&index, &policies, &tls_policies, own_tls);
     let (users, former) =
         attach::routes(resources, former, &index, &mut gateways, &mut backends, &mut statuses, &mut problems);
@@ -99,8 +102,8 @@ fn translate_after(resources: &Resources, former: &Former) -> (Translation, Form
 
     let (backends, mut policies) = backends.into_built();
     let identities = gateways.identities();
-    let traffic = TrafficPolicies::new(resources, &mut problems);
-    let mut config = Config { listeners: Vec::new(), backends };
+    let traffic = TrafficPolicies::new(resources, stores, &mut problems);
+    let mut config = Config { listeners: Vec::new(), backends, limit_stores: traffic.stores() };
     for node in gateways.nodes {
         statuses.gateways.insert(node.object.name.clone(), statuses::gateway(&node));
         for set in &node.sets {

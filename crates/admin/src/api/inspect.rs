@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/api/routes", get(routes))
         .route("/api/backends", get(backends))
         .route("/api/concurrency", get(concurrency))
+        .route("/api/limit-stores", get(limit_stores))
         .route("/api/explain", get(explain))
 }
 
@@ -76,6 +77,11 @@ async fn backends(State(shared): State<Shared>, Query(parameters): Parameters) -
 async fn concurrency(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {
     let limits = shared.admin.registry.concurrency_limits();
     view(shared, move |_| Ok(page(&parameters)?.of("limits", limits.iter().map(views::concurrency)))).await
+}
+
+async fn limit_stores(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {
+    let reports = shared.admin.current.proxy().map(|proxy| proxy.limit_stores()).unwrap_or_default();
+    view(shared, move |_| Ok(views::limit_stores(&reports, page(&parameters)?))).await
 }
 
 async fn explain(State(shared): State<Shared>, Query(parameters): Parameters) -> Response {

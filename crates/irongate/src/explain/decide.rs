@@ -5,6 +5,7 @@ use super::connection::{First, before_request, is_carried};
 use super::describe;
 use super::destination::destination;
 use super::filters::{self, text};
+use super::limits;
 use super::places::Places;
 use super::request::Request;
 use super::streams;
@@ -41,6 +42,7 @@ pub(crate) fn explain(request: Request, config: &Config, places: &Places<'_>) ->
         retry_position: None,
         session: None,
         policy: Vec::new(),
+        limits: Vec::new(),
         backends: Vec::new(),
         parameters: Vec::new(),
     };
@@ -152,6 +154,7 @@ fn serve(
 ) -> Verdict {
     let &Chosen { listener, route, rule } = chosen;
     explanation.policy = places.traffic_policy(&listener.key, &route.key, rule.place);
+    explanation.limits = limits::views(rule);
     let is_tls = listener.protocol == ListenerProtocol::Https;
     let scheme = if is_tls { Scheme::Https } else { Scheme::Http };
     let context = FilterContext { scheme, listener_port: address.port() };

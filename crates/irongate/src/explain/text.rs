@@ -45,6 +45,18 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
         heading(&mut text, "TrafficPolicy", style);
         settings(&mut text, &explanation.policy, style);
     }
+    for limit in &explanation.limits {
+        let dry = if limit.dry_run { " (dry run)" } else { "" };
+        line!(text, "  limit {}{dry}: {}", limit.name, limit.summary);
+        if let Some(store) = &limit.store {
+            let (address, on_failure) = (&store.address, store.on_failure);
+            line!(
+                text,
+                "    counted by RateLimitStore {} at {address}; while it is away: {on_failure}",
+                store.store
+            );
+        }
+    }
     let is_stream = explanation.forwarded.is_none();
     for backend in &explanation.backends {
         one_backend(&mut text, backend, is_stream, style);

@@ -1,6 +1,7 @@
 //! An explanation, as it is shown: the JSON of `irongate explain -o json` and of `/api/explain`, documented in
 //! `docs/explain.md`. Fields are added, never renamed.
 
+use super::limits::LimitView;
 use super::request::Request;
 use irongate_config::Position;
 use serde::{Serialize, Serializer};
@@ -35,6 +36,8 @@ pub(crate) struct Explanation {
     pub(crate) session: Option<String>,
     /// Fields of `TrafficPolicy`s that count for the rule.
     pub(crate) policy: Vec<Setting>,
+    /// Rate limits of the rule, in order.
+    pub(crate) limits: Vec<LimitView>,
     pub(crate) backends: Vec<BackendView>,
     /// Fields of `GatewayParameters` that are written for the listener.
     pub(crate) parameters: Vec<Setting>,

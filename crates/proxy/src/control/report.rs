@@ -2,9 +2,10 @@
 
 use super::Proxy;
 use crate::discovery::SourceReport;
+use crate::limit_store::LimitStoreReport;
 use crate::listener::Command;
 use crate::live::{LiveBackend, Shared};
-use irongate_telemetry::{BackendHealth, ConcurrencyReading, DiscoveryReading};
+use irongate_telemetry::{BackendHealth, ConcurrencyReading, DiscoveryReading, LimitStoreReading};
 use irongate_traffic::{Health, HealthReport, Limited, Member};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -103,6 +104,18 @@ impl Proxy {
         move || {
             shared.upgrade().map(|shared| shared.registry.limits.concurrency.readings()).unwrap_or_default()
         }
+    }
+
+    /// A function that tells how the stores of rate limits do, for as long as the proxy lives; cheap, for metrics.
+    pub fn limit_store_source(&self) -> impl Fn() -> Vec<LimitStoreReading> + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map(|shared| shared.registry.stores.readings()).unwrap_or_default()
+    }
+
+    /// Every store of rate limits as it is now, for people.
+    #[must_use]
+    pub fn limit_stores(&self) -> Vec<LimitStoreReport> {
+        self.shared.registry.stores.all().iter().map(|store| store.report()).collect()
     }
 
     /// A function that tells [`backend_health`](Self::backend_health) for as long as the proxy lives.

@@ -9,6 +9,7 @@ use crate::snapshot::{BackendUse, Lane, ListenerPlan, PortPlan, RulePlan};
 use irongate_config::{BackendProtocol, Scheme};
 use irongate_message::Forwarding;
 use irongate_traffic::filter::FilterContext;
+use irongate_traffic::{Deadlines, Time};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,6 +29,16 @@ pub(crate) struct Work {
     /// Which of the rule's backends was drawn.
     pub(crate) drawn: usize,
     pub(crate) backend: Rc<CoreBackend>,
+}
+
+impl Admitted {
+    /// When the time of the request is over, as far as its rule or its client says so.
+    pub(super) fn until(&self, scratch: &Scratch, begun: Time) -> Time {
+        let Self::Forward(work) = self else { return Time::NEVER };
+        let deadlines = Deadlines::new(begun, &work.rule.timeouts, None);
+        let asked = scratch.grpc.and_then(|_| scratch.request.grpc_timeout());
+        asked.map_or(deadlines, |timeout| deadlines.within(begun, timeout)).request
+    }
 }
 
 /// Route, admit and shape.

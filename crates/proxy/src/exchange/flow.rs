@@ -1,5 +1,7 @@
 //! What policies ask of a request before any backend is: limits, the length of its body, faults on purpose.
 
+mod ask;
+
 use super::duplex::Presence;
 use super::slot::Slot;
 use super::{Admitted, Downstream, Outcome, Scratch, buffering};
@@ -7,10 +9,10 @@ use crate::body::{Coder, Paces, Room, Stored};
 use crate::connection::Client;
 use crate::core::Core;
 use crate::failure::Failure;
-use crate::snapshot::{BufferUse, FlowPlan, LimitWords, PortFacts, RulePlan};
+use crate::snapshot::{Asked, BufferUse, FlowPlan, LimitWords, PortFacts, RulePlan};
 use crate::timer::Timer;
 use irongate_message::{BodyLength, FieldName, Known, RequestHead, ResponseHead};
-use irongate_traffic::{AskedCoding, LimitVerdict};
+use irongate_traffic::{AskedCoding, LimitVerdict, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
@@ -35,6 +37,10 @@ pub(crate) struct Flow {
     pub(super) paces: Option<Box<Paces>>,
     /// The coding that the client asked for, before filters changed the request.
     coding: AskedCoding,
+    /// Which stores are asked first.
+    asked: Vec<Asked>,
+    /// What they want in the answer.
+    fields: Vec<(FieldName, Box<[u8]>)>,
 }
 
 impl Flow {
@@ -64,7 +70,10 @@ impl Flow {
 
     /// Whether the request cannot go its way yet.
     pub(super) fn is_waiting(&self) -> bool {
-        self.delay.is_some() || self.buffer.is_some() || self.slot.as_ref().is_some_and(Slot::waits)
+        self.delay.is_some()
+            || self.buffer.is_some()
+            || !self.asked.is_empty()
+            || self.slot.as_ref().is_some_and(Slot::waits)
     }
 
     /// The request is over.
@@ -74,11 +83,22 @@ impl Flow {
         }
     }
 
-    /// Completes the answer to a request that was refused.
+    /// Completes the answer to a request, whoever gives it.
     pub(super) fn answer(&self, head: &mut ResponseHead) {
+        for (name, value) in &self.fields {
+            head.fields.set(name, value);
+        }
         if let Some((words, seconds)) = &self.limited {
             words.tell(*seconds, &mut head.fields);
         }
+    }
+
+    /// Notes that a limit refuses the request, and what its client is told.
+    fn refuse(flow: &mut Option<Box<Self>>, words: &Arc<LimitWords>, wait: Duration) -> Failure {
+        // Whole seconds, and never so few that the next try would be refused again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        flow.get_or_insert_default().limited = Some((words.clone(), seconds.max(1)));
+        Failure::RateLimited
     }
 }
 
@@ -109,18 +129,18 @@ pub(super) fn admit(
     if let Some(compression) = &plan.compression {
         flow.get_or_insert_default().coding = compression.plan.asked(request);
     }
-    if !plan.limits.is_empty() {
+    if !plan.limits.is_empty() || !plan.shared.is_empty() {
         let now = client.core.now();
         let address = client_address(client, facts, request);
         for limit in &plan.limits {
             let LimitVerdict::Refused(wait) = limit.limiter.take(request, address, now) else { continue };
             limit.metrics.core(client.core.index).limited(limit.is_dry_run);
             if !limit.is_dry_run {
-                // Whole seconds, and never so few that the next try would be refused again.
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                flow.get_or_insert_default().limited = Some((limit.words.clone(), seconds.max(1)));
-                return Err(Failure::RateLimited);
+                return Err(Flow::refuse(flow, &limit.words, wait));
             }
+        }
+        for limits in &plan.shared {
+            ask::admit(limits, client, address, request, flow)?;
         }
     }
     pace(plan, client, request, flow);
@@ -196,8 +216,9 @@ fn client_address(client: &Client, facts: &PortFacts, request: &RequestHead) -> 
     address
 }
 
-/// Waits for what has to be there, or to pass, before a request is served: the rest of its body, and then its place among
-/// those under way, only if a backend is to get it. What comes of that may be a refusal.
+/// Waits for what has to be there, or to pass, before a request that came at `begun` is served: the stores that count it; the
+/// rest of its body, and then its place among those under way, only if a backend is to get it. What comes of that may be a
+/// refusal.
 pub(super) async fn wait<D: Downstream>(
     client: &Client,
     timer: &Timer,
@@ -205,7 +226,13 @@ pub(super) async fn wait<D: Downstream>(
     downstream: &mut D,
     scratch: &mut Scratch,
     admitted: &mut Admitted,
+    begun: Time,
 ) {
+    let until = admitted.until(scratch, begun);
+    if let Err(failure) = ask_all(client, timer, downstream, scratch, until).await {
+        *admitted = Admitted::Refuse(failure);
+        return;
+    }
     let delay = scratch.flow.as_mut().and_then(|flow| flow.delay.take());
     if let Some(delay) = delay
         && !is_there_after(delay, client, timer, downstream).await
@@ -225,6 +252,22 @@ pub(super) async fn wait<D: Downstream>(
     {
         *admitted = Admitted::Refuse(failure);
     }
+}
+
+/// Asks the stores that count the request. `until`: its own time is over then.
+async fn ask_all<D: Downstream>(
+    client: &Client,
+    timer: &Timer,
+    downstream: &mut D,
+    scratch: &mut Scratch,
+    until: Time,
+) -> Result<(), Failure> {
+    let Some(flow) = &mut scratch.flow else { return Ok(()) };
+    let mut presence = Presence::default();
+    for asked in std::mem::take(&mut flow.asked) {
+        ask::ask(asked, client, timer, downstream, &mut presence, &mut scratch.flow, until).await?;
+    }
+    Ok(())
 }
 
 /// Waits; false if the client left meanwhile.

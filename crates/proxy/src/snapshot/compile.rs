@@ -198,10 +198,7 @@ impl<'f> Compiler<'f> {
             timeouts: rule.timeouts,
             retry: rule.retry.clone(),
             extras: self.rule_extras(rule),
-            flow: rule
-                .traffic
-                .as_ref()
-                .map(|options| self.registry.limits.plan(options, &self.registry.metrics)),
+            flow: rule.traffic.as_ref().map(|options| self.registry.limits.plan(options, self.registry)),
             own: self.lane(listener, route, &self.none),
         })
     }

@@ -1,9 +1,14 @@
 //! What policies ask of a rule's requests, ready to be asked; and what is kept of limits beside the snapshots.
 
+mod shared;
+
+pub(crate) use shared::{Asked, SharedLimits};
+
 use super::{ConcurrencyLimits, ConcurrencyUse, PriorityPlan};
 use crate::body::Pace;
+use crate::live::Registry;
 use irongate_config::{Bandwidth, Compression, ContentCoding, FaultAbort, RateLimit, TrafficOptions};
-use irongate_message::{FieldName, Fields};
+use irongate_message::{FieldName, Fields, Known};
 use irongate_telemetry::{
     CompressionLabels, CompressionMetrics, FlowLabels, FlowMetrics, Registry as Metrics, Series,
 };
@@ -16,6 +21,8 @@ use std::time::Duration;
 /// What policies ask of a rule's requests.
 pub(crate) struct FlowPlan {
     pub(crate) limits: Box<[LimitUse]>,
+    /// Those that stores count.
+    pub(crate) shared: Box<[Arc<SharedLimits>]>,
     pub(crate) faults: Box<[FaultUse]>,
     /// How many may be under way at once.
     pub(crate) concurrency: Option<Arc<ConcurrencyUse>>,
@@ -87,7 +94,7 @@ pub(crate) struct LimitUse {
 /// What clients are told of a limit (draft-ietf-httpapi-ratelimit-headers-10).
 pub(crate) struct LimitWords {
     name: Arc<str>,
-    /// `"name";q=100;w=60`.
+    /// `"name";q=100;w=60`. Empty: the numbers are not ours.
     policy: String,
 }
 
@@ -100,6 +107,11 @@ impl LimitWords {
         Self { name: limit.name.clone(), policy }
     }
 
+    /// Those of a limit whose numbers somebody else knows.
+    fn nameless() -> Self {
+        Self { name: "".into(), policy: String::new() }
+    }
+
     /// Says in an answer how long to wait.
     pub(crate) fn tell(&self, seconds: u64, fields: &mut Fields) {
         let left = format!("\"{}\";r=0;t={seconds}", self.name);
@@ -107,7 +119,9 @@ impl LimitWords {
         for (name, value) in
             [("retry-after", &seconds), ("ratelimit-policy", &self.policy), ("ratelimit", &left)]
         {
-            if let Ok(name) = FieldName::new(name) {
+            if let Ok(name) = FieldName::new(name)
+                && (!self.policy.is_empty() || name.known() == Known::RetryAfter)
+            {
                 fields.set(&name, value.as_bytes());
             }
         }
@@ -217,11 +231,10 @@ impl Limits {
     }
 
     /// Makes what is asked of a rule's requests ready.
-    pub(crate) fn plan(&self, options: &TrafficOptions, metrics: &Metrics) -> Box<FlowPlan> {
-        let series = |scope: &Arc<str>, limit: &str| {
-            metrics.flow(&FlowLabels { scope: scope.clone(), limit: limit.into() })
-        };
-        let limits = options.rate_limits.iter().map(|limit| LimitUse {
+    pub(crate) fn plan(&self, options: &TrafficOptions, registry: &Registry) -> Box<FlowPlan> {
+        let series = |scope: &Arc<str>, limit: &str| series(&registry.metrics, scope, limit);
+        let own = options.rate_limits.iter().filter(|limit| limit.shared.is_none());
+        let limits = own.map(|limit| LimitUse {
             limiter: RateLimiter::new(limit, self.state(limit), self.seed),
             is_dry_run: limit.dry_run,
             metrics: series(&limit.scope, &limit.name),
@@ -235,12 +248,16 @@ impl Limits {
             metrics: series(&fault.scope, ""),
         });
         let bandwidth = |asked: &Option<Bandwidth>, direction| {
-            asked.as_ref().map(|asked| self.bandwidth(asked, direction, metrics))
+            asked.as_ref().map(|asked| self.bandwidth(asked, direction, &registry.metrics))
         };
         Box::new(FlowPlan {
             limits: limits.collect(),
+            shared: SharedLimits::of(&options.rate_limits, registry),
             faults: faults.collect(),
-            concurrency: options.concurrency.as_ref().map(|one| self.concurrency.plan(one, metrics)),
+            concurrency: options
+                .concurrency
+                .as_ref()
+                .map(|one| self.concurrency.plan(one, &registry.metrics)),
             priorities: PriorityPlan::new(&options.priorities),
             max_request_body: options.max_request_body,
             buffer: options.request_buffer.as_ref().map(|buffer| BufferUse {
@@ -250,7 +267,15 @@ impl Limits {
             }),
             request_bandwidth: bandwidth(&options.request_bandwidth, "request"),
             response_bandwidth: bandwidth(&options.response_bandwidth, "response"),
-            compression: options.compression.as_ref().and_then(|one| CompressionUse::new(one, metrics)),
+            compression: options
+                .compression
+                .as_ref()
+                .and_then(|one| CompressionUse::new(one, &registry.metrics)),
         })
     }
+}
+
+/// What is counted of a limit, or of a policy's faults.
+fn series(metrics: &Metrics, scope: &Arc<str>, limit: &str) -> Arc<Series<FlowMetrics>> {
+    metrics.flow(&FlowLabels { scope: scope.clone(), limit: limit.into() })
 }

@@ -17,6 +17,7 @@ fn limit(burst: u32, key: Vec<RateLimitKey>) -> RateLimit {
         key,
         max_keys: 16,
         dry_run: false,
+        shared: None,
     }
 }
 

@@ -134,7 +134,7 @@ impl Setup {
         if listeners.is_empty() {
             listeners.push(Arc::new(listener));
         }
-        Config { listeners, backends: [(key, Arc::new(backend))].into() }
+        Config { listeners, backends: [(key, Arc::new(backend))].into(), limit_stores: Vec::new() }
     }
 }
 

@@ -13,7 +13,7 @@ pub use concurrency::{
     ClaimFields, ConcurrencyFields, ConcurrencyQueueFields, PriorityFields, PriorityName, PriorityRuleFields,
 };
 pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
-pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields};
+pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields, RateLimitStoreReference};
 pub use request_buffer::RequestBufferFields;
 
 use super::{Bytes, GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference};

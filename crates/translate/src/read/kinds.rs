@@ -3,8 +3,8 @@
 use super::document::{Candidate, Found, read_object};
 use crate::kinds::{
     Backend, BackendPolicy, BackendTlsPolicy, ConfigMap, EndpointSlice, Gateway, GatewayClass,
-    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Namespace, ReferenceGrant, Secret, Service,
-    TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
+    GatewayParameters, GrpcRoute, HttpRoute, Kind, ListenerSet, Namespace, RateLimitStore, ReferenceGrant,
+    Secret, Service, TcpRoute, TlsRoute, TrafficPolicy, UdpRoute,
 };
 
 /// How objects of one kind are read.
@@ -35,6 +35,7 @@ pub(crate) const KINDS: &[ReadKind] = &[
     kind::<Backend>(),
     kind::<BackendPolicy>(),
     kind::<TrafficPolicy>(),
+    kind::<RateLimitStore>(),
     kind::<GatewayParameters>(),
 ];
 

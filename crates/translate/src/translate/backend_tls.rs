@@ -9,8 +9,8 @@ use super::certificates::{Certificates, Unresolved};
 use super::gateways::Fault;
 use super::index::Index;
 use crate::kinds::{
-    Backend, BackendTlsPolicy, BackendTlsValidation, CONTROLLER_NAME, CORE_GROUP, ConfigMap, GATEWAY_GROUP,
-    Gateway, Kind, Service, SubjectAltName, SubjectAltNameType,
+    BackendTlsPolicy, BackendTlsValidation, CONTROLLER_NAME, CORE_GROUP, ConfigMap, GATEWAY_GROUP, Gateway,
+    Kind, Service, SubjectAltName, SubjectAltNameType,
 };
 use crate::problems::{Subject, UnplacedProblems};
 use crate::resources::{Object, Resources};
@@ -239,12 +239,7 @@ pub(super) fn of_backends<'r>(
     for object in &resources.backends {
         let (namespace, name) = (object.name.namespace(), object.name.name());
         let mut wanted = |validation: &BackendTlsValidation, at: &At<'_>| {
-            let validated = validate(validation, namespace, at, certificates);
-            for (path, reason, message, advice) in validated.told {
-                let subject = Subject { kind: Backend::KIND, name: &object.name, origin: object.origin };
-                problems.push_path(Severity::Error, subject, path, reason, (message, advice));
-            }
-            validated.wanted
+            of_object(object, validation, at, certificates, problems)
         };
         let body = &object.body.spec;
         if let Some(validation) = &body.tls {
@@ -255,6 +250,32 @@ pub(super) fn of_backends<'r>(
         }
     }
     own
+}
+
+/// How TLS is begun with what an object of ours names.
+pub(super) fn of_object<K: Kind>(
+    object: &Object<K>,
+    validation: &BackendTlsValidation,
+    at: &At<'_>,
+    certificates: &mut Certificates<'_, '_>,
+    problems: &mut UnplacedProblems,
+) -> Wanted {
+    let validated = validate(validation, object.name.namespace(), at, certificates);
+    for (path, reason, message, advice) in validated.told {
+        let subject = Subject { kind: K::KIND, name: &object.name, origin: object.origin };
+        problems.push_path(Severity::Error, subject, path, reason, (message, advice));
+    }
+    validated.wanted
+}
+
+/// TLS with a host that the authorities of the system vouch for.
+pub(super) fn of_system(host: &str) -> BackendTls {
+    BackendTls {
+        hostname: host.to_ascii_lowercase().into(),
+        names: Vec::new(),
+        authorities: Authorities::System,
+        certificate: None,
+    }
 }
 
 /// What a way of validating instances comes to.

@@ -7,6 +7,7 @@
 mod fields;
 mod targets;
 
+use super::limit_stores::LimitStores;
 use super::precedence::{self, Field, FieldPolicy, PolicyField};
 use crate::kinds::{
     CONTROLLER_NAME, GATEWAY_GROUP, Gateway, GrpcRoute, HttpRoute, Kind, TrafficPolicy, TrafficPolicySpec,
@@ -16,8 +17,8 @@ use crate::resources::{Object, Resources};
 use crate::status::{Condition, ParentRefStatus, PolicyAncestorStatus, PolicyStatus, Statuses};
 use crate::yaml::path::At;
 use irongate_config::{
-    Config, Listener, ListenerKey, ObjectName, RetryPolicy, Route, RouteKey, RouteKind, RouteRule,
-    RouteTimeouts, Severity, TrafficOptions,
+    Config, LimitStore, Listener, ListenerKey, ObjectName, RetryPolicy, Route, RouteKey, RouteKind,
+    RouteRule, RouteTimeouts, Severity, TrafficOptions,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -60,6 +61,8 @@ pub(super) struct TrafficPolicies<'r> {
     by_target: BTreeMap<Target<'r>, Order<'r>>,
     /// Those of which every field is said by an older one for the same target, wherever they are for.
     conflicted: BTreeSet<&'r ObjectName>,
+    /// Who counts limits for all replicas.
+    stores: LimitStores<'r>,
 }
 
 /// What policies come to, for one rule.
@@ -97,8 +100,12 @@ impl FieldPolicy for TrafficPolicy {
 }
 
 impl<'r> TrafficPolicies<'r> {
-    pub(super) fn new(resources: &'r Resources, problems: &mut UnplacedProblems) -> Self {
-        let mut policies = Self { by_target: BTreeMap::new(), conflicted: BTreeSet::new() };
+    pub(super) fn new(
+        resources: &'r Resources,
+        stores: LimitStores<'r>,
+        problems: &mut UnplacedProblems,
+    ) -> Self {
+        let mut policies = Self { by_target: BTreeMap::new(), conflicted: BTreeSet::new(), stores };
         let mut objects: Vec<_> = resources.traffic_policies.iter().collect();
         if objects.is_empty() {
             return policies;
@@ -108,6 +115,7 @@ impl<'r> TrafficPolicies<'r> {
         let at = At::Root.field("spec");
         let at = at.field("targetRefs");
         for object in objects {
+            policies.stores.check(object, problems);
             for (place, reference) in object.body.spec.target_refs.iter().enumerate() {
                 match targets.find(reference, object.name.namespace()) {
                     Ok(target) => policies.by_target.entry(target).or_default().push((target, object)),
@@ -159,6 +167,11 @@ impl<'r> TrafficPolicies<'r> {
             statuses.traffic_policies.insert(name.clone(), PolicyStatus { ancestors });
         }
         giving.rules
+    }
+
+    /// The stores that limits name, by name.
+    pub(super) fn stores(&self) -> Vec<Arc<LimitStore>> {
+        self.stores.used()
     }
 
     fn of(&self, target: Target<'_>) -> Order<'r> {
@@ -245,7 +258,7 @@ impl<'r> Giving<'_, 'r> {
                 continue;
             }
             if last.as_ref().filter(|(one, ..)| is_same(one, order)).is_none() {
-                let (wanted, fields) = choose(order);
+                let (wanted, fields) = choose(order, &self.policies.stores);
                 last = Some((order, wanted, Arc::new(fields)));
             }
             let Some((_, wanted, fields)) = &last else { continue };
@@ -264,19 +277,25 @@ impl<'r> Giving<'_, 'r> {
 }
 
 /// What the policies of a rule come to. What they count together they count for their target.
-fn choose(order: &Order<'_>) -> (Wanted, Vec<PolicyField>) {
+fn choose(order: &Order<'_>, stores: &LimitStores<'_>) -> (Wanted, Vec<PolicyField>) {
     let policies: Vec<_> = order.iter().map(|(_, policy)| *policy).collect();
     let (mut wanted, fields) = precedence::choose(&policies);
+    let said = |name: &str| {
+        let field = fields.iter().find(|field| field.field == name)?;
+        order.iter().find(|(_, policy)| policy.name == field.policy)
+    };
     let scope = |name: &str| -> Arc<str> {
-        let field = fields.iter().find(|field| field.field == name);
-        let said = field.and_then(|field| order.iter().find(|(_, policy)| policy.name == field.policy));
-        said.map(|(target, policy)| format!("{} for {}", policy.name, described(target)))
+        said(name)
+            .map(|(target, policy)| format!("{} for {}", policy.name, described(target)))
             .unwrap_or_default()
             .into()
     };
     if !wanted.options.rate_limits.is_empty() {
         let scope = scope("rateLimits");
         wanted.options.rate_limits.iter_mut().for_each(|limit| limit.scope = scope.clone());
+        if let Some((_, policy)) = said("rateLimits") {
+            stores.give(policy, &mut wanted.options.rate_limits);
+        }
     }
     if let Some(concurrency) = &mut wanted.options.concurrency {
         concurrency.scope = scope("concurrency");

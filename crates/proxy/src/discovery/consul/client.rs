@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use irongate_config::ConsulSource;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -86,22 +85,13 @@ impl Client {
 
     async fn connect(&self) -> Result<Connection, String> {
         let mut failure = format!("{} has no address", self.source.host);
-        for address in self.addresses().await? {
+        for address in self.resolvers.place(&self.source.host, self.source.port).await? {
             match TcpStream::connect(address).await {
                 Ok(stream) => return self.begin(stream).await,
                 Err(error) => failure = format!("{address} cannot be reached: {error}"),
             }
         }
         Err(failure)
-    }
-
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
-        let ConsulSource { host, port, .. } = &*self.source;
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, *port)]);
-        }
-        let found = self.resolvers.host(host).await?;
-        Ok(found.into_iter().map(|ip| SocketAddr::new(ip, *port)).collect())
     }
 
     async fn begin(&self, stream: TcpStream) -> Result<Connection, String> {

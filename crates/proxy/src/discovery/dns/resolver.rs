@@ -58,7 +58,7 @@ impl Resolvers {
     ///
     /// # Errors
     /// A sentence.
-    pub(in crate::discovery) async fn host(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    async fn host(&self, host: &str) -> Result<Vec<IpAddr>, String> {
         let (v4, v6) = tokio::join!(self.addresses(&[], host, false), self.addresses(&[], host, true));
         let (mut found, mut failure) = (Vec::new(), format!("there is no host {host}"));
         for answer in [v4, v6] {
@@ -69,6 +69,18 @@ impl Resolvers {
             }
         }
         if found.is_empty() { Err(failure) } else { Ok(found) }
+    }
+
+    /// Where a host is, on a port; it may be an address itself.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(in crate::discovery) async fn place(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let found = self.host(host).await?;
+        Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
     /// The SRV records of a name.

@@ -76,8 +76,10 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         }
         // After the filters, which may say what must not be changed.
         let flow = self.scratch.flow.as_ref();
-        let coder =
-            flow.and_then(|flow| flow.encode(self.rule, self.client, &self.scratch.request, response));
+        let coder = flow.and_then(|flow| {
+            flow.answer(response);
+            flow.encode(self.rule, self.client, &self.scratch.request, response)
+        });
         self.facts.announce(response);
         if response.status() == 101 {
             self.downstream.start_tunnel(response);

@@ -1,6 +1,7 @@
 //! `spec.dns` and `spec.consul` of a Backend: where instances are found while the gateway runs.
 
 use crate::checks::{Checks, names};
+use crate::kinds::address::host_and_port;
 use crate::kinds::{BackendTlsValidation, GatewayDuration, Text};
 use crate::yaml::path::At;
 use irongate_config::HostPattern;
@@ -173,26 +174,7 @@ impl BackendConsul {
             _ => return None,
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']')?;
-                host.parse::<std::net::Ipv6Addr>().ok()?;
-                (host, port)
-            }
-            None => {
-                let end = authority.find(':').unwrap_or(authority.len());
-                let host = &authority[..end];
-                (host.parse::<IpAddr>().is_ok()
-                    || matches!(HostPattern::parse(host), Ok(HostPattern::Exact(_))))
-                .then_some((host, &authority[end..]))?
-            }
-        };
-        let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().ok().filter(|port| *port != 0)?,
-            None if !port.is_empty() => return None,
-            None if is_secure => 8501,
-            None => 8500,
-        };
+        let (host, port) = host_and_port(authority, if is_secure { 8501 } else { 8500 })?;
         Some((is_secure, host, port))
     }
 

@@ -15,9 +15,10 @@ const MOST_KEYS: u32 = 4_000_000;
 pub struct RateLimitFields {
     /// Its name: clients are told it, and metrics have it.
     pub name: Text,
-    /// So many requests in `per`.
+    /// So many requests in `per`. Of a limit that a service counts the service knows the number; what is written here then
+    /// holds for each replica while the service cannot be asked.
     #[schemars(range(min = 1))]
-    pub requests: u32,
+    pub requests: Option<u32>,
     /// In this time.
     #[schemars(extend("default" = "1s"))]
     pub per: Option<GatewayDuration>,
@@ -35,9 +36,18 @@ pub struct RateLimitFields {
     /// Requests are counted and none is refused: metrics say what would have been.
     #[serde(default)]
     pub dry_run: bool,
+    /// Who counts for all replicas. Not written: each replica counts for itself.
+    pub store: Option<RateLimitStoreReference>,
 }
 
-/// A part of a limit's key: exactly one of these fields.
+/// A RateLimitStore in the same namespace.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct RateLimitStoreReference {
+    /// Its name.
+    pub name: Text,
+}
+
+/// A part of a limit's key: exactly one of `client`, `header`, `query`, `path`, `method` and `constant`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RateLimitKeyFields {
@@ -51,6 +61,11 @@ pub struct RateLimitKeyFields {
     pub path: Option<bool>,
     /// `true`: the method.
     pub method: Option<bool>,
+    /// A text that is the same for every request: for services, whose limits are found by it.
+    pub constant: Option<Text>,
+    /// What the part is called in the descriptors of a service. Not written: `remote_address` (`masked_remote_address` where bits
+    /// are cut off), the name of the header or the parameter, `path`, `method`, `generic_key`.
+    pub entry: Option<Text>,
 }
 
 /// The client's address, cut to a network.
@@ -83,7 +98,14 @@ impl RateLimitFields {
             let message = "must be 1 to 63 letters, digits, `-`, `_` and `.`";
             checks.invalid(&at.field("name"), message, "");
         }
-        let numbers = [("requests", Some(self.requests)), ("burst", self.burst), ("maxKeys", self.max_keys)];
+        if self.requests.is_none() && self.store.is_none() {
+            checks.invalid(
+                &at.field("requests"),
+                "is missing",
+                "Only a service in `store` has numbers of its own.",
+            );
+        }
+        let numbers = [("requests", self.requests), ("burst", self.burst), ("maxKeys", self.max_keys)];
         for (field, _) in numbers.iter().filter(|(_, number)| *number == Some(0)) {
             checks.invalid(&at.field(field), "must be at least 1", "");
         }
@@ -109,16 +131,23 @@ impl RateLimitKeyFields {
             self.query.is_some(),
             self.path == Some(true),
             self.method == Some(true),
+            self.constant.is_some(),
         ];
         if said.iter().filter(|said| **said).count() != 1 {
             let advice = "Write one part of the key an item of the list.";
-            checks.invalid(at, "must have exactly one of client, header, query, path and method", advice);
+            checks.invalid(
+                at,
+                "must have exactly one of client, header, query, path, method and constant",
+                advice,
+            );
         }
         if let Some(name) = &self.header {
             header_name(name, &at.field("header"), checks);
         }
-        if self.query.as_ref().is_some_and(|name| name.is_empty()) {
-            checks.invalid(&at.field("query"), "is empty", "");
+        for (field, text) in [("query", &self.query), ("constant", &self.constant), ("entry", &self.entry)] {
+            if text.as_ref().is_some_and(|text| text.is_empty()) {
+                checks.invalid(&at.field(field), "is empty", "");
+            }
         }
         if let Some(client) = &self.client {
             let at = at.field("client");

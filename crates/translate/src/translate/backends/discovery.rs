@@ -1,14 +1,13 @@
 //! `spec.dns` and `spec.consul` of Backends, and Services of type `ExternalName`: where instances are found while the
 //! gateway runs.
 
-use super::super::backend_tls::{NotValid, Wanted};
+use super::super::backend_tls::{NotValid, Wanted, of_system};
 use super::super::index::Index;
 use super::Unresolved;
 use crate::kinds::{Backend as BackendObject, BackendConsul, BackendDns, BackendDnsType, TokenReference};
 use crate::resources::Object;
 use irongate_config::{
-    AddressFamily, Authorities, BackendTls, ConsulSource, DnsRecords, DnsSource, Endpoints, InvalidBackend,
-    SecretBytes,
+    AddressFamily, ConsulSource, DnsRecords, DnsSource, Endpoints, InvalidBackend, SecretBytes,
 };
 use std::sync::Arc;
 
@@ -53,7 +52,7 @@ pub(super) fn consul(
     let tls = match tls {
         Some(Err(NotValid)) => return Err(invalid(format!("spec.consul.tls {} is not valid", about()))),
         Some(Ok(tls)) => Some(tls),
-        None => is_secure.then(|| Arc::new(system_tls(host))),
+        None => is_secure.then(|| Arc::new(of_system(host))),
     };
     let token = consul.token_ref.as_ref().map(|reference| token(object, reference, index)).transpose();
     Ok(Endpoints::Consul(Arc::new(ConsulSource {
@@ -67,16 +66,6 @@ pub(super) fn consul(
         token: token.map_err(invalid)?,
         wait: consul.wait.map_or(ConsulSource::WAIT, |wait| wait.0),
     })))
-}
-
-/// The authorities of the system, for a host.
-fn system_tls(host: &str) -> BackendTls {
-    BackendTls {
-        hostname: host.to_ascii_lowercase().into(),
-        names: Vec::new(),
-        authorities: Authorities::System,
-        certificate: None,
-    }
 }
 
 fn token(

@@ -106,17 +106,18 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
     },
 ];
 
-/// A limit, but for its scope.
+/// A limit, but for its scope and its store.
 fn rate_limit(from: &RateLimitFields) -> RateLimit {
     RateLimit {
         name: from.name.clone(),
         scope: "".into(),
-        requests: from.requests,
+        requests: from.requests.unwrap_or(u32::MAX),
         per: from.per.map_or(Duration::from_secs(1), |per| per.0),
-        burst: from.burst.unwrap_or(from.requests),
+        burst: from.burst.or(from.requests).unwrap_or(u32::MAX),
         key: from.key.iter().filter_map(key).collect(),
         max_keys: from.max_keys.unwrap_or(65_536),
         dry_run: from.dry_run,
+        shared: None,
     }
 }
 
@@ -130,7 +131,8 @@ fn key(from: &RateLimitKeyFields) -> Option<RateLimitKey> {
     let query = from.query.clone().map(RateLimitKey::Query);
     let path = (from.path == Some(true)).then_some(RateLimitKey::Path);
     let method = (from.method == Some(true)).then_some(RateLimitKey::Method);
-    header.or(query).or(path).or(method)
+    let constant = from.constant.clone().map(RateLimitKey::Constant);
+    header.or(query).or(path).or(method).or(constant)
 }
 
 /// How bodies are read whole, but for the scope; a bound of 0 switches it off.
