@@ -17,6 +17,7 @@ mod manifest;
 mod origin;
 mod peer;
 mod port;
+mod redis;
 mod wait;
 
 pub use client::Client;
@@ -28,6 +29,7 @@ pub use manifest::Manifest;
 pub use origin::{Connection, ConnectionRecord, Origin, Script};
 pub use peer::{End, ReadError};
 pub use port::{PortReservation, SilentPort};
+pub use redis::{RedisMood, RedisStandIn};
 pub use wait::{Deadline, Gate, PATIENCE, eventually};
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ mod pipelining;
 mod policies;
 mod pool;
 mod proxy_headers;
+mod rate_limit_services;
+mod rate_limits;
 mod refusals;
 mod reload;
 mod resets;
