@@ -104,16 +104,16 @@ class Programs:
         wait_until(name, 30, lambda: listens(port), process)
         return process
 
-    def gateway(self, binary, manifests, ports, admin, objects=None):
+    def gateway(self, binary, manifests, ports, admin, objects=None, name="gateway"):
         """Starts the gateway on manifests whose ports are replaced and on further objects, and waits until it is ready."""
-        folder = self.folder / "manifests"
+        folder = self.folder / ("manifests" if name == "gateway" else f"{name}-manifests")
         folder.mkdir()
         for file in manifests.glob("*.yaml"):
             port = lambda found: f"{found[1]}{ports.get(int(found[2]), int(found[2]))}"
             (folder / file.name).write_text(re.sub(r"(\bport: |\b127\.0\.0\.1:)(\d+)", port, file.read_text()))
         for name, text in (objects or {}).items():
             (folder / f"{name}.yaml").write_text(text)
-        process = self.start("gateway", [binary, "run", "-c", folder, "--admin", f"127.0.0.1:{admin}", "--threads", "2"])
+        process = self.start(name, [binary, "run", "-c", folder, "--admin", f"127.0.0.1:{admin}", "--threads", "2"])
         wait_until("the gateway", 10, lambda: answers(f"http://127.0.0.1:{admin}/readyz"), process)
         return process
 
