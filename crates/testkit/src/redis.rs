@@ -136,7 +136,7 @@ fn serve(stream: TcpStream, shared: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     let mut is_known = false;
     while let Some(command) = read(&mut reader) {
-        let answer = answer(&mut lock(shared), command, &mut is_known);
+        let answer = answer(&mut lock(shared), &command, &mut is_known);
         let Some(answer) = answer else { continue };
         if answer.is_empty() || writer.write_all(answer.as_bytes()).is_err() {
             let _is_gone = writer.shutdown(Shutdown::Both);
@@ -164,8 +164,8 @@ fn read(reader: &mut impl BufRead) -> Option<Vec<String>> {
 }
 
 /// `None`: nothing is said. An empty answer ends the connection.
-fn answer(state: &mut State, command: Vec<String>, is_known: &mut bool) -> Option<String> {
-    state.commands.push(command.clone());
+fn answer(state: &mut State, command: &[String], is_known: &mut bool) -> Option<String> {
+    state.commands.push(command.to_vec());
     let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
     match state.mood {
         RedisMood::Silent => return None,

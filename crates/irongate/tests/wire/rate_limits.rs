@@ -182,7 +182,7 @@ fn a_reload_keeps_the_connection() {
     assert_eq!(statuses(&gateway, 2), [200, 200]);
     let version = || gateway.metric("irongate_config_version", &[]);
     let before = version();
-    gateway.configure(&manifest.clone().route_for("[other]", "- backendRefs: [{name: origin, port: 80}]"));
+    gateway.configure(&manifest.route_for("[other]", "- backendRefs: [{name: origin, port: 80}]"));
     eventually("the reload", || version() > before);
     assert_eq!(statuses(&gateway, 2), [200, 429]);
     assert_eq!(store.accepted(), 1);

@@ -127,7 +127,7 @@ async fn keep(store: Weak<LiveStore>, tools: Tools) {
         };
         failures += 1;
         let Some(kept) = store.upgrade() else { return };
-        kept.lost(why);
+        kept.lost(&why);
         drop(kept);
         tokio::time::sleep(pause(failures, fastrand::u64(..))).await;
     }
@@ -222,7 +222,7 @@ impl LiveStore {
         }
     }
 
-    fn lost(&self, why: String) {
+    fn lost(&self, why: &str) {
         let was_up = self.link.swap(None).is_some();
         self.was_tried.send_replace(true);
         let now = Instant::now();
@@ -231,10 +231,10 @@ impl LiveStore {
         if is_new {
             state.since = Some(now);
         }
-        state.failure = Some((now, why.clone()));
+        state.failure = Some((now, why.to_owned()));
         drop(state);
         if is_new {
-            tracing::warn!(store = %self.label, %why, "a store of rate limits is away: limits are decided without it");
+            tracing::warn!(store = %self.label, why, "a store of rate limits is away: limits are decided without it");
         }
     }
 }
