@@ -65,7 +65,8 @@ mod tests {
     fn it_is_given_up_when_it_fails_too_often() {
         assert_eq!(ends_after("xxxxx"), Some(5));
         assert_eq!(ends_after("xxxx."), None);
-        assert_eq!(ends_after("xxxx.x"), Some(6));
+        assert_eq!(ends_after("xxxx.x"), None);
+        assert_eq!(ends_after("xxxx.xx"), Some(7));
         assert_eq!(ends_after(&"x...".repeat(100)), None);
         assert_eq!(ends_after(&"x..".repeat(100)), Some(37));
         assert_eq!(ends_after(&".".repeat(1000)), None);
