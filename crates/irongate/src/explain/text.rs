@@ -45,6 +45,19 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
         heading(&mut text, "TrafficPolicy", style);
         settings(&mut text, &explanation.policy, style);
     }
+    limits(&mut text, explanation);
+    let is_stream = explanation.forwarded.is_none();
+    for backend in &explanation.backends {
+        one_backend(&mut text, backend, is_stream, style);
+    }
+    if !explanation.parameters.is_empty() {
+        heading(&mut text, "GatewayParameters", style);
+        settings(&mut text, &explanation.parameters, style);
+    }
+    text
+}
+
+fn limits(text: &mut String, explanation: &Explanation) {
     for limit in &explanation.limits {
         let dry = if limit.dry_run { " (dry run)" } else { "" };
         line!(text, "  limit {}{dry}: {}", limit.name, limit.summary);
@@ -57,15 +70,6 @@ pub(super) fn render(explanation: &Explanation, style: Style) -> String {
             );
         }
     }
-    let is_stream = explanation.forwarded.is_none();
-    for backend in &explanation.backends {
-        one_backend(&mut text, backend, is_stream, style);
-    }
-    if !explanation.parameters.is_empty() {
-        heading(&mut text, "GatewayParameters", style);
-        settings(&mut text, &explanation.parameters, style);
-    }
-    text
 }
 
 fn in_brackets(position: Option<&Position>) -> String {

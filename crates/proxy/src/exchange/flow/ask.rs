@@ -64,34 +64,30 @@ pub(super) async fn ask<D: Downstream>(
         if !presence.look(cx, core, downstream) {
             return Poll::Ready(None);
         }
-        let gone = presence.until(begun);
-        let end = patience.min(until);
+        let (gone, end) = (presence.until(begun), patience.min(until));
         timer.poll(cx, core.now(), end.min(gone)).map(|()| (end <= gone).then_some(Err(None)))
     })
     .await;
-    drop(asking);
     let now = core.now();
-    let why = match result {
+    let answer = match result {
         None => return Err(Failure::ClientGone),
-        Some(Ok(answer)) => {
+        // Where the request had less time than the store has, that is not the store's fault.
+        Some(Err(None)) if until < patience => return Err(Failure::RequestTimeout),
+        Some(answer) => answer,
+    };
+    let why = match answer {
+        Ok(answer) => {
             LiveStore::answered(&link);
             metrics.answered(now.micros_since(begun));
             return apply(&limits, answer, client, flow);
         }
-        Some(Err(Some(NoAnswer::Busy))) => Unanswered::Busy,
-        Some(Err(Some(NoAnswer::Failed))) => {
-            store.unanswered(&link);
-            Unanswered::Error
-        }
-        Some(Err(None)) => {
-            // Where the request had less time than the store has, that is not the store's fault.
-            if until < patience {
-                return Err(Failure::RequestTimeout);
-            }
-            store.unanswered(&link);
-            Unanswered::Timeout
-        }
+        Err(Some(NoAnswer::Busy)) => Unanswered::Busy,
+        Err(Some(NoAnswer::Failed)) => Unanswered::Error,
+        Err(None) => Unanswered::Timeout,
     };
+    if why != Unanswered::Busy {
+        store.unanswered(&link);
+    }
     metrics.unanswered(why);
     without(&limits, &keys, client, flow)
 }
