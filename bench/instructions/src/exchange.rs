@@ -128,5 +128,9 @@ fn config(routes: usize) -> Config {
         routes: attached(routes, &backends),
         stream_routes: Vec::new(),
     };
-    Config { listeners: vec![Arc::new(listener)], backends: [(key, Arc::new(backend))].into() }
+    Config {
+        listeners: vec![Arc::new(listener)],
+        backends: [(key, Arc::new(backend))].into(),
+        limit_stores: Vec::new(),
+    }
 }
