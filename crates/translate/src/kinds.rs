@@ -105,7 +105,11 @@ pub use stream_routes::{
     StreamBackendRef, StreamRouteRule, StreamRouteSpec, TcpRoute, TlsRoute, TlsRouteSpec, UdpRoute,
 };
 pub use traffic_policy::{
-    BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields, ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields, PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields, RateLimitStoreReference, RequestBodyFields, RequestBufferFields, RuleRetryFields, StrongEtagsName, TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
+    BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields,
+    ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields,
+    PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields,
+    RateLimitStoreReference, RequestBodyFields, RequestBufferFields, RuleRetryFields, StrongEtagsName,
+    TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,
 };
 
 use crate::checks::{Checks, names};

@@ -83,7 +83,7 @@ fn each_ends_with_its_code_and_others_are_served() {
             CALM,
         ),
         ("6.1 DATA of nothing", behind(post.clone(), frame(DATA, 0, 1, &[])), CALM),
-        ("6.1 DATA of padding alone", behind(post.clone(), frame(DATA, 8, 1, &[3, 0, 0, 0])), CALM),
+        ("6.1 DATA of padding alone", behind(post, frame(DATA, 8, 1, &[3, 0, 0, 0])), CALM),
         ("6.3 PRIORITY", Box::new(|turn| frame(PRIORITY, 0, 2 * turn + 1, &[0, 0, 0, 0, 1])), CALM),
         (
             "6.4 RST_STREAM at once",
