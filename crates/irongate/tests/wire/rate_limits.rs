@@ -164,7 +164,11 @@ fn a_password_is_sent_and_told_to_nobody() {
     let gateway = gateway(&with("open barley"));
     assert!(!is_up(&gateway));
     assert_eq!(statuses(&gateway, 4), [200, 200, 200, 429], "it counts by itself");
+    // The store is connected to before the configuration that names it is in use.
+    let version = || gateway.metric("irongate_config_version", &[]);
+    let before = version();
     gateway.configure(&with("open sesame"));
+    eventually("the reload", || version() > before);
     eventually("it is there", || is_up(&gateway));
     assert_eq!(statuses(&gateway, 4), [200, 200, 200, 429]);
     let commands = store.commands();
