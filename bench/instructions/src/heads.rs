@@ -84,7 +84,8 @@ fn request(head: &mut RequestHead) {
     assert!(matches!(parsed, Ok(Parsed::Head { length }) if length == REQUEST.len()), "{parsed:?}");
 }
 
-fn response(head: &mut ResponseHead) {
+/// Reads the answer.
+pub(crate) fn response(head: &mut ResponseHead) {
     let parsed = HeadParser::new().response(black_box(RESPONSE), &HeadLimits::default(), Method::Get, head);
     assert!(matches!(parsed, Ok(Parsed::Head { length }) if length == RESPONSE.len()), "{parsed:?}");
 }

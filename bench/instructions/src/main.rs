@@ -6,6 +6,7 @@
 
 mod exchange;
 mod heads;
+mod http2;
 mod limits;
 mod routes;
 
@@ -22,7 +23,7 @@ struct Case {
 }
 
 /// Every case, by module.
-const CASES: &[&[Case]] = &[heads::CASES, routes::CASES, limits::CASES, exchange::CASES];
+const CASES: &[&[Case]] = &[heads::CASES, http2::CASES, routes::CASES, limits::CASES, exchange::CASES];
 
 fn main() -> ExitCode {
     let cases = || CASES.iter().copied().flatten();

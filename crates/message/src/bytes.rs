@@ -171,7 +171,14 @@ pub(crate) fn list(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Appends a number in decimal.
-pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(number: u64, out: &mut Vec<u8>) {
+    let (digits, start) = decimal(number);
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// A number in decimal, and where it begins.
+#[inline]
+pub(crate) fn decimal(mut number: u64) -> ([u8; 20], usize) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
@@ -179,10 +186,9 @@ pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
         digits[start] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            break;
+            return (digits, start);
         }
     }
-    out.extend_from_slice(&digits[start..]);
 }
 
 /// A number of 1 to 18 decimal digits and nothing else: no sign, no space, no list.

@@ -106,6 +106,14 @@ impl HeadError {
         }
     }
 
+    /// Whether a request's head breaks HTTP/2 itself, so that its stream is reset with PROTOCOL_ERROR (RFC 9113 8.1.1);
+    /// otherwise it is only one that we do not serve, and its client is told so by [`HeadError::status`].
+    #[must_use]
+    pub fn is_malformed_http2(self) -> bool {
+        let is_served_to_no_one = matches!(self, Self::Path(_) | Self::HostMissing);
+        self.status() == 400 && !is_served_to_no_one
+    }
+
     /// A stable token for logs and metrics.
     #[must_use]
     pub fn reason(&self) -> &'static str {

@@ -5,9 +5,11 @@ use crate::error::HeadError;
 use crate::name::{FieldName, Known, KnownSet, is_lookalike};
 use std::fmt;
 
+mod block;
 mod line;
 mod trailers;
 
+pub(crate) use block::{CONNECTION_SPECIFIC, check_entry};
 pub(crate) use line::{Line, Span};
 
 /// The fields of a head or of a trailer section, for every version of HTTP.

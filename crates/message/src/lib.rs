@@ -17,6 +17,7 @@ mod fields;
 mod forward;
 mod grpc;
 pub mod host;
+pub mod http2;
 mod limits;
 mod method;
 mod name;

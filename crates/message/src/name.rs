@@ -111,6 +111,18 @@ impl Known {
         if known.text().len() == text.len() { known } else { Self::Unknown }
     }
 
+    /// Which name a text in lower case is, for tables that are made when this is compiled.
+    pub(crate) const fn of_lower(text: &str) -> Self {
+        let mut index = 1;
+        while index < ALL.len() {
+            if is_equal(TEXTS[index].as_bytes(), text.as_bytes()) {
+                return ALL[index];
+            }
+            index += 1;
+        }
+        Self::Unknown
+    }
+
     /// Which name the line begins with, and where its colon is; `None` if the name is none of the known ones.
     /// `text` begins at the line; what lies behind the line may still be there.
     #[inline(always)]
@@ -149,6 +161,14 @@ impl Known {
     pub(crate) const fn bit(self) -> u64 {
         1 << self as u8
     }
+}
+
+const fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let mut index = 0;
+    while index < a.len() && index < b.len() && a[index] == b[index] {
+        index += 1;
+    }
+    index == a.len() && index == b.len()
 }
 
 /// A set of known names.

@@ -6,6 +6,7 @@ use crate::fields::{FRAMING, Fields, Span};
 use crate::method::{Method, Version};
 use crate::name::{Known, KnownSet};
 
+mod block;
 mod http2;
 mod interpret;
 

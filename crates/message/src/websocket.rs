@@ -11,7 +11,7 @@ use crate::response::ResponseHead;
 /// The protocol's name, in `Upgrade` and in `:protocol`.
 pub const WEBSOCKET: &[u8] = b"websocket";
 const KEY: KnownSet = KnownSet::of(&[Known::SecWebsocketKey]);
-const ACCEPT: &str = "sec-websocket-accept";
+pub(crate) const ACCEPT: &str = "sec-websocket-accept";
 
 impl RequestHead {
     /// Makes the head of an extended `CONNECT`, read as a `GET` without a body, one that upgrades.

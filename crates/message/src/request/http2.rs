@@ -157,7 +157,7 @@ impl RequestHead {
 }
 
 /// Adds a part of a cookie to those before it.
-fn join_crumb(crumb: &[u8], cookies: &mut Vec<u8>) -> Result<(), HeadError> {
+pub(crate) fn join_crumb(crumb: &[u8], cookies: &mut Vec<u8>) -> Result<(), HeadError> {
     if has_control(crumb) {
         return Err(HeadError::FieldValue);
     }
@@ -168,14 +168,15 @@ fn join_crumb(crumb: &[u8], cookies: &mut Vec<u8>) -> Result<(), HeadError> {
     Ok(())
 }
 
-fn normal(raw: &[u8]) -> Result<Vec<u8>, HeadError> {
+/// An authority in its normal form.
+pub(crate) fn normal(raw: &[u8]) -> Result<Vec<u8>, HeadError> {
     let mut out = Vec::new();
     parse_authority(raw)?.write(raw, &mut out);
     Ok(out)
 }
 
 /// How long the body is, by `content-length` and by whether the head ended the stream (RFC 9113 8.1.1).
-fn length_of_body(length: Option<u64>, end_of_stream: bool) -> Result<BodyLength, HeadError> {
+pub(crate) fn length_of_body(length: Option<u64>, end_of_stream: bool) -> Result<BodyLength, HeadError> {
     match length {
         Some(1..) if end_of_stream => Err(HeadError::Malformed),
         Some(length) => Ok(BodyLength::Length(length)),
