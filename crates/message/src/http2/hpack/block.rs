@@ -90,12 +90,12 @@ impl FieldBlock {
 
     /// Adds a field from a table; `field` says where it lies in `line`, that is from 0 on.
     #[inline]
-    pub(super) fn add(&mut self, line: &[u8], field: Entry) {
-        self.size = self.size.saturating_add(field.size());
+    pub(super) fn add(&mut self, line: &[u8], field: &Entry) {
+        self.size = self.size.saturating_add(line.len() + (OVERHEAD - PUNCTUATION));
         if self.size <= self.most {
             let start = self.arena.len() as u32;
             self.arena.extend_from_slice(line);
-            self.entries.push(Entry { start, ..field });
+            self.entries.push(Entry { start, ..*field });
         }
     }
 

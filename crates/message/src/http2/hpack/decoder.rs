@@ -68,24 +68,24 @@ impl Decoder {
         while let Some((&first, tail)) = rest.split_first() {
             rest = tail;
             if first >= INDEXED {
-                let index = integer::read(first & 0x7f, 0x7f, &mut rest)?;
-                let (line, field) = self.field(index)?;
-                into.add(line, field);
-            } else if first >= INCREMENTAL {
-                let index = integer::read(first & 0x3f, 0x3f, &mut rest)?;
-                let field = self.literal(index, &mut rest, into)?;
-                self.table.insert(&into.arena[field.start as usize..], field);
-                into.keep_last(field);
-            } else if first >= RESIZE {
-                let limit = integer::read(first & 0x1f, 0x1f, &mut rest)?;
+                let (index, tail) = integer::read(first & 0x7f, 0x7f, rest)?;
+                rest = tail;
+                match STATIC.get(index.wrapping_sub(1)) {
+                    Some(field) => into.add(field.line, &field.entry),
+                    None => {
+                        let (line, field) = self.field(index)?;
+                        into.add(line, field);
+                    }
+                }
+            } else if !(RESIZE..INCREMENTAL).contains(&first) {
+                rest = self.literal(first, rest, into)?;
+            } else {
+                let (limit, tail) = integer::read(first & 0x1f, 0x1f, rest)?;
+                rest = tail;
                 if has_fields || !self.table.resize(limit) {
                     return Err(HpackError::TableSize);
                 }
                 continue;
-            } else {
-                let index = integer::read(first & 0x0f, 0x0f, &mut rest)?;
-                let field = self.literal(index, &mut rest, into)?;
-                into.keep_last(field);
             }
             has_fields = true;
         }
@@ -110,21 +110,30 @@ impl Decoder {
 
     /// The field of an index, and its line.
     #[inline]
-    fn field(&self, index: usize) -> Result<(&[u8], Entry), HpackError> {
+    fn field(&self, index: usize) -> Result<(&[u8], &Entry), HpackError> {
         let index = index.checked_sub(1).ok_or(HpackError::Index)?;
         match STATIC.get(index) {
-            Some(field) => Ok((field.line, field.entry)),
+            Some(field) => Ok((field.line, &field.entry)),
             None => self.table.get(index - STATIC.len()).ok_or(HpackError::Index),
         }
     }
 
-    /// Reads name and value of a literal and writes them to the end of the arena, before the table changes: the name may
-    /// be of a field that has to go for this one.
-    fn literal(&self, index: usize, rest: &mut &[u8], into: &mut FieldBlock) -> Result<Entry, HpackError> {
+    /// Takes a literal, and gives what is behind it. Name and value are written to the end of the arena before the table changes: the name may be of
+    /// a field that has to go for this one.
+    #[inline(never)]
+    fn literal<'a>(
+        &mut self,
+        first: u8,
+        rest: &'a [u8],
+        into: &mut FieldBlock,
+    ) -> Result<&'a [u8], HpackError> {
+        let is_kept = first >= INCREMENTAL;
+        let full = if is_kept { 0x3f } else { 0x0f };
+        let (index, mut rest) = integer::read(first & full, full, rest)?;
         let arena = &mut into.arena;
         let start = arena.len();
         let class = if index == 0 {
-            read_string(rest, arena)?;
+            rest = read_string(rest, arena)?;
             let class = FieldClass::of_name(&arena[start..]);
             arena.extend_from_slice(b": ");
             class
@@ -134,31 +143,34 @@ impl Decoder {
             field.class
         };
         let value = arena.len();
-        read_string(rest, arena)?;
+        rest = read_string(rest, arena)?;
         let value_length = (arena.len() - value) as u32;
         let class = class.with_value(&arena[value..]);
         arena.extend_from_slice(b"\r\n");
-        Ok(Entry { start: start as u32, name_length: (value - start - 2) as u32, value_length, class })
+        let field =
+            Entry { start: start as u32, name_length: (value - start - 2) as u32, value_length, class };
+        if is_kept {
+            self.table.insert(&arena[start..], field);
+        }
+        into.keep_last(field);
+        Ok(rest)
     }
 }
 
-/// Appends a string (RFC 7541 5.2).
-#[inline]
-fn read_string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
-    let (&first, tail) = rest.split_first().ok_or(HpackError::Truncated)?;
-    *rest = tail;
-    let length = integer::read(first & !HUFFMAN, 0x7f, rest)?;
+/// Appends a string (RFC 7541 5.2), and gives what is behind it.
+fn read_string<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], HpackError> {
+    let (&first, rest) = rest.split_first().ok_or(HpackError::Truncated)?;
+    let (length, rest) = integer::read(first & !HUFFMAN, 0x7f, rest)?;
     if length > LONGEST {
         return Err(HpackError::Integer);
     }
-    let (text, tail) = rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
-    *rest = tail;
+    let (text, rest) = rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
     if first & HUFFMAN == 0 {
         out.extend_from_slice(text);
-        Ok(())
     } else {
-        huffman::decode(text, out)
+        huffman::decode(text, out)?;
     }
+    Ok(rest)
 }
 
 /// No fields: values may be secrets.

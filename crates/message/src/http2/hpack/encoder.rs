@@ -65,13 +65,23 @@ impl Encoder {
     pub(crate) fn known(out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
         let literal = if SECRET.has(known) { NEVER_INDEXED } else { LITERAL };
         match INDEX_OF_KNOWN[known as usize & 63] {
-            0 => Self::name(out, literal, name),
-            index => out.extend_from_slice(&[literal | LONG_INDEX, index - LONG_INDEX]),
+            0 => {
+                Self::name(out, literal, name);
+                integer::write(0, 0x7f, value.len(), out);
+            }
+            // Most of what is written: three bytes that go out at once.
+            index if value.len() < 0x7f => {
+                out.extend_from_slice(&[literal | LONG_INDEX, index - LONG_INDEX, value.len() as u8]);
+            }
+            index => {
+                out.extend_from_slice(&[literal | LONG_INDEX, index - LONG_INDEX]);
+                integer::write(0, 0x7f, value.len(), out);
+            }
         }
-        integer::write(0, 0x7f, value.len(), out);
         out.extend_from_slice(value);
     }
 
+    #[inline(never)]
     fn name(out: &mut Vec<u8>, literal: u8, name: &[u8]) {
         out.push(literal);
         integer::write(0, 0x7f, name.len(), out);

@@ -177,12 +177,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one or two symbols, where at least 30 bits are known.
+    /// Reads one or two symbols, where at least 12 bits are known: a longer code may then be cut short.
     #[inline(always)]
     fn step(&mut self) -> Result<(), HpackError> {
         let step = STEPS[(self.bits >> (64 - STEP)) as usize];
         if step.count() == 0 {
             let (symbol, length) = self.long()?;
+            if length > self.known {
+                return Err(HpackError::Huffman);
+            }
             self.take([symbol, 0], 1, length);
         } else {
             self.take(step.symbols(), step.count(), step.length());
@@ -210,28 +213,21 @@ impl Reader<'_> {
 
     /// Reads the last symbols, behind which there may be up to 7 ones.
     fn finish(&mut self) -> Result<(), HpackError> {
-        // Ones go on for ever behind the code: they never complete a symbol, since all of them together are EOS.
+        while self.known >= STEP {
+            self.step()?;
+        }
+        // Ones go on for ever behind the code. They never complete a symbol: all of them together are EOS.
         self.bits |= u64::MAX >> self.known;
-        while self.known > 0 {
+        while self.known >= 8 || self.bits != u64::MAX {
             let step = STEPS[(self.bits >> (64 - STEP)) as usize];
-            let (symbols, count, length) = if step.count() > 0 && step.length() <= self.known {
-                (step.symbols(), step.count(), step.length())
-            } else if step.count() > 0 {
-                (step.symbols(), 1, step.first_length())
-            } else {
-                match self.long() {
-                    Ok((symbol, length)) => ([symbol, 0], 1, length),
-                    Err(_) if self.known < 8 => break,
-                    Err(error) => return Err(error),
-                }
-            };
-            if length > self.known {
-                break;
+            let length = step.first_length();
+            if step.count() == 0 || length > self.known {
+                return Err(HpackError::Huffman);
             }
-            self.take(symbols, count, length);
+            self.take(step.symbols(), 1, length);
             self.bits |= (1 << length) - 1;
         }
-        if self.known < 8 && self.bits == u64::MAX { Ok(()) } else { Err(HpackError::Huffman) }
+        Ok(())
     }
 }
 

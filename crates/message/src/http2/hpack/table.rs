@@ -1,14 +1,15 @@
 //! The dynamic table (RFC 7541 2.3.2, 4).
 
 use super::block::Entry;
-use std::collections::VecDeque;
 
 /// The fields that a peer put into the table, as lines one behind the other in one arena: adding one copies its line, naming
 /// one copies it back, dropping one moves the beginning.
 pub(super) struct Table {
     arena: Vec<u8>,
-    /// The oldest first. What lies in the arena before the first one is free.
-    entries: VecDeque<Entry>,
+    /// The oldest first, behind those that were dropped. What lies in the arena before its line is free.
+    entries: Vec<Entry>,
+    /// How many were dropped and are still among them.
+    dropped: usize,
     /// Bytes that the entries count.
     size: usize,
     /// What they may count: as the peer has chosen, up to what it may choose.
@@ -23,19 +24,19 @@ impl Table {
     pub(super) fn new(allowed: usize) -> Self {
         // Offsets are 32 bits wide.
         let allowed = allowed.min(1 << 28);
-        Self { arena: Vec::new(), entries: VecDeque::new(), size: 0, limit: allowed, allowed }
+        Self { arena: Vec::new(), entries: Vec::new(), dropped: 0, size: 0, limit: allowed, allowed }
     }
 
     /// The field of an index that counts from 0, the newest, and its line.
     #[inline]
-    pub(super) fn get(&self, index: usize) -> Option<(&[u8], Entry)> {
-        let place = self.entries.len().checked_sub(index + 1)?;
-        let entry = *self.entries.get(place)?;
+    pub(super) fn get(&self, index: usize) -> Option<(&[u8], &Entry)> {
+        let entry = self.entries.get(self.dropped..)?.iter().nth_back(index)?;
         let start = entry.start as usize;
         Some((self.arena.get(start..start + entry.line_length())?, entry))
     }
 
     /// Adds a field and drops the oldest ones for it. One that is larger than the table empties it (RFC 7541 4.4).
+    #[inline(never)]
     pub(super) fn insert(&mut self, line: &[u8], entry: Entry) {
         let size = entry.size();
         let Some(room) = self.limit.checked_sub(size) else { return self.evict(0) };
@@ -43,7 +44,7 @@ impl Table {
         self.make_room(line.len());
         let start = self.arena.len() as u32;
         self.arena.extend_from_slice(line);
-        self.entries.push_back(Entry { start, ..entry });
+        self.entries.push(Entry { start, ..entry });
         self.size += size;
     }
 
@@ -61,12 +62,15 @@ impl Table {
     /// Drops the oldest fields until the others count no more than this.
     fn evict(&mut self, most: usize) {
         while self.size > most
-            && let Some(entry) = self.entries.pop_front()
+            && let Some(entry) = self.entries.get(self.dropped)
         {
             self.size -= entry.size();
+            self.dropped += 1;
         }
-        if self.entries.is_empty() {
+        if self.dropped == self.entries.len() {
+            self.entries.clear();
             self.arena.clear();
+            self.dropped = 0;
         }
     }
 
@@ -74,6 +78,9 @@ impl Table {
     /// twice the table, the lines move to its front: that makes room for at least as many bytes as it moves, so that the
     /// work stays linear in what comes.
     fn make_room(&mut self, length: usize) {
+        if self.entries.len() == self.entries.capacity() && self.dropped >= self.entries.len() / 2 {
+            self.forget_dropped();
+        }
         let capacity = self.arena.capacity();
         if self.arena.len() + length <= capacity {
             return;
@@ -91,16 +98,23 @@ impl Table {
 
     /// Where the oldest line lies.
     fn front(&self) -> usize {
-        self.entries.front().map_or(self.arena.len(), |entry| entry.start as usize)
+        self.entries.get(self.dropped).map_or(self.arena.len(), |entry| entry.start as usize)
     }
 
+    /// Moves what is there to the front.
     fn compact(&mut self) {
+        self.forget_dropped();
         let free = self.front();
         self.arena.copy_within(free.., 0);
         self.arena.truncate(self.arena.len() - free);
         for entry in &mut self.entries {
             entry.start -= free as u32;
         }
+    }
+
+    fn forget_dropped(&mut self) {
+        self.entries.drain(..self.dropped);
+        self.dropped = 0;
     }
 
     /// Gives back what memory is not in use.
@@ -117,6 +131,6 @@ impl Table {
     /// How many fields there are, and what they count.
     #[cfg(test)]
     pub(super) fn fill(&self) -> (usize, usize) {
-        (self.entries.len(), self.size)
+        (self.entries.len() - self.dropped, self.size)
     }
 }
