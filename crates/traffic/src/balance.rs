@@ -8,6 +8,7 @@
 mod affinity;
 mod draw;
 mod key;
+mod latency;
 mod least_request;
 mod level;
 mod members;
@@ -40,16 +41,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use view::View;
 
-/// What an endpoint is taken to need when nobody has answered yet.
-const FIRST_ESTIMATE: f32 = 30_000.0;
-/// The part of the way to a new sample that a backend's typical latency goes.
-const TYPICAL_STEP: f32 = 1.0 / 64.0;
 /// From here on an endpoint is in doubt: one failure of late, or two that three successes have not made good.
 const DOUBTED: f32 = 0.125;
 /// What a full doubt multiplies the cost by, less one. One failure makes an endpoint 4 times as dear.
 const DOUBT_COST: f32 = 12.0;
-/// So many times what requests usually take is long.
-const OVERDUE: f32 = 8.0;
 /// Endpoints that are looked at for one without doubt.
 const LOOK_FOR_OTHER: usize = 16;
 /// Requests that are told to the budget together, and after how long at most.
@@ -186,9 +181,11 @@ impl Balancer {
             begun: now,
             waits: now,
         };
-        let typical = self.typical();
-        if let Some(slot) = self.slot(picked.index) {
-            slot.begin(now, typical);
+        let known = self.slot(picked.index).map(|slot| slot.is_left_alone(now));
+        if let Some(is_left_alone) = known {
+            let slot = picked.index.slot;
+            let estimate = is_left_alone.then(|| self.latency(slot, now));
+            self.slots[slot as usize].begin(now, estimate);
             self.under_way += 1;
         }
         if begin == Begin::Whole {
@@ -236,8 +233,9 @@ impl Balancer {
         };
         ticket.stage = Stage::Bad;
         self.sample_at_least(ticket.index, waited, now);
+        let is_starting = self.slot(ticket.index).is_some_and(|slot| slot.is_starting(now));
         let Some(state) = self.endpoint(ticket.index) else { return Verdict::default() };
-        let doubted = ticket.trial || state.doubt(now) >= DOUBTED;
+        let doubted = ticket.trial || is_starting || state.doubt(now) >= DOUBTED;
         let elsewhere = cause.counts_in_a_row() && doubted && self.has_undoubted_other(now, ticket.index);
         let change = state.record_failure(now, ticket.begun, cause, self.entropy);
         Verdict { elsewhere, change }
@@ -278,7 +276,7 @@ impl Balancer {
         let load = |&slot: &u32| {
             let endpoint = self.states[slot as usize].clone()?;
             let load = &self.slots[slot as usize];
-            let estimate = Duration::from_micros(load.latency(now, self.typical()) as u64);
+            let estimate = Duration::from_micros(self.latency(slot, now) as u64);
             let health = endpoint.report(now);
             Some(EndpointLoad { endpoint, weight: load.weight, estimate, pending: load.pending, health })
         };
@@ -302,11 +300,6 @@ impl Balancer {
         View { balancer: self, candidates, now, tried: request.tried }.choose(&mut Dice::new(request.random))
     }
 
-    /// What a request to this backend usually takes.
-    fn typical(&self) -> f32 {
-        if self.typical < 0.0 { FIRST_ESTIMATE } else { self.typical }
-    }
-
     fn index(&self, slot: u32) -> EndpointIndex {
         EndpointIndex { slot, generation: self.slots[slot as usize].generation }
     }
@@ -324,33 +317,6 @@ impl Balancer {
         let group = ticket.group;
         self.slot(ticket.index)?.stop_waiting(group);
         Some(as_f32(now.micros_since(ticket.waits)))
-    }
-
-    fn sample(&mut self, index: EndpointIndex, waited: f32, now: Time) {
-        self.typical =
-            if self.typical < 0.0 { waited } else { self.typical + (waited - self.typical) * TYPICAL_STEP };
-        if let Some(slot) = self.slot(index) {
-            slot.sample(waited, now);
-        }
-        if let Some(state) = self.endpoint(index) {
-            state.record_latency(now, waited as u64);
-        }
-    }
-
-    /// Whether a request that began to wait then waits for so long that its endpoint may not be there any more.
-    #[must_use]
-    pub fn is_overdue(&self, now: Time, begun: Time) -> bool {
-        as_f32(now.micros_since(begun)) > OVERDUE * self.typical()
-    }
-
-    /// What gave no proper answer would have taken at least this long; failing quickly is nothing to be preferred for.
-    fn sample_at_least(&mut self, index: EndpointIndex, waited: Option<f32>, now: Time) {
-        let typical = self.typical();
-        if let (Some(waited), Some(slot)) = (waited, self.slot(index))
-            && waited > slot.latency(now, typical)
-        {
-            slot.sample(waited, now);
-        }
     }
 
     fn has_undoubted_other(&self, now: Time, index: EndpointIndex) -> bool {

@@ -4,7 +4,7 @@
 //! there is no bound; somebody connects to it in the background at [`EndpointState::next_probe`], after 100 ms at
 //! first and each second later, until that works. *Ejected*: it answers, and it failed several times in a row. At most
 //! half of a backend (by default) is out in this way; it comes back by **one** real request, which one core
-//! claims by compare-and-swap once the time out is over, and which can be sent elsewhere if it fails.
+//! claims by compare-and-swap once the [time out](ejection) is over, and which can be sent elsewhere if it fails.
 //!
 //! [Active checks](checks) lead to the same two: who cannot be connected to is unreachable, and who answers wrongly is ejected for
 //! as long as it does. So do the [share of successes and latency](outliers), where a policy asks for it.
@@ -18,9 +18,11 @@
 mod backend;
 mod checks;
 mod doubt;
+mod ejection;
 mod limits;
 mod outliers;
 mod report;
+mod sighting;
 mod suspicion;
 mod word;
 
@@ -32,7 +34,9 @@ pub use report::{Cause, Change, Health, HealthReport};
 
 use crate::{Time, stable};
 use doubt::Doubt;
+use ejection::TRIAL_TIME;
 use outliers::Window;
+pub(crate) use sighting::Sighting;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -47,12 +51,6 @@ use word::Word;
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 /// The longest: an instance that was started again is found within a second.
 const LONGEST_PROBE: Duration = Duration::from_secs(1);
-/// How long the request that may bring an ejected endpoint back may take; then it counts as failed.
-pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(10);
-/// How long an ejected endpoint waits for a request that can be sent again, once its time is over; then any
-/// request may bring it back (a backend may get nothing but POST).
-const TRIAL_GRACE: Duration = Duration::from_secs(5);
-
 /// What all cores know of an endpoint of a backend. One per backend and address, kept beside the snapshots.
 ///
 /// On the path of a successful request it is only read.
@@ -70,11 +68,15 @@ pub struct EndpointState {
     streak: AtomicU32,
     /// Ejections in a row, for the doubling.
     ejections: AtomicU32,
+    /// While it is ejected: the end of its time out for requests that cannot be sent again.
+    lasting: AtomicU64,
     /// When it last came back from an ejection.
     returned: AtomicU64,
     /// How often it came back from whatever; balancers forget what they measured before.
     incarnation: AtomicU32,
     doubt: Doubt,
+    /// The last look at it after it was left alone for being slow.
+    sighting: Sighting,
     cause: AtomicU32,
     /// See [`checks::Checked`].
     checked: AtomicU32,
@@ -98,9 +100,11 @@ impl EndpointState {
             since: AtomicU64::new(now.0),
             streak: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
+            lasting: AtomicU64::new(0),
             returned: AtomicU64::new(0),
             incarnation: AtomicU32::new(0),
             doubt: Doubt::default(),
+            sighting: Sighting::default(),
             cause: AtomicU32::new(0),
             checked: AtomicU32::new(0),
             rate: Window::default(),
@@ -210,6 +214,8 @@ impl EndpointState {
         }
         self.streak.store(0, Relaxed);
         if word.kind() != Kind::Failing {
+            // It is let in by a slow start; doubt on top of that would keep it from its share for long.
+            self.doubt.clear();
             self.returned.store(now.0, Relaxed);
             self.incarnation.fetch_add(1, Relaxed);
         }
@@ -239,41 +245,9 @@ impl EndpointState {
             }
             Kind::Trial if begun.after(TRIAL_TIME) >= word.until() => {
                 self.cause.store(cause.pack(), Relaxed);
-                self.eject_again(word, now, random)
+                self.eject_again(word, now, random, cause == Cause::Timeout)
             }
             _ => None,
-        }
-    }
-
-    /// Takes the one trial of an ejected endpoint whose time is over. `replayable`: the request can be sent again
-    /// elsewhere, without harm, if it fails.
-    #[must_use]
-    pub(crate) fn claim_trial(&self, now: Time, replayable: bool, random: u64) -> bool {
-        let word = self.load();
-        match word.kind() {
-            Kind::Ejected if word.due(replayable) <= now => {
-                let claimed =
-                    self.exchange(word, Word::new(Kind::Trial, word.count(), now.after(TRIAL_TIME)));
-                if claimed {
-                    self.backend.bump();
-                }
-                claimed
-            }
-            Kind::Trial if word.until() <= now => {
-                // The last trial never came to an end.
-                let _ = self.eject_again(word, now, random);
-                false
-            }
-            _ => false,
-        }
-    }
-
-    /// Gives a trial back that came to nothing: its client left.
-    pub(crate) fn release_trial(&self, now: Time, begun: Time) {
-        let word = self.load();
-        let ours = word.kind() == Kind::Trial && word.until() == begun.after(TRIAL_TIME);
-        if ours && self.exchange(word, Word::new(Kind::Ejected, word.count(), now)) {
-            self.backend.bump();
         }
     }
 
@@ -294,51 +268,17 @@ impl EndpointState {
         self.doubt.at(now)
     }
 
+    /// What the core that looked at it last saw, after it was left alone for being slow: see [`Sighting`].
+    pub(crate) fn sighting(&self) -> &Sighting {
+        &self.sighting
+    }
+
     pub(crate) fn word(&self) -> Word {
         self.load()
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation.load(Relaxed)
-    }
-
-    /// The limit of failures in a row is reached: out, if the backend's bound allows.
-    fn eject(&self, word: Word, now: Time, random: u64) -> Option<Change> {
-        if !self.backend.claim_ejection() {
-            if word.kind() == Kind::Ready && self.exchange(word, Word::new(Kind::Failing, 0, Time::ZERO)) {
-                self.changed(Kind::Ready, Kind::Failing, now);
-                return Some(Change::Failing);
-            }
-            return None;
-        }
-        let returned = Time(self.returned.load(Relaxed));
-        let lately = returned != Time::ZERO && now.saturating_since(returned) < self.backend.longest_out();
-        let count = if lately { self.ejections.load(Relaxed).saturating_add(1) } else { 1 };
-        let until = now.after(self.backend.time_out(count, random));
-        if !self.exchange(word, Word::new(Kind::Ejected, count, until)) {
-            self.backend.release_ejection();
-            return None;
-        }
-        self.ejections.store(count, Relaxed);
-        self.since.store(now.0, Release);
-        self.forget_answers();
-        if word.kind() == Kind::Failing {
-            self.backend.forget_failing();
-        }
-        self.backend.bump();
-        Some(Change::Ejected { until })
-    }
-
-    /// A trial failed: out for longer.
-    fn eject_again(&self, word: Word, now: Time, random: u64) -> Option<Change> {
-        let count = word.count() + 1;
-        let until = now.after(self.backend.time_out(count, random));
-        if !self.exchange(word, Word::new(Kind::Ejected, count, until)) {
-            return None;
-        }
-        self.ejections.store(count, Relaxed);
-        self.backend.bump();
-        Some(Change::Ejected { until })
     }
 
     /// What follows from a change of kind, but for an ejection.

@@ -11,7 +11,7 @@ pub struct Ejection {
     pub success_rate: Option<SuccessRate>,
     /// When it is much slower than the others. Default: not looked at.
     pub latency: Option<LatencyOutlier>,
-    /// The first time out; doubles each time up to `max_time`. Default 1 s.
+    /// The first time out; doubles up to `max_time` each time that it fails again soon after it came back. Default 1 s.
     pub base_time: Duration,
     /// The longest time out. Default 60 s.
     pub max_time: Duration,

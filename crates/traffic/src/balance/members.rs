@@ -89,8 +89,8 @@ impl Balancer {
             ready |= matches!(word.kind(), Kind::Ready | Kind::Failing);
             ejected |= matches!(word.kind(), Kind::Ejected | Kind::Trial);
             if place.is_of(self.core) {
-                self.due[0] = self.due[0].min(word.due(true));
-                self.due[1] = self.due[1].min(word.due(false));
+                self.due[0] = self.due[0].min(state.due(true));
+                self.due[1] = self.due[1].min(state.due(false));
             }
             let incarnation = state.incarnation();
             let slot = &mut self.slots[slot as usize];

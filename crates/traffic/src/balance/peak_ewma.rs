@@ -21,7 +21,6 @@ pub(super) fn choose(view: &View<'_>, dice: &mut Dice) -> Option<u32> {
 /// What it costs to ask an endpoint.
 #[inline]
 pub(super) fn cost(view: &View<'_>, slot: u32) -> f32 {
-    let load = view.load(slot);
-    let latency = load.latency(view.now, view.balancer.typical()) + DISTANCE;
-    latency * load.load() * view.doubt_factor(slot)
+    let latency = view.balancer.latency(slot, view.now) + DISTANCE;
+    latency * view.load(slot).load() * view.doubt_factor(slot)
 }

@@ -1,6 +1,7 @@
 //! What one core knows of an endpoint's load.
 
 use crate::Time;
+use crate::health::Sighting;
 use crate::time::{as_f32, decay};
 
 /// How fast an estimate follows samples below it, e-fold, in microseconds (as Finagle and Linkerd have it).
@@ -8,9 +9,13 @@ const FOLLOW: f32 = 10_000_000.0;
 /// What one sample below an estimate leaves of the difference at most. By time alone, one pause of 100 ms keeps an endpoint of
 /// 6 ms from nearly all of its share for ten seconds, though it answers quickly again; one that is slow gives no such samples.
 const KEPT: f32 = 7.0 / 8.0;
+/// The same while an endpoint is tried that was left alone: it gets to its share within a second or two if it is quick again.
+const KEPT_IN_TRIAL: f32 = 1.0 / 2.0;
 /// How fast the estimate of an endpoint that is not asked goes to what is typical: no news makes it worth another try.
-/// Half a second of latency among endpoints of 6 ms is tried again after about 11 s.
-const FORGET: f32 = 2_000_000.0;
+/// Half a second of latency among endpoints of 6 ms is tried again after about 3 s, with 300 requests a second.
+const FORGET: f32 = 800_000.0;
+/// So many times what is typical is slow enough for other cores to be told what became of it.
+const NOTABLE: f32 = 2.0;
 /// What does not count as being idle.
 const IDLE_MICROS: u64 = 1_000_000;
 /// A new endpoint, or one that came back, gets to its share within this.
@@ -40,6 +45,8 @@ pub(super) struct Slot {
     pub(super) incarnation: u32,
     /// When it was new or came back; `NEVER`: so long ago that it does not matter.
     started: Time,
+    /// It was left alone for a while, and is looked at again.
+    in_trial: bool,
 }
 
 impl Slot {
@@ -57,13 +64,21 @@ impl Slot {
             weight: 1,
             incarnation,
             started: Time::NEVER,
+            in_trial: false,
         }
     }
 
     /// It is new, or another process than before: it gets its share little by little, and what was measured is forgotten.
     pub(super) fn start(&mut self, now: Time) {
         self.estimate = -1.0;
+        self.updated = now;
         self.started = now;
+        self.in_trial = false;
+    }
+
+    /// Whether it is still let in little by little.
+    pub(super) fn is_starting(&self, now: Time) -> bool {
+        self.ramp(now) < 1.0
     }
 
     /// The part of its share that it gets.
@@ -76,13 +91,12 @@ impl Slot {
         part.clamp(SLOW_START_LEAST, 1.0)
     }
 
-    pub(super) fn begin(&mut self, now: Time, typical: f32) {
-        if self.pending == 0 && self.estimate >= 0.0 {
-            let estimate = self.faded(now, typical);
-            if estimate != self.estimate {
-                self.estimate = estimate;
-                self.updated = now;
-            }
+    /// A request begins. `estimate`: the latency that is expected, if it [was left alone](Self::is_left_alone).
+    pub(super) fn begin(&mut self, now: Time, estimate: Option<f32>) {
+        if let Some(estimate) = estimate {
+            self.estimate = estimate;
+            self.updated = now;
+            self.in_trial = true;
         }
         if now.micros_since(self.started) > SLOW_START_MICROS {
             self.started = Time::NEVER;
@@ -106,24 +120,45 @@ impl Slot {
         *waiting = waiting.saturating_sub(1);
     }
 
-    pub(super) fn sample(&mut self, latency: f32, now: Time) {
-        self.estimate = if latency >= self.estimate {
+    /// An answer took so long. Gives what other cores should know, if they should.
+    #[must_use]
+    pub(super) fn sample(&mut self, latency: f32, now: Time, typical: f32) -> Option<f32> {
+        let before = self.estimate;
+        self.estimate = if latency >= before {
             latency
         } else {
-            let kept = decay(now.micros_since(self.updated), FOLLOW).min(KEPT);
-            latency + (self.estimate - latency) * kept
+            let most = if self.in_trial { KEPT_IN_TRIAL } else { KEPT };
+            let kept = decay(now.micros_since(self.updated), FOLLOW).min(most);
+            latency + (before - latency) * kept
         };
         self.updated = now;
+        if !self.in_trial {
+            return None;
+        }
+        // It is over with a slow answer, or when its answers are like others'.
+        let notable = NOTABLE * typical;
+        self.in_trial = latency < before && self.estimate > notable;
+        (before > notable || self.estimate > notable).then_some(self.estimate)
     }
 
     /// What it is expected to take: by its estimate, and at least as long as somebody waits already.
     #[inline]
     pub(super) fn latency(&self, now: Time, typical: f32) -> f32 {
-        if self.pending == 0 {
-            return if self.estimate < 0.0 { typical } else { self.faded(now, typical) };
-        }
         let estimate = if self.estimate < 0.0 { typical } else { self.estimate };
-        estimate.max(self.oldest(now))
+        if self.pending == 0 { estimate } else { estimate.max(self.oldest(now)) }
+    }
+
+    /// Nothing is under way, and for a while nothing was measured here: what other cores have seen may be newer.
+    #[inline]
+    pub(super) fn is_left_alone(&self, now: Time) -> bool {
+        self.pending == 0 && now.micros_since(self.updated) > IDLE_MICROS && self.estimate >= 0.0
+    }
+
+    /// The same for one that was left alone. The longer nobody has asked it, the more it is taken for one like others.
+    pub(super) fn latency_left_alone(&self, now: Time, typical: f32, sighting: &Sighting) -> f32 {
+        let (updated, estimate) = sighting.after(self.updated).unwrap_or((self.updated, self.estimate));
+        let idle = now.micros_since(updated).saturating_sub(IDLE_MICROS);
+        typical + (estimate - typical) * decay(idle, FORGET)
     }
 
     /// What is under way, for its weight: 1 when it is idle, and p + 1 for p requests at the mean weight.
@@ -143,13 +178,5 @@ impl Slot {
         let (young, old) = (usize::from(self.young), usize::from(1 - self.young));
         let group = if self.waiting[old] > 0 { old } else { young };
         if self.waiting[group] == 0 { 0.0 } else { as_f32(now.micros_since(self.latest[group])) }
-    }
-
-    #[inline]
-    fn faded(&self, now: Time, typical: f32) -> f32 {
-        match now.micros_since(self.updated) {
-            0..=IDLE_MICROS => self.estimate,
-            idle => typical + (self.estimate - typical) * decay(idle - IDLE_MICROS, FORGET),
-        }
     }
 }

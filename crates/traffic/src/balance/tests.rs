@@ -190,8 +190,39 @@ fn estimates_peak_decay_and_fade() {
     balancer.end(busy, millis(10_120), Outcome::Complete);
     // Idle for more than a second, it goes to what is typical.
     assert_eq!(43, estimate(&balancer, 0, millis(11_000)));
-    assert_eq!(23, estimate(&balancer, 0, millis(13_120)));
+    assert_eq!(14, estimate(&balancer, 0, millis(13_120)));
     assert_eq!(11, estimate(&balancer, 0, millis(60_000)));
+}
+
+#[test]
+fn what_one_core_sees_of_a_slow_endpoint_the_others_know() {
+    let fixture = Fixture::new(2);
+    let [mut one, mut other] = [(); 2].map(|()| fixture.balancer(Algorithm::PeakEwma, &[1, 1]));
+    for balancer in [&mut one, &mut other] {
+        (0..100).for_each(|turn| request(balancer, 1, 4 * turn, 4 * turn + 4));
+        request(balancer, 0, 400, 900);
+        assert_eq!(500, estimate(balancer, 0, millis(1_900)));
+        // Left alone for two seconds more.
+        assert!((50..60).contains(&estimate(balancer, 0, millis(3_900))));
+    }
+    // It is slow still: nobody else has to try it.
+    request(&mut one, 0, 3_900, 4_400);
+    assert_eq!([500, 500], [estimate(&one, 0, millis(4_500)), estimate(&other, 0, millis(4_500))]);
+    // It is quick again: for both, with half of what is left of doubt at each look.
+    request(&mut one, 0, 7_400, 7_404);
+    for balancer in [&one, &other] {
+        assert!(
+            (20..40).contains(&estimate(balancer, 0, millis(7_404))),
+            "{}",
+            estimate(balancer, 0, millis(7_404))
+        );
+    }
+    request(&mut other, 0, 7_500, 7_504);
+    request(&mut other, 0, 7_510, 7_514);
+    assert!((8..20).contains(&estimate(&other, 0, millis(7_600))), "{}", estimate(&other, 0, millis(7_600)));
+    // What a core measured itself lately counts for it.
+    assert!((20..40).contains(&estimate(&one, 0, millis(7_600))));
+    assert!((7..20).contains(&estimate(&one, 0, millis(8_500))));
 }
 
 #[test]

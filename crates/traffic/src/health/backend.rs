@@ -33,6 +33,10 @@ pub struct BackendState {
     budget: RetryBudgetState,
 }
 
+/// See [`BackendState::pause`]: two seconds, and five trials a second for a whole backend.
+const PAUSE_MICROS: u64 = 2_000_000;
+const TURN_MICROS: u64 = 200_000;
+
 /// The least share of successes, where one is asked for.
 pub(super) struct Rate {
     pub(super) percent: u32,
@@ -167,9 +171,19 @@ impl BackendState {
     /// so that those who failed together do not come back together.
     pub(super) fn time_out(&self, count: u32, random: u64) -> Duration {
         let doubled = self.base_micros.load(Relaxed).saturating_mul(1 << count.saturating_sub(1).min(20));
-        let bounded = doubled.min(self.longest_micros.load(Relaxed));
-        let spread = random >> 32;
-        let more = (u128::from(bounded / 2) * u128::from(spread)) >> 32;
-        Duration::from_micros(bounded.saturating_add(u64::try_from(more).unwrap_or(0)))
+        spread(doubled.min(self.longest_micros.load(Relaxed)), random)
     }
+
+    /// How long an endpoint is left alone at most after a trial that cost nobody anything. Where many are out they take turns, so
+    /// that trials use up little of the retry budget.
+    pub(super) fn pause(&self, random: u64) -> Duration {
+        let turns = u64::from(self.ejected()) * TURN_MICROS;
+        spread(self.base_micros.load(Relaxed).max(PAUSE_MICROS).max(turns), random)
+    }
+}
+
+/// So long, and up to half more.
+fn spread(micros: u64, random: u64) -> Duration {
+    let more = (u128::from(micros / 2) * u128::from(random >> 32)) >> 32;
+    Duration::from_micros(micros.saturating_add(u64::try_from(more).unwrap_or(0)))
 }

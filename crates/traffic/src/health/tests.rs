@@ -100,23 +100,38 @@ fn a_place_that_becomes_free_is_taken() {
     assert_eq!((1, false), (backend.ejected(), backend.is_panicking()));
 }
 
-#[test]
-fn the_time_out_doubles_with_each_failed_trial() {
-    let backend = backend(2, Ejection::default());
-    let endpoint = endpoint(&backend);
+/// How long an endpoint is out, in seconds, each time that its trial fails for this cause.
+fn times_out(replayable: bool, cause: Cause, endpoints: usize) -> [u64; 8] {
+    let backend = backend(endpoints, Ejection::default());
+    let all: Vec<_> = (0..endpoints).map(|_| endpoint(&backend)).collect();
     let mut now = seconds(1.0);
-    let mut times = Vec::new();
-    let mut out = until(fail(&endpoint, now, 5));
-    for _ in 0..8 {
-        times.push(out.saturating_since(now).as_secs());
-        assert!(!endpoint.claim_trial(Time(out.0 - 1), true, 0));
-        now = out;
-        assert!(endpoint.claim_trial(now, true, 0));
+    all[..endpoints / 2].iter().for_each(|endpoint| _ = until(fail(endpoint, now, 5)));
+    let endpoint = &all[0];
+    [(); 8].map(|()| {
+        let due = endpoint.due(replayable);
+        let out = due.saturating_since(now).as_secs();
+        assert!(!endpoint.claim_trial(Time(due.0 - 1), replayable, 0));
+        now = due;
+        assert!(endpoint.claim_trial(now, replayable, 0));
         assert!(!endpoint.claim_trial(now, true, 0), "there is one trial");
         assert_eq!(Health::Trial, endpoint.report(now).health);
-        out = until(fail(&endpoint, now, 1));
-    }
-    assert_eq!([1, 2, 4, 8, 16, 32, 60, 60].as_slice(), times);
+        assert!(matches!(endpoint.record_failure(now, now, cause, 0), Some(Change::Ejected { .. })));
+        out
+    })
+}
+
+#[test]
+fn the_time_out_doubles_with_each_failed_trial() {
+    let doubled = [1, 2, 4, 8, 16, 32, 60, 60];
+    assert_eq!(doubled, times_out(true, Cause::Timeout, 2));
+    assert_eq!(doubled.map(|time| time + 5), times_out(false, Cause::Status(503), 2));
+}
+
+#[test]
+fn a_trial_that_costs_nothing_is_made_soon() {
+    assert_eq!([1, 2, 2, 2, 2, 2, 2, 2], times_out(true, Cause::Status(503), 2));
+    // Of many that are out each second some take their turn.
+    assert_eq!([1, 2, 4, 8, 10, 10, 10, 10], times_out(true, Cause::Status(503), 100));
 }
 
 #[test]

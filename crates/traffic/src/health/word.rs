@@ -1,6 +1,5 @@
 //! An endpoint's health in one word, so that each change of it is one compare-and-swap.
 
-use super::TRIAL_GRACE;
 use crate::Time;
 
 /// What kind of health.
@@ -12,7 +11,7 @@ pub(crate) enum Kind {
     Failing,
     /// Connecting fails. `until`: the next probe; `count`: probes that failed.
     Unreachable,
-    /// Left out. `until`: when one request may try it; `count`: ejections in a row.
+    /// Left out. `until`: when one request that can be sent again may try it; `count`: ejections and failed trials in a row.
     Ejected,
     /// That request is under way. `until`: when it counts as failed.
     Trial,
@@ -64,16 +63,5 @@ impl Word {
     /// Ejected by active checks, which alone bring it back.
     pub(crate) fn is_held(self) -> bool {
         self.kind() == Kind::Ejected && self.until() == Self::HELD
-    }
-
-    /// When a request may be its trial; `NEVER` if it is not out.
-    pub(crate) fn due(self, replayable: bool) -> Time {
-        match self.kind() {
-            Kind::Ejected if self.is_held() => Time::NEVER,
-            Kind::Ejected if replayable => self.until(),
-            Kind::Ejected => self.until().after(TRIAL_GRACE),
-            Kind::Trial => self.until(),
-            Kind::Ready | Kind::Failing | Kind::Unreachable | Kind::Waiting => Time::NEVER,
-        }
     }
 }

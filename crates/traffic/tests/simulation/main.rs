@@ -118,27 +118,52 @@ fn one_that_fails_half_of_the_time_is_hardly_seen() {
     assert!(mean(&runs("503 half of the time, nothing may be sent twice", &posts)) <= 30.0);
 }
 
+/// The first origin turns bad at second 4 and is well again after so many seconds: its share from five seconds later on.
+fn share_after(name: &str, behaviour: Behaviour, bad_for: f64) {
+    let mut cluster = turning(behaviour);
+    let well = 4.0 + bad_for;
+    cluster.duration = (well + 10.0) as u64;
+    cluster.behave(0, well, Behaviour::GOOD);
+    // Chance decides when it is tried again: the bound holds for each of many seeds.
+    let shares = |cluster: &Cluster| -> Vec<f64> {
+        (1..=40).map(|seed| cluster.run(seed).share(0, well + 5.0, well + 9.0)).collect()
+    };
+    let shares = shares(&cluster);
+    let least = shares.iter().copied().fold(1.0, f64::min);
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    println!("{name} for {bad_for} s: share from the fifth second on: mean {mean:.3}, least {least:.3}");
+    assert!(least >= 0.2 && shares.iter().all(|share| *share <= 0.3), "{name}: {shares:.3?}");
+}
+
 #[test]
-fn one_that_failed_gets_its_share_back() {
-    let mut cluster = turning(Behaviour::Fails(1.0));
-    cluster.duration = 40;
-    cluster.behave(0, 10.0, Behaviour::GOOD);
-    for report in runs("503 from 4 s to 10 s", &cluster) {
-        assert!((0.2..0.3).contains(&report.share(0, 30.0, 40.0)));
+fn one_that_failed_has_its_share_within_five_seconds() {
+    for bad_for in [1.0, 5.0, 8.3, 60.0] {
+        share_after("503 always", Behaviour::Fails(1.0), bad_for);
+    }
+    // One that comes back and fails again, over and over, is left out for longer each time.
+    for bad_for in [1.0, 5.0] {
+        share_after("503 half of the time", Behaviour::Fails(0.5), bad_for);
     }
 }
 
 #[test]
 fn a_slow_one_is_hardly_asked() {
-    let cluster = turning(Behaviour::Answers { least: 504.0, most: 508.0 });
-    for report in runs("500 ms more", &cluster) {
-        assert!(report.share(0, 6.0, 14.0) <= 0.008);
+    for cores in [1, 2, 16] {
+        let mut cluster = Cluster::new(cores, 4, 300, 14);
+        cluster.behave(0, 4.0, Behaviour::Answers { least: 504.0, most: 508.0 });
+        for report in runs(&format!("500 ms more, {cores} cores"), &cluster) {
+            assert!(report.share(0, 6.0, 14.0) <= 0.008);
+        }
     }
-    let mut cluster = cluster;
-    cluster.duration = 60;
-    cluster.behave(0, 8.0, Behaviour::GOOD);
-    for report in runs("500 ms more from 4 s to 8 s", &cluster) {
-        assert!((0.2..0.3).contains(&report.share(0, 40.0, 60.0)));
+}
+
+#[test]
+fn one_that_was_slow_has_its_share_within_five_seconds() {
+    for (more, bad_for) in
+        [(500.0, 1.0), (500.0, 5.0), (500.0, 8.3), (500.0, 60.0), (50.0, 5.0), (1000.0, 5.0)]
+    {
+        let slow = Behaviour::Answers { least: 4.0 + more, most: 8.0 + more };
+        share_after(&format!("{more} ms more"), slow, bad_for);
     }
 }
 
@@ -260,7 +285,7 @@ fn failing_quickly_draws_no_traffic() {
         SCENARIOS.iter().find(|scenario| scenario.name.contains("503 always")).expect("it is there");
     let errors = |rule| scenario.run(rule).errors;
     let ours = errors(Ok(Algorithm::PeakEwma));
-    assert!(ours <= errors(Ok(Algorithm::RoundRobin)) && ours < 0.001, "{ours}");
+    assert!(ours <= errors(Ok(Algorithm::RoundRobin)) + 0.000_01 && ours < 0.001, "{ours}");
     // What is quick to fail looks quick: in turn a quarter fails, by latency more.
     assert!(errors(Err(Rule::RoundRobin)) > 0.15 && errors(Err(Rule::Linkerd)) > 0.15);
 }

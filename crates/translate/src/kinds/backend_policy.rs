@@ -142,7 +142,7 @@ pub struct EjectionFields {
     pub success_rate: Option<SuccessRateFields>,
     /// When it is much slower than the others. Not written: not looked at.
     pub latency: Option<LatencyOutlierFields>,
-    /// The first time out; doubles each time up to `maxTime`.
+    /// The first time out; doubles up to `maxTime` each time that it fails again soon after it came back.
     #[schemars(extend("default" = "1s"))]
     pub base_time: Option<GatewayDuration>,
     /// The longest time out.
