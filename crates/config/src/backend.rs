@@ -14,7 +14,7 @@ pub use health_checks::{BeforeFirstCheck, HealthCheck, HealthChecks, HttpCheck};
 pub use limits::BackendLimits;
 pub use retry::{RetryConditions, RetryPolicy};
 
-use crate::{BackendTls, ObjectName};
+use crate::{BackendTls, Concurrency, ObjectName};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +45,15 @@ pub struct BackendKey {
     pub protocol: BackendProtocol,
     /// The Gateway whose client certificate is shown to it. `None`: none is shown.
     pub identity: Option<ObjectName>,
+}
+
+impl BackendKey {
+    /// What is made of it, whatever is spoken there: `Service namespace/name:port` or `Backend namespace/name`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let place = Self { protocol: BackendProtocol::Http1, identity: None, ..self.clone() };
+        place.to_string()
+    }
 }
 
 impl fmt::Display for BackendKey {
@@ -187,6 +196,9 @@ pub struct BackendOptions {
     pub ejection: Ejection,
     /// How much they are given at once.
     pub limits: BackendLimits,
+    /// How many requests may be under way at once, by what they can do; `None`: any number. Whatever its scope says, it counts
+    /// those of all routes together, whatever is spoken.
+    pub concurrency: Option<Concurrency>,
     /// What is tried again where a route does not say it; `None`: what is tried again for every route.
     pub retry: Option<RetryPolicy>,
     /// How many retries there may be.

@@ -9,6 +9,7 @@ pub(crate) use load::{Load, connect_outcome};
 
 use crate::http2::client::Connections;
 use crate::live::{LiveBackend, Settings};
+use crate::snapshot::ConcurrencyUse;
 use crate::tls::{ClientPlan, EndpointTls, TlsStream};
 use crate::transport::Transport;
 use irongate_config::{BackendOptions, BackendProtocol};
@@ -34,6 +35,8 @@ pub(crate) struct CoreBackend {
     options: RefCell<Arc<BackendOptions>>,
     /// Whether the options limit anything.
     limited: Cell<bool>,
+    /// How many requests may be under way at once.
+    concurrency: RefCell<Option<Arc<ConcurrencyUse>>>,
     /// Requests of this core that wait for a connection.
     waiting: Cell<u32>,
     /// How TLS is begun with its endpoints.
@@ -68,11 +71,12 @@ struct Idle {
 
 impl CoreBackend {
     pub(crate) fn new(live: &Arc<LiveBackend>, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
-        let Settings { version, options, plan, tls } = Settings::clone(&live.settings());
+        let Settings { version, options, plan, tls, concurrency } = Settings::clone(&live.settings());
         let balancer = Balancer::new(live.state.clone(), &plan, metrics.index(), now);
         Rc::new(Self {
             protocol: live.key.protocol,
             limited: Cell::new(!options.limits.is_empty()),
+            concurrency: RefCell::new(concurrency),
             waiting: Cell::new(0),
             options: RefCell::new(options),
             tls: RefCell::new(tls),
@@ -99,8 +103,9 @@ impl CoreBackend {
 
     #[cold]
     fn take_settings(&self, now: Time) {
-        let Settings { version, options, plan, tls } = Settings::clone(&self.live.settings());
+        let Settings { version, options, plan, tls, concurrency } = Settings::clone(&self.live.settings());
         self.seen.set(version);
+        *self.concurrency.borrow_mut() = concurrency;
         self.balancer.borrow_mut().update(&plan, now);
         self.limited.set(!options.limits.is_empty());
         *self.options.borrow_mut() = options;

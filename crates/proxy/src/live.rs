@@ -10,11 +10,11 @@ use crate::discovery::{FollowRequest, Following};
 use crate::failure::Failure;
 use crate::limit_store::{KeepRequest, LiveStore, Stores};
 use crate::listener::Spread;
-use crate::snapshot::{Limits, Snapshot};
+use crate::snapshot::{ConcurrencyUse, Limits, Snapshot};
 use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use health::Watched;
-use irongate_config::{Backend, BackendKey, BackendOptions, Endpoint, Endpoints, LimitStore};
+use irongate_config::{Backend, BackendKey, BackendOptions, Concurrency, Endpoint, Endpoints, LimitStore};
 use irongate_telemetry::{LogLimit, Registry as Metrics};
 use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time, session};
 use std::collections::HashMap;
@@ -209,13 +209,15 @@ pub(crate) struct Settings {
     pub(crate) plan: Arc<BalancePlan>,
     /// How TLS is begun with them; `None`: they are spoken to in cleartext.
     pub(crate) tls: Option<Arc<ClientPlan>>,
+    /// How many requests may be under way at once.
+    pub(crate) concurrency: Option<Arc<ConcurrencyUse>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let options = Arc::default();
         let plan = BalancePlan::new(&options, Vec::new(), 1);
-        Self { version: 0, options, plan, tls: None }
+        Self { version: 0, options, plan, tls: None, concurrency: None }
     }
 }
 
@@ -257,7 +259,7 @@ impl Registry {
             live
         });
         drop(backends);
-        live.set_options(&backend.options);
+        live.set_options(&backend.options, || self.concurrency(backend));
         live.set_tls(backend);
         match &backend.endpoints {
             Endpoints::Static(endpoints) => {
@@ -267,6 +269,13 @@ impl Registry {
             discovered => live.follow(discovered, &self.followers),
         }
         live
+    }
+
+    /// The limit of what is under way to a backend, whatever is spoken to it.
+    fn concurrency(&self, backend: &Backend) -> Option<Arc<ConcurrencyUse>> {
+        let wanted = backend.options.concurrency.as_ref()?;
+        let limit = Concurrency { scope: backend.key.place().into(), ..wanted.clone() };
+        Some(self.limits.concurrency.plan(&limit, &self.metrics))
     }
 
     /// The live store for a configured one.
@@ -317,12 +326,16 @@ impl LiveBackend {
         self.zone.as_ref().is_some_and(|zone| endpoint.zones.contains(zone))
     }
 
-    fn set_options(&self, options: &Arc<BackendOptions>) {
+    fn set_options(
+        &self,
+        options: &Arc<BackendOptions>,
+        concurrency: impl FnOnce() -> Option<Arc<ConcurrencyUse>>,
+    ) {
         self.state.set_options(options);
         self.change(|former| {
             (former.options != *options).then(|| {
                 let plan = BalancePlan::new(options, former.plan.members().to_vec(), self.cores);
-                Settings { options: options.clone(), plan, ..former.clone() }
+                Settings { options: options.clone(), plan, concurrency: concurrency(), ..former.clone() }
             })
         });
     }

@@ -64,6 +64,7 @@ fn one(name: &str, backend: &Backend, report: Option<&SourceReport>, endpoints: 
             },
             "healthChecks": options.health_checks.as_ref().map(health::checks),
             "limits": health::limits(&options.limits),
+            "concurrency": options.concurrency.as_ref().map(health::concurrency),
             "retry": options.retry.as_ref().map(health::retry),
             "ejection": health::ejection(&options.ejection),
             "retryBudget": {

@@ -207,3 +207,68 @@ fn callers_of_grpc_are_told_in_their_way() {
         assert!(refused.trailers.is_empty() && refused.body.is_empty());
     });
 }
+
+/// A policy for the requests of all routes to the Service `origin`.
+fn of_backend(fields: &str) -> String {
+    format!(
+        "apiVersion: irongate.dev/v1alpha1\nkind: BackendPolicy\nmetadata: {{name: b}}\nspec:\n  \
+         targetRefs: [{{kind: Service, name: origin}}]\n{fields}"
+    )
+}
+
+#[test]
+fn a_backend_has_one_limit_for_all_routes() {
+    let gate = Gate::new();
+    let origin = stuck(&gate);
+    let routes = "- matches: [{path: {value: /first}}]\n  backendRefs: [{name: origin, port: 80}]\n\
+                  - matches: [{path: {value: /other}}]\n  backendRefs: [{name: other, port: 80}]\n\
+                  - backendRefs: [{name: origin, port: 80}]";
+    let other = Origin::start(|connection| {
+        loop {
+            connection.request()?;
+            connection.send(OK)?;
+        }
+    });
+    let manifest = |fields: &str| {
+        Manifest::new()
+            .route(routes)
+            .service("origin", &[origin.address()])
+            .service("other", &[other.address()])
+            .document(&of_backend(fields))
+            .document(&policy(
+                "  priority: {rules: [{headers: [{name: x-tier, value: gold}], priority: High}]}\n",
+            ))
+    };
+    let gateway = gateway(&manifest("  concurrency: {max: 2, min: 2}\n"));
+    let stands = |gauge: &str| {
+        gateway.metric(&format!("irongate_concurrency_{gauge}"), &["policy=\"Service default/origin:80\""])
+    };
+    let under_way = |request: &str, count: f64| {
+        let mut client = gateway.connect();
+        client.send(request);
+        eventually("it is under way", || stands("in_flight") == count);
+        client
+    };
+    let mut clients = vec![under_way("GET /first HTTP/1.1\r\nHost: test\r\n\r\n", 1.0), under_way(GET, 2.0)];
+    let refused = gateway.get("/first");
+    assert_eq!((refused.status, refused.field("retry-after")), (503, Some("1")));
+    assert_eq!(gateway.get("/other").status, 200, "other backends have no part in it");
+    clients.push(under_way(&request("X-Tier: gold"), 3.0));
+    assert!(gateway.admin("/api/concurrency").text().contains("Service default/origin:80"));
+    assert!(gateway.admin("/api/backends").text().contains("\"concurrency\": {"));
+    // A reload keeps what is counted, and takes another limit.
+    gateway.configure(&manifest("  concurrency: {max: 4, min: 4, queue: {timeout: 60s}}\n"));
+    gateway.reload();
+    eventually("the other limit holds", || stands("limit") == 4.0);
+    clients.push(under_way(GET, 4.0));
+    let mut waits = gateway.connect();
+    waits.send(GET);
+    eventually("it waits", || stands("queued") == 1.0);
+    gate.open();
+    clients.iter_mut().chain([&mut waits]).for_each(|client| assert_eq!(client.response().status, 200));
+    eventually("all are over", || stands("in_flight") == 0.0);
+    gateway.configure(&manifest("  algorithm: Random\n"));
+    gateway.reload();
+    eventually("there is no limit any more", || !gateway.admin("/api/concurrency").text().contains("origin"));
+    assert_eq!(gateway.get("/").status, 200);
+}

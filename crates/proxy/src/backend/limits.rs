@@ -1,6 +1,7 @@
 //! What a backend may have at once. Where nothing is limited, nothing is counted.
 
 use super::CoreBackend;
+use crate::snapshot::ConcurrencyUse;
 use irongate_traffic::{BackendState, Limited};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -47,6 +48,12 @@ impl CoreBackend {
         }
         let taken = self.live.state.limits().take(what);
         taken.then(|| Some(Permit { state: self.live.state.clone(), what })).ok_or(Exhausted)
+    }
+
+    /// The limit of what is under way, if there is one.
+    #[inline]
+    pub(crate) fn concurrency(&self) -> Option<Arc<ConcurrencyUse>> {
+        self.concurrency.borrow().clone()
     }
 
     /// Says that a request of this core waits for a connection, until what is given is dropped.

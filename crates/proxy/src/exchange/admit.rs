@@ -1,6 +1,6 @@
 //! Which rule a request falls to, and what becomes of it there: a plain plan, made without waiting.
 
-use super::{Extras, Scratch, flow};
+use super::{Extras, Flow, Scratch, flow};
 use crate::backend::CoreBackend;
 use crate::connection::Client;
 use crate::failure::Failure;
@@ -105,6 +105,9 @@ fn shape<'p>(
         extras.take_copies(own, client, request);
     }
     let backend = client.core.backend(live);
+    if let Some(limit) = backend.concurrency() {
+        Flow::ask_backend(flow, &limit, &client.core).map_err(|failure| (lane, failure))?;
+    }
     if backend.protocol == BackendProtocol::Http2 && !request.version().has_streams() {
         *grpc = request.grpc().filter(|kind| kind.is_web());
     }

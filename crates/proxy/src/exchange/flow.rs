@@ -9,8 +9,9 @@ use crate::body::{Coder, Paces, Room, Stored};
 use crate::connection::Client;
 use crate::core::Core;
 use crate::failure::Failure;
-use crate::snapshot::{Asked, BufferUse, FlowPlan, LimitWords, PortFacts, RulePlan};
+use crate::snapshot::{Asked, BufferUse, ConcurrencyUse, FlowPlan, LimitWords, PortFacts, RulePlan};
 use crate::timer::Timer;
+use irongate_config::Priority;
 use irongate_message::{BodyLength, FieldName, Known, RequestHead, ResponseHead};
 use irongate_traffic::{AskedCoding, LimitVerdict, Time};
 use std::net::IpAddr;
@@ -25,8 +26,12 @@ pub(crate) struct Flow {
     delay: Option<Duration>,
     /// The limit that refused it, and how many seconds it should wait.
     limited: Option<(Arc<LimitWords>, u64)>,
+    /// How important it is.
+    priority: Priority,
     /// Its place among those under way.
     slot: Option<Slot>,
+    /// The same for those to its backend.
+    backend_slot: Option<Slot>,
     /// The longest body that is passed on.
     pub(super) max_request_body: Option<u64>,
     /// The body is read whole before it is sent.
@@ -73,14 +78,27 @@ impl Flow {
         self.delay.is_some()
             || self.buffer.is_some()
             || !self.asked.is_empty()
-            || self.slot.as_ref().is_some_and(Slot::waits)
+            || self.slots().any(Slot::waits)
     }
 
     /// The request is over.
     pub(super) fn end(&self, outcome: &Outcome, core: &Core) {
-        if let Some(slot) = &self.slot {
-            slot.learn(outcome, core.random());
-        }
+        self.slots().for_each(|slot| slot.learn(outcome, core.random()));
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slot.iter().chain(&self.backend_slot)
+    }
+
+    /// Asks for the request's place among those under way to its backend.
+    pub(super) fn ask_backend(
+        flow: &mut Option<Box<Self>>,
+        limit: &Arc<ConcurrencyUse>,
+        core: &Core,
+    ) -> Result<(), Failure> {
+        let flow = flow.get_or_insert_default();
+        flow.backend_slot = Some(Slot::ask(limit, flow.priority, flow.is_waiting(), core)?);
+        Ok(())
     }
 
     /// Completes the answer to a request, whoever gives it.
@@ -184,15 +202,13 @@ fn fault(
         }
         break;
     }
+    let priority = plan.priorities.of(&request.fields);
+    if priority != Priority::default() {
+        flow.get_or_insert_default().priority = priority;
+    }
     if let Some(limit) = &plan.concurrency {
-        let priority = plan.priorities.of(&request.fields);
-        let slot = if flow.as_ref().is_some_and(|flow| flow.is_waiting()) {
-            // It has its place when all else has been waited for: how long its client takes is not to count.
-            Slot::wanted(limit, priority)
-        } else {
-            Slot::begin(limit, priority, &client.core)?
-        };
-        flow.get_or_insert_default().slot = Some(slot);
+        let flow = flow.get_or_insert_default();
+        flow.slot = Some(Slot::ask(limit, priority, flow.is_waiting(), &client.core)?);
     }
     Ok(())
 }
@@ -246,11 +262,13 @@ pub(super) async fn wait<D: Downstream>(
             *admitted = Admitted::Refuse(failure);
         }
     }
-    let slot = scratch.flow.as_mut().and_then(|flow| flow.slot.as_mut());
-    if let (Some(slot), Admitted::Forward(_)) = (slot, &*admitted)
-        && let Err(failure) = slot.wait(client, timer, downstream).await
-    {
-        *admitted = Admitted::Refuse(failure);
+    let Some(flow) = &mut scratch.flow else { return };
+    for slot in [&mut flow.slot, &mut flow.backend_slot] {
+        if let (Some(slot), Admitted::Forward(_)) = (slot, &*admitted)
+            && let Err(failure) = slot.wait(client, timer, downstream).await
+        {
+            *admitted = Admitted::Refuse(failure);
+        }
     }
 }
 

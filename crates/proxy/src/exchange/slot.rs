@@ -39,17 +39,21 @@ enum Came {
 }
 
 impl Slot {
-    /// One that is asked for later.
-    pub(super) fn wanted(limit: &Arc<ConcurrencyUse>, priority: Priority) -> Self {
-        Self { limit: limit.clone(), priority, stage: Stage::Wanted }
-    }
-
-    /// Asks for a place: the request has it, or waits for it, or is refused.
-    pub(super) fn begin(
+    /// Asks for a place: the request has it, or waits for it, or is refused. One that waits for something else first has its place
+    /// when all that has come: how long its client takes is not to count.
+    pub(super) fn ask(
         limit: &Arc<ConcurrencyUse>,
         priority: Priority,
+        later: bool,
         core: &Core,
     ) -> Result<Self, Failure> {
+        if later {
+            return Ok(Self { limit: limit.clone(), priority, stage: Stage::Wanted });
+        }
+        Self::begin(limit, priority, core)
+    }
+
+    fn begin(limit: &Arc<ConcurrencyUse>, priority: Priority, core: &Core) -> Result<Self, Failure> {
         let stage = match limit.state.begin(priority) {
             Begin::Admitted => Stage::Held(core.now()),
             Begin::Waits(number) => Stage::Waits(number, core.now().after(limit.timeout)),

@@ -14,7 +14,9 @@ pub use limits::BackendLimitFields;
 pub use outliers::{LatencyOutlierFields, SuccessRateFields};
 pub use retry::{GrpcStatusName, RetryConditionName, RetryFields};
 
-use super::{GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference, SessionPersistence};
+use super::{
+    ConcurrencyFields, GatewayDuration, IRONGATE_GROUP, Kind, PolicyTargetReference, SessionPersistence,
+};
 use crate::checks::Checks;
 use crate::resources::{Object, Resources};
 use crate::yaml::path::At;
@@ -64,6 +66,9 @@ pub struct BackendPolicySpec {
     /// How much the instances are given at once.
     #[serde(default)]
     pub limits: BackendLimitFields,
+    /// How many requests may be under way at once, counted together for all routes. How important they are says the
+    /// `priority` of a TrafficPolicy.
+    pub concurrency: Option<ConcurrencyFields>,
     /// What is tried again, where a route does not say it.
     pub retry: Option<RetryFields>,
     /// How many retries there may be.
@@ -244,6 +249,9 @@ impl BackendPolicySpec {
         }
         if let Some(latency) = &self.ejection.latency {
             latency.check(&at.field("ejection").field("latency"), checks);
+        }
+        if let Some(concurrency) = &self.concurrency {
+            concurrency.check(&at.field("concurrency"), checks);
         }
         if let Some(retry) = &self.retry {
             retry.check(&at.field("retry"), checks);

@@ -2,8 +2,8 @@
 
 use super::seconds;
 use irongate_config::{
-    BackendLimits, BeforeFirstCheck, Ejection, HealthCheck, HealthChecks, LatencyOutlier, RetryPolicy,
-    SuccessRate,
+    BackendLimits, BeforeFirstCheck, Concurrency, Ejection, HealthCheck, HealthChecks, LatencyOutlier,
+    RetryPolicy, SuccessRate,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,17 @@ pub(super) fn checks(checks: &HealthChecks) -> Value {
 }
 
 /// `null`: any number.
+pub(super) fn concurrency(concurrency: &Concurrency) -> Value {
+    json!({
+        "min": concurrency.min,
+        "max": concurrency.max,
+        "queue": concurrency.queue.map(|queue| json!({
+            "size": queue.size,
+            "timeoutSeconds": seconds(queue.timeout),
+        })),
+    })
+}
+
 pub(super) fn limits(limits: &BackendLimits) -> Value {
     json!({
         "maxConnections": limits.connections,

@@ -22,11 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub struct ConcurrencyFields {
     /// The limit is never lower. Not written: 4, or `max` if that is less.
     #[schemars(range(min = 1))]
-    #[schemars(extend("default" = 4))]
     pub min: Option<u32>,
-    /// And never higher.
+    /// And never higher. Not written: 1000.
     #[schemars(range(min = 1))]
-    #[schemars(extend("default" = 1000))]
     pub max: Option<u32>,
     /// Where requests wait that find no room. Not written: they are refused at once.
     pub queue: Option<ConcurrencyQueueFields>,
@@ -36,12 +34,11 @@ pub struct ConcurrencyFields {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConcurrencyQueueFields {
-    /// How many may wait at once. Where all places are taken, a more important request gets that of a less important one.
+    /// How many may wait at once. Where all places are taken, a more important request gets that of a less important one. Not
+    /// written: 32.
     #[schemars(range(min = 1, max = 100_000))]
-    #[schemars(extend("default" = 32))]
     pub size: Option<u32>,
-    /// How long one waits at most; 60s at most.
-    #[schemars(extend("default" = "50ms"))]
+    /// How long one waits at most; 60s at most. Not written: 50ms.
     pub timeout: Option<GatewayDuration>,
 }
 

@@ -88,6 +88,12 @@ pub(super) const FIELDS: &[Field<BackendPolicySpec, BackendOptions>] = &[
         set: |from, to| set(&mut to.limits.retries, from.limits.max_retries.map(Some)),
     },
     Field {
+        name: "concurrency",
+        set: |from, to| {
+            set(&mut to.concurrency, from.concurrency.as_ref().map(|concurrency| Some(concurrency.meaning())))
+        },
+    },
+    Field {
         name: "retry",
         set: |from, to| set(&mut to.retry, from.retry.as_ref().map(|it| Some(it.meant()))),
     },
