@@ -11,6 +11,7 @@ mod compression;
 mod counts;
 mod dates;
 mod flow;
+mod frames;
 mod http2;
 mod interim;
 mod mirrors;
