@@ -58,7 +58,7 @@ fn check_head(mut head: RequestHead, trusted: bool) {
     assert_eq!(again.upgrade(), head.upgrade());
 
     let forwarding =
-        Forwarding { client: b"192.0.2.7", trusted, scheme: b"http", port: b"80", via: b"irongate-1" };
+        Forwarding { client: b"192.0.2.7", trusted, scheme: b"http", port: b"80", via: b"irongate-1", connection: 1 };
     match head.forward(&forwarding) {
         Ok(()) => {
             let lines = check_written(&write(&head), 1);

@@ -55,6 +55,7 @@ fn forward_request() -> Box<dyn FnMut()> {
             scheme: b"http",
             port: b"80",
             via: b"irongate-5d1f",
+            connection: 1,
         };
         black_box(head.forward(&forwarding)).expect("no loop");
         out.clear();

@@ -55,16 +55,17 @@ pub(crate) fn has_control(text: &[u8]) -> bool {
 
 /// Where the first control character other than tab lies, from `start` on: the end of a line, if all is well;
 /// or the end of the text. One pass finds the line's end and checks its bytes.
-#[inline]
 pub(crate) fn find_control(text: &[u8], start: usize) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    let (blocks, tail) = rest.as_chunks::<16>();
-    for (index, block) in blocks.iter().enumerate() {
+    let mut rest = text.get(start..).unwrap_or_default();
+    // 16 bytes at once, without a branch a byte, so that the compiler uses vectors.
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
         if block.iter().fold(false, |found, &byte| found | is_control(byte)) {
-            return start + index * 16 + first_control(block);
+            return text.len() - rest.len() + first_control(block);
         }
+        rest = behind;
     }
-    text.len() - tail.iter().position(|&byte| is_control(byte)).map_or(0, |at| tail.len() - at)
+    let found = rest.iter().position(|&byte| is_control(byte));
+    text.len() - rest.len() + found.unwrap_or(rest.len())
 }
 
 #[inline(always)]
@@ -172,8 +173,30 @@ pub(crate) fn list(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Appends a number in decimal.
 pub(crate) fn write_decimal(number: u64, out: &mut Vec<u8>) {
-    let (digits, start) = decimal(number);
-    out.extend_from_slice(&digits[start..]);
+    if number < 100_000_000 {
+        // Nearly all are so short, and appending 8 bytes, whatever they are, takes no call.
+        let (digits, count) = short_decimal(number as u32);
+        out.extend_from_slice(&digits);
+        out.truncate(out.len() - digits.len() + count);
+    } else {
+        let (digits, start) = decimal(number);
+        out.extend_from_slice(&digits[start..]);
+    }
+}
+
+/// A number of up to 8 digits in decimal, and how many it has.
+#[inline]
+fn short_decimal(mut number: u32) -> ([u8; 8], usize) {
+    let mut digits = 0;
+    let mut count = 0;
+    loop {
+        digits = (digits << 8) | (u64::from(b'0') + u64::from(number % 10));
+        count += 1;
+        number /= 10;
+        if number == 0 {
+            return (digits.to_le_bytes(), count);
+        }
+    }
 }
 
 /// A number in decimal, and where it begins.
@@ -224,6 +247,21 @@ mod tests {
         assert_eq!(find_control(b"\r\r\n", 1), 1);
         assert_eq!(find_control(b"\r", 1), 1);
         assert_eq!(find_control(b"\r", 2), 1);
+        assert_eq!(find_control(&[b'a'; 40], 41), 40);
+    }
+
+    #[test]
+    fn decimals() {
+        let mut numbers = vec![0, u64::MAX];
+        for power in 0..20 {
+            let ten = 10u64.pow(power);
+            numbers.extend([ten - 1, ten, ten + 1, ten / 2 * 3]);
+        }
+        for number in numbers {
+            let mut out = b"x".to_vec();
+            write_decimal(number, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), format!("x{number}"));
+        }
     }
 
     #[test]

@@ -93,7 +93,16 @@ impl Connection {
     }
 
     /// Drops the fields that the options name.
+    #[inline]
     pub(crate) fn apply(&self, fields: &mut Fields) {
+        // Nobody names any but in attacks and in tests.
+        if !self.listed.is_empty() {
+            self.drop_listed(fields);
+        }
+    }
+
+    #[cold]
+    fn drop_listed(&self, fields: &mut Fields) {
         for &name in &self.listed {
             let known = Known::from_text(fields.bytes(name));
             if PROTECTED.has(known) {
@@ -140,6 +149,11 @@ impl Framing {
 
     /// An answer's `Content-Length`: the same number may come again, as a field or in a list (RFC 9110 8.6).
     pub(crate) fn read_equal_lengths(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        // Nearly always it is one number.
+        if let (None, Some(length)) = (self.length, parse_length(value)) {
+            self.length = Some(length);
+            return Ok(());
+        }
         for element in value.split(|&byte| byte == b',') {
             let length = parse_length(trim(element)).ok_or(HeadError::ContentLength)?;
             if self.length.replace(length).is_some_and(|other| other != length) {

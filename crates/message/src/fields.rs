@@ -285,6 +285,14 @@ impl Fields {
         self.present.insert(known);
     }
 
+    /// Adds all lines of other fields, which are lines of ours.
+    pub(crate) fn append_all(&mut self, other: &Self) {
+        let offset = self.arena.len() as u32;
+        self.arena.extend_from_slice(&other.arena);
+        self.lines.extend(other.lines.iter().map(|line| line.moved_by(offset)));
+        self.present = self.present.and(other.present);
+    }
+
     /// Puts bytes that are no field into the arena.
     pub(crate) fn store(&mut self, bytes: &[u8]) -> Span {
         let start = self.arena.len();
@@ -346,25 +354,25 @@ impl Fields {
 
     /// Writes the kept lines, those of `except` left out. Lines that lie one after another are copied at once.
     pub(crate) fn write(&self, except: KnownSet, out: &mut Vec<u8>) {
-        let mut run = 0..0;
-        for &line in &self.lines {
+        let mut run = Span::EMPTY;
+        for line in &self.lines {
             if !line.is_kept() || except.has(line.known) {
                 continue;
             }
-            match line.whole() {
-                Some(range) if range.start == run.end => run.end = range.end,
-                Some(range) => {
-                    out.extend_from_slice(self.arena.get(run).unwrap_or_default());
-                    run = range;
-                }
-                None => {
-                    out.extend_from_slice(self.arena.get(run).unwrap_or_default());
-                    run = 0..0;
-                    self.write_anew(line, out);
-                }
+            if line.is_irregular() {
+                out.extend_from_slice(self.bytes(run));
+                run = Span::EMPTY;
+                self.write_anew(*line, out);
+                continue;
             }
+            let whole = line.whole();
+            if whole.start != run.end {
+                out.extend_from_slice(self.bytes(run));
+                run.start = whole.start;
+            }
+            run.end = whole.end;
         }
-        out.extend_from_slice(self.arena.get(run).unwrap_or_default());
+        out.extend_from_slice(self.bytes(run));
     }
 
     #[cold]

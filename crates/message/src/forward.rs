@@ -20,6 +20,16 @@ pub struct Forwarding<'a> {
     pub port: &'a [u8],
     /// Our pseudonym in `Via`, the same for all requests of this process and of no other: a token.
     pub via: &'a [u8],
+    /// A number of the connection that no other has whose requests come into the same head, or 0. All that is told
+    /// here is the same for its requests, so that it is written once and copied from then on.
+    pub connection: u64,
+}
+
+/// The lines that were told of a connection last, in a version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    of: Option<(u64, Version)>,
+    fields: Fields,
 }
 
 impl RequestHead {
@@ -42,30 +52,19 @@ impl RequestHead {
                 false => self.fields.remove_all(FORWARDING),
             }
         }
-        // The authority lies in the arena that grows below.
-        let authority = self.authority;
-        let missing = |fields: &Fields, name| fields.get(name).is_none();
-        let fields = &mut self.fields;
-        if missing(fields, Known::XForwardedFor) {
-            fields.append_ours(b"X-Forwarded-For: ", Known::XForwardedFor, forwarding.client);
+        if self.fields.present.meets(FORWARDING) {
+            tell(&mut self.fields, forwarding, self.version);
+        } else {
+            let of = Some((forwarding.connection, self.version));
+            if forwarding.connection == 0 || self.told.of != of {
+                self.told.of = of;
+                self.told.fields.clear();
+                tell(&mut self.told.fields, forwarding, self.version);
+            }
+            self.fields.append_all(&self.told.fields);
         }
-        if missing(fields, Known::XForwardedProto) {
-            fields.append_ours(b"X-Forwarded-Proto: ", Known::XForwardedProto, forwarding.scheme);
-        }
-        if missing(fields, Known::XForwardedHost) && authority.length() > 0 {
-            fields.append_stored(b"X-Forwarded-Host: ", Known::XForwardedHost, authority);
-        }
-        if missing(fields, Known::XForwardedPort) {
-            fields.append_ours(b"X-Forwarded-Port: ", Known::XForwardedPort, forwarding.port);
-        }
-        if missing(fields, Known::XRealIp) {
-            fields.append_ours(b"X-Real-IP: ", Known::XRealIp, forwarding.client);
-        }
-        match self.version {
-            Version::Http10 => fields.append_ours(b"Via: 1.0 ", Known::Via, forwarding.via),
-            Version::Http11 => fields.append_ours(b"Via: 1.1 ", Known::Via, forwarding.via),
-            Version::Http2 => fields.append_ours(b"Via: 2.0 ", Known::Via, forwarding.via),
-            Version::Http3 => fields.append_ours(b"Via: 3.0 ", Known::Via, forwarding.via),
+        if self.fields.get(Known::XForwardedHost).is_none() && self.authority.length() > 0 {
+            self.fields.append_stored(b"X-Forwarded-Host: ", Known::XForwardedHost, self.authority);
         }
         Ok(())
     }
@@ -84,6 +83,29 @@ impl RequestHead {
         }
         self.fields.remove(&Known::XForwardedFor.into());
         self.fields.append_line(b"X-Forwarded-For", Known::XForwardedFor, &[&chain, client]);
+    }
+}
+
+/// Appends what is missing of what the same client's requests have in common.
+fn tell(fields: &mut Fields, forwarding: &Forwarding<'_>, version: Version) {
+    let missing = |fields: &Fields, name| fields.get(name).is_none();
+    if missing(fields, Known::XForwardedFor) {
+        fields.append_ours(b"X-Forwarded-For: ", Known::XForwardedFor, forwarding.client);
+    }
+    if missing(fields, Known::XForwardedProto) {
+        fields.append_ours(b"X-Forwarded-Proto: ", Known::XForwardedProto, forwarding.scheme);
+    }
+    if missing(fields, Known::XForwardedPort) {
+        fields.append_ours(b"X-Forwarded-Port: ", Known::XForwardedPort, forwarding.port);
+    }
+    if missing(fields, Known::XRealIp) {
+        fields.append_ours(b"X-Real-IP: ", Known::XRealIp, forwarding.client);
+    }
+    match version {
+        Version::Http10 => fields.append_ours(b"Via: 1.0 ", Known::Via, forwarding.via),
+        Version::Http11 => fields.append_ours(b"Via: 1.1 ", Known::Via, forwarding.via),
+        Version::Http2 => fields.append_ours(b"Via: 2.0 ", Known::Via, forwarding.via),
+        Version::Http3 => fields.append_ours(b"Via: 3.0 ", Known::Via, forwarding.via),
     }
 }
 

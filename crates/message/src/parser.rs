@@ -64,7 +64,8 @@ trait Head {
     /// The first line holds a target, whose length is bounded.
     const HAS_TARGET: bool;
     fn fields(&mut self) -> &mut Fields;
-    /// Checks the first line, which will lie at the start of the arena, and remembers its parts.
+    /// Checks the first line, which has no control characters but tabs and will lie at the start of the arena, and
+    /// remembers its parts.
     fn first_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<(), HeadError>;
 }
 
@@ -100,10 +101,10 @@ impl HeadParser {
         head: &mut RequestHead,
     ) -> Result<Parsed, HeadError> {
         if self.stage == Stage::Start {
-            match input.len() {
-                0 => return Ok(Parsed::Partial),
-                length if input.starts_with(&PREFACE[..length.min(PREFACE.len())]) => {
-                    return Ok(match length < PREFACE.len() {
+            match input {
+                [] => return Ok(Parsed::Partial),
+                [b'P', ..] if input.starts_with(&PREFACE[..input.len().min(PREFACE.len())]) => {
+                    return Ok(match input.len() < PREFACE.len() {
                         true => Parsed::Partial,
                         false => Parsed::Http2Preface,
                     });
@@ -221,11 +222,11 @@ impl HeadParser {
                 return Err(HeadError::TooManyFields);
             }
             let (text, offset) = (&visible[start..end], start - origin);
-            fields.lines.push(match Known::of_line(&visible[start..]) {
+            match Known::of_line(&visible[start..]) {
                 // The colon lies in the line, since the name has no line end in it.
-                Some((known, colon)) => Line::known(text, offset, colon, known),
-                None => Line::parse(text, offset, H::LENIENT)?,
-            });
+                Some((known, colon)) => fields.lines.push(Line::known(text, offset, colon, known)),
+                None => fields.lines.push(Line::parse(text, offset, H::LENIENT)?),
+            }
         }
     }
 

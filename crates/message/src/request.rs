@@ -3,6 +3,7 @@
 use crate::body::BodyLength;
 use crate::bytes::write_decimal;
 use crate::fields::{FRAMING, Fields, Span};
+use crate::forward::Told;
 use crate::method::{Method, Version};
 use crate::name::{Known, KnownSet};
 
@@ -29,6 +30,8 @@ pub struct RequestHead {
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
     pub(crate) last_authority: LastAuthority,
+    /// What was told of the client of the request before.
+    pub(crate) told: Told,
 }
 
 /// The authority that was read last, if it was in its normal form: a client's requests mostly have the same one, and
@@ -69,6 +72,7 @@ impl RequestHead {
             keep_alive: false,
             expects_continue: false,
             last_authority: LastAuthority::default(),
+            told: Told::default(),
         }
     }
 

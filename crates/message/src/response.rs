@@ -1,7 +1,7 @@
 //! The head of an answer.
 
 use crate::body::BodyLength;
-use crate::bytes::{has_control, write_decimal};
+use crate::bytes::write_decimal;
 use crate::connection::{CONNECTION, Connection, Framing};
 use crate::error::HeadError;
 use crate::fields::{FRAMING, Fields, Span};
@@ -148,9 +148,10 @@ impl ResponseHead {
     ) {
         let fields = &self.fields;
         out.reserve(fields.arena.len() + 128);
-        out.extend_from_slice(b"HTTP/1.1 ");
-        write_decimal(u64::from(self.status), out);
-        out.push(b' ');
+        let digit = |place: u16| b'0' + (self.status / place % 10) as u8;
+        let mut start = *b"HTTP/1.1 000 ";
+        start[9..12].copy_from_slice(&[digit(100), digit(10), digit(1)]);
+        out.extend_from_slice(&start);
         out.extend_from_slice(self.reason());
         out.extend_from_slice(b"\r\n");
         match framing {
@@ -219,12 +220,17 @@ const FRAMING_BUT_LENGTH: KnownSet = FRAMING.without(KnownSet::of(&[Known::Conte
 impl ResponseHead {
     /// Forgets everything and keeps the memory, for the next answer.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.clear();
-        *self = Self { fields, ..Self::new() };
+        self.fields.clear();
+        self.status = 200;
+        self.version = Version::Http11;
+        self.reason = Reason::OfStatus;
+        self.upgrade = None;
+        self.body = BodyLength::Empty;
+        self.keep_alive = false;
     }
 
-    /// `HTTP-version SP status SP [reason]` (RFC 9112 4). The last space may be missing when the reason is.
+    /// `HTTP-version SP status SP [reason]` (RFC 9112 4), without control characters. The last space may be missing when the
+    /// reason is.
     pub(crate) fn read_status_line(&mut self, line: &[u8]) -> Result<(), HeadError> {
         self.version = match line.get(..9) {
             Some(b"HTTP/1.1 ") => Version::Http11,
@@ -239,7 +245,7 @@ impl ResponseHead {
             return Err(HeadError::StatusLine);
         };
         self.status = u16::from(first - b'0') * 100 + u16::from(second - b'0') * 10 + u16::from(third - b'0');
-        if !matches!(reason, [] | [b' ', ..]) || has_control(reason) {
+        if !matches!(reason, [] | [b' ', ..]) {
             return Err(HeadError::StatusLine);
         }
         self.reason = Reason::Received(Span::new(line.len().min(13)..line.len()));

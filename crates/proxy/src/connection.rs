@@ -48,6 +48,8 @@ pub(crate) struct Client {
     pub(crate) destination: Option<SocketAddr>,
     /// The address as text.
     pub(crate) text: Box<str>,
+    /// No other client of the core has it.
+    pub(crate) number: u64,
     /// How large the buffer for the next answer begins.
     pub(crate) flow: Cell<Size>,
     /// Memory of what compresses its answers, in bytes.
@@ -278,7 +280,7 @@ async fn read_head(
     let mut parser = HeadParser::new();
     let reader = &mut downstream.reader;
     let mut deadline = None;
-    let result = std::future::poll_fn(|cx| {
+    let result = std::future::poll_fn(move |cx| {
         loop {
             if !reader.buffered().is_empty() {
                 match parser.request(reader.buffered(), &facts.head_limits, &mut scratch.request) {
@@ -361,6 +363,7 @@ impl Client {
             source_port: self.source_port,
             destination: self.destination,
             text: self.text.clone(),
+            number: self.number,
             flow: Cell::default(),
             coded: Cell::default(),
             share: None,

@@ -40,6 +40,8 @@ pub(crate) struct Core {
     /// Set once draining has begun: answers end their connections.
     pub(crate) draining: Cell<bool>,
     closes_idle: Cell<bool>,
+    /// Clients so far.
+    clients: Cell<u64>,
     view: RefCell<Rc<View>>,
     /// By [`LiveBackend::slot`]; made when the first request comes for one.
     backends: RefCell<Vec<Option<Rc<CoreBackend>>>>,
@@ -108,6 +110,7 @@ impl Core {
             stored: Cell::default(),
             draining: Cell::new(false),
             closes_idle: Cell::new(false),
+            clients: Cell::new(0),
             view: RefCell::new(Rc::new(View { snapshot: Arc::default() })),
             backends: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -148,6 +151,12 @@ impl Core {
 
     pub(crate) fn random(&self) -> u64 {
         self.random.borrow_mut().u64(..)
+    }
+
+    /// A number for a client, from 1.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.clients.set(self.clients.get() + 1);
+        self.clients.get()
     }
 
     /// The newest Snapshot. Looked at once a request: one atomic load when nothing changed.

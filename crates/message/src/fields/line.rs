@@ -63,6 +63,13 @@ impl Line {
         }
     }
 
+    /// The same line in an arena in which it lies so much further behind.
+    #[inline]
+    pub(crate) fn moved_by(self, offset: u32) -> Self {
+        let value = Span { start: self.value.start + offset, end: self.value.end + offset };
+        Self { start: self.start + offset, value, ..self }
+    }
+
     #[inline]
     pub(crate) fn is_kept(self) -> bool {
         self.flags & DROPPED == 0
@@ -82,11 +89,16 @@ impl Line {
         self.flags |= UNDERSCORED;
     }
 
-    /// Where the whole line, its CRLF included, lies as it may be copied; `None` if it must be composed anew.
+    /// Whether the line must be composed anew where it is written.
     #[inline]
-    pub(crate) fn whole(self) -> Option<Range<usize>> {
-        let range = self.start as usize..self.value.end as usize + 2;
-        if self.flags & IRREGULAR == 0 { Some(range) } else { None }
+    pub(crate) fn is_irregular(self) -> bool {
+        self.flags & IRREGULAR != 0
+    }
+
+    /// Where the whole line, its CRLF included, lies as it may be copied, unless it [is irregular](Line::is_irregular).
+    #[inline]
+    pub(crate) fn whole(self) -> Span {
+        Span { start: self.start, end: self.value.end + 2 }
     }
 
     #[inline]

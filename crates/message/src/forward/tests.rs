@@ -1,8 +1,15 @@
 use super::*;
 use crate::testing::{read_request, written};
+use crate::{HeadLimits, HeadParser, Parsed};
 
-const FORWARDING: Forwarding<'_> =
-    Forwarding { client: b"192.0.2.1", trusted: false, scheme: b"https", port: b"8443", via: b"irongate-1f" };
+const FORWARDING: Forwarding<'_> = Forwarding {
+    client: b"192.0.2.1",
+    trusted: false,
+    scheme: b"https",
+    port: b"8443",
+    via: b"irongate-1f",
+    connection: 0,
+};
 
 /// What goes upstream behind `Host`, line by line.
 fn forwarded(lines: &str, trusted: bool) -> Result<Vec<String>, HeadError> {
@@ -18,10 +25,10 @@ fn untrusted_peers_say_nothing_about_the_way() {
         "A: b",
         "X-Forwarded-For: 192.0.2.1",
         "X-Forwarded-Proto: https",
-        "X-Forwarded-Host: a:81",
         "X-Forwarded-Port: 8443",
         "X-Real-IP: 192.0.2.1",
         "Via: 1.1 irongate-1f",
+        "X-Forwarded-Host: a:81",
     ];
     for lines in [
         "A: b\r\n",
@@ -49,9 +56,9 @@ fn trusted_peers_are_believed_and_extended() {
             "X-Forwarded-Prefix: /x",
             "X-Real-IP: 1.1.1.1",
             "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.1",
-            "X-Forwarded-Host: a:81",
             "X-Forwarded-Port: 8443",
             "Via: 1.1 irongate-1f",
+            "X-Forwarded-Host: a:81",
         ]
     );
 }
@@ -80,4 +87,29 @@ fn a_request_without_host() {
     assert_eq!(head.forward(&FORWARDING), Ok(()));
     let text = written(&head);
     assert!(!text.contains("X-Forwarded-Host") && text.contains("\r\nVia: 1.0 irongate-1f\r\n"), "{text}");
+}
+
+/// A head that was told of a connection tells the same of it again, and never of another one.
+#[test]
+fn what_is_told_of_a_connection_is_told_again() {
+    let text = |version: &str| format!("GET / HTTP/{version}\r\nHost: a\r\nA: b\r\n\r\n");
+    let mut head = RequestHead::new();
+    let mut told = |forwarding: &Forwarding<'_>, version: &str| {
+        let text = text(version);
+        let parsed = HeadParser::new().request(text.as_bytes(), &HeadLimits::default(), &mut head);
+        assert!(matches!(parsed, Ok(Parsed::Head { .. })), "{parsed:?}");
+        head.forward(forwarding).expect("no loop");
+        written(&head)
+    };
+    for (connection, version) in
+        [(0, "1.1"), (1, "1.1"), (1, "1.1"), (1, "1.0"), (1, "1.1"), (2, "1.1"), (0, "1.1")]
+    {
+        let client = connection.to_string();
+        let forwarding = Forwarding { client: client.as_bytes(), connection, ..FORWARDING };
+        let mut fresh = RequestHead::new();
+        let text = text(version);
+        let _ = HeadParser::new().request(text.as_bytes(), &HeadLimits::default(), &mut fresh);
+        fresh.forward(&Forwarding { connection: 0, ..forwarding }).expect("no loop");
+        assert_eq!(told(&forwarding, version), written(&fresh), "{connection} {version}");
+    }
 }

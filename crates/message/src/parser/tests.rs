@@ -170,7 +170,14 @@ proptest! {
             prop_assert_eq!(second.body(), first.body());
             prop_assert_eq!(second.authority(), first.authority());
             prop_assert_eq!((second.path(), second.query()), (first.path(), first.query()));
-            let forwarding = Forwarding { client: b"::1", trusted, scheme: b"http", port: b"80", via: b"irongate" };
+            let forwarding = Forwarding {
+                client: b"::1",
+                trusted,
+                scheme: b"http",
+                port: b"80",
+                via: b"irongate",
+                connection: 0,
+            };
             prop_assert_eq!(first.forward(&forwarding), Ok(()));
             let third = read_back(written(&first).as_bytes());
             let last = third.fields.get(Known::XForwardedFor).unwrap_or_default();

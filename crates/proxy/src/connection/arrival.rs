@@ -62,6 +62,7 @@ impl Client {
             source_port: peer.port(),
             destination: if is_wildcard && view.snapshot.tells_clients { local() } else { None },
             text: text_of(address),
+            number: core.next_number(),
             flow: Cell::default(),
             coded: Cell::default(),
             share: None,

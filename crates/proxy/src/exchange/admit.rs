@@ -122,6 +122,7 @@ fn forwarding<'c>(client: &'c Client, plan: &'c PortPlan) -> Forwarding<'c> {
         scheme: if client.tls.is_some() { b"https" } else { b"http" },
         port: plan.facts.port_text.as_bytes(),
         via: client.core.shared.via.as_bytes(),
+        connection: client.number,
     }
 }
 
