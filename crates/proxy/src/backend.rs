@@ -69,6 +69,17 @@ struct Idle {
     since: Time,
 }
 
+impl CoreEndpoint {
+    /// The connection that was used last, of those that this owner may use.
+    fn take_last(&mut self, owner: Option<SocketAddr>) -> Option<Idle> {
+        if let Some(idle) = self.idle.pop_if(|idle| idle.owner == owner) {
+            return Some(idle);
+        }
+        let place = self.idle.iter().rposition(|idle| idle.owner == owner)?;
+        Some(self.idle.remove(place))
+    }
+}
+
 impl CoreBackend {
     pub(crate) fn new(live: &Arc<LiveBackend>, metrics: &CoreMetrics, now: Time) -> Rc<Self> {
         let Settings { version, options, plan, tls, concurrency } = Settings::clone(&live.settings());
@@ -170,8 +181,7 @@ impl CoreBackend {
     ) -> Option<Rc<Transport>> {
         let longest = if careful { SURELY_OPEN } else { self.options.borrow().pool.idle_timeout };
         self.with_endpoint(index, |endpoint| {
-            while let Some(place) = endpoint.idle.iter().rposition(|idle| idle.owner == owner) {
-                let idle = endpoint.idle.remove(place);
+            while let Some(idle) = endpoint.take_last(owner) {
                 self.metrics.unparked();
                 if now.saturating_since(idle.since) <= longest && idle.transport.is_quiet() {
                     return Some(idle.transport);

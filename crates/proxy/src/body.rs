@@ -88,7 +88,8 @@ pub(crate) struct Pump {
     pub(crate) moved: u64,
     /// Bytes that may be moved; what would come to more fails.
     pub(crate) most: Option<u64>,
-    trailers: Option<Fields>,
+    /// Boxed, since few bodies have any and every request has pumps.
+    trailers: Option<Box<Fields>>,
     state: PumpState,
     waits_for_sink: bool,
 }
@@ -114,7 +115,7 @@ impl Pump {
 
     /// What came behind the body, once it was moved.
     pub(crate) fn trailers(&self) -> Option<&Fields> {
-        self.trailers.as_ref()
+        self.trailers.as_deref()
     }
 
     /// When it waits: whether for the sink to take bytes, and not for the source to give some.
@@ -157,7 +158,7 @@ impl Pump {
                     }
                 }
                 Poll::Ready(Ok(false)) => {
-                    self.trailers = source.take_trailers();
+                    self.trailers = source.take_trailers().map(Box::new);
                     self.state = PumpState::Finishing;
                 }
                 Poll::Ready(Err(failure)) => {
@@ -174,7 +175,7 @@ impl Pump {
             }
         }
         if self.state == PumpState::Finishing {
-            ready!(sink.poll_finish(cx, self.trailers.as_ref())).map_err(PumpFailure::Sink)?;
+            ready!(sink.poll_finish(cx, self.trailers.as_deref())).map_err(PumpFailure::Sink)?;
             self.state = PumpState::Done;
         }
         Poll::Ready(Ok(()))

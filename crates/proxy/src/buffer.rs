@@ -135,7 +135,18 @@ impl Buffer {
                 size -= 1;
             }
         }
-        self.exchange(self.pool.take(size));
+        if let Some(share) = &self.share {
+            share.exchange(0, counted_size(SIZES[size]));
+        }
+        self.bytes = self.pool.take(size);
+    }
+
+    /// Gives the buffer back, if there is one.
+    #[inline]
+    fn give_back(&mut self) {
+        if !self.bytes.is_empty() {
+            self.exchange(Box::default());
+        }
     }
 
     /// Gives the buffer back and has this one in its place.
@@ -197,7 +208,7 @@ impl Buffer {
     pub(crate) fn park(&mut self) {
         if self.is_empty() && !self.bytes.is_empty() {
             self.first = self.size();
-            self.exchange(Box::default());
+            self.give_back();
             self.start = 0;
             self.end = 0;
         }
@@ -206,7 +217,7 @@ impl Buffer {
     /// Gives the memory back if nothing waits in it, and forgets how large it was.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {
-            self.exchange(Box::default());
+            self.give_back();
             self.start = 0;
             self.end = 0;
             self.full = 0;
@@ -218,12 +229,16 @@ impl Buffer {
 
 /// What of a buffer counts: one of the smallest each stream may have.
 fn counted(bytes: &[u8]) -> usize {
-    if bytes.len() > SIZES[0] { bytes.len() } else { 0 }
+    counted_size(bytes.len())
+}
+
+fn counted_size(length: usize) -> usize {
+    if length > SIZES[0] { length } else { 0 }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.exchange(Box::default());
+        self.give_back();
     }
 }
 

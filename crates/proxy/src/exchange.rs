@@ -24,9 +24,10 @@ pub(crate) use tunnel::{Tunnel, Way};
 
 use crate::body::{Sink, Source};
 use crate::connection::Client;
+use crate::core::Core;
 use crate::failure::Failure;
 use crate::reply::{self, Reply};
-use crate::snapshot::PortFacts;
+use crate::snapshot::{Lane, PortFacts};
 use crate::timer::Timer;
 use admit::Admitted;
 use irongate_message::{GrpcCode, GrpcKind, RequestHead, ResponseHead};
@@ -189,23 +190,23 @@ pub(crate) async fn serve<D: Downstream>(
     if !Arc::ptr_eq(facts, &plan.facts) {
         *facts = plan.facts.clone();
     }
-    if let Some(tls) = &client.tls
-        && !tls.is_current(plan, view.snapshot.version)
-    {
+    if client.tls.as_ref().is_some_and(|tls| !tls.is_current(plan, view.snapshot.version)) {
         downstream.end_after();
     }
-    let (lane, mut admitted) = admit::admit(client, plan, scratch);
-    let in_flight = InFlight::new(lane.on(core).clone());
+    let (lane, admitted) = admit::admit(client, plan, scratch);
+    let mut kept = None;
+    let in_flight = InFlight::new(metrics(&admitted, lane, core, &mut kept));
     // From here on only parts of the snapshot are held: the exchange may last.
     drop(view);
     // When an endpoint is given the request: what it had to wait for before is none of the endpoint's doing.
-    let mut forwarded = begun;
+    let (mut forwarded, mut refused) = (begun, None);
     if scratch.flow.as_ref().is_some_and(|flow| flow.is_waiting()) {
-        Box::pin(flow::wait(client, timer, facts, downstream, scratch, &mut admitted, begun)).await;
+        let waited = flow::wait(client, timer, facts, downstream, scratch, &admitted, begun);
+        refused = Box::pin(waited).await.err().map(Admitted::Refuse);
         forwarded = core.now();
     }
-    let outcome = match admitted {
-        Admitted::Forward(work) if grpc_web::is_for(&work, scratch) => {
+    let outcome = match refused.as_ref().unwrap_or(&admitted) {
+        Admitted::Forward(work) if grpc_web::is_for(work, scratch) => {
             // Boxed: it is rare, and of the same size as all else of the exchange.
             Box::pin(grpc_web::forward(client, timer, facts, downstream, scratch, work, forwarded)).await
         }
@@ -214,7 +215,7 @@ pub(crate) async fn serve<D: Downstream>(
             scratch.complete();
             send(client, timer, facts, downstream, &mut scratch.response, reply).await
         }
-        Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, failure).await,
+        Admitted::Refuse(failure) => fail(client, timer, facts, downstream, scratch, *failure).await,
     };
     scratch.extras = None;
     if let Some(flow) = scratch.flow.take() {
@@ -222,6 +223,20 @@ pub(crate) async fn serve<D: Downstream>(
     }
     in_flight.record(&outcome, begun);
     outcome.ended
+}
+
+/// Where a request is counted. What is forwarded holds its rule, and these with it; else they are kept.
+#[inline]
+fn metrics<'a>(
+    admitted: &'a Admitted,
+    lane: &Lane,
+    core: &Core,
+    kept: &'a mut Option<Arc<RequestMetrics>>,
+) -> &'a RequestMetrics {
+    match admitted {
+        Admitted::Forward(Work { rule, drawn, .. }) if let Some(lane) = rule.lane(*drawn) => lane.on(core),
+        _ => kept.insert(lane.on(core).clone()),
+    }
 }
 
 /// Answers a request of which not even the head could be taken.
@@ -235,7 +250,7 @@ pub(crate) async fn refuse<D: Downstream>(
 ) {
     let trusted = client.is_trusted(facts);
     let reply = reply::failure(failure, None, None, trusted, &mut scratch.response);
-    send(client, timer, facts, downstream, &mut scratch.response, reply).await;
+    send(client, timer, facts, downstream, &mut scratch.response, &reply).await;
 }
 
 /// Answers with a failure, if it can still be told.
@@ -261,7 +276,7 @@ async fn fail<D: Downstream>(
     let grpc = scratch.grpc.or_else(|| scratch.request.grpc().filter(|kind| kind.is_web()));
     let reply = reply::failure(failure, Some(&scratch.request), grpc, trusted, &mut scratch.response);
     scratch.complete();
-    let outcome = send(client, timer, facts, downstream, &mut scratch.response, reply).await;
+    let outcome = send(client, timer, facts, downstream, &mut scratch.response, &reply).await;
     let grpc = grpc.map(|_| failure.grpc_code());
     Outcome { failure: outcome.failure.or(Some(failure)), grpc, ..outcome }
 }
@@ -273,7 +288,7 @@ async fn send<D: Downstream>(
     facts: &PortFacts,
     downstream: &mut D,
     head: &mut ResponseHead,
-    reply: Reply,
+    reply: &Reply,
 ) -> Outcome {
     if client.core.draining.get() {
         downstream.end_after();
@@ -315,19 +330,19 @@ async fn send<D: Downstream>(
 }
 
 /// A request under way; counted until it is recorded or dropped.
-struct InFlight {
-    metrics: Arc<RequestMetrics>,
+struct InFlight<'a> {
+    metrics: &'a RequestMetrics,
 }
 
-impl InFlight {
-    fn new(metrics: Arc<RequestMetrics>) -> Self {
+impl<'a> InFlight<'a> {
+    fn new(metrics: &'a RequestMetrics) -> Self {
         metrics.begin();
         Self { metrics }
     }
 
     fn record(self, outcome: &Outcome, begun: Time) {
         RequestRecord {
-            metrics: &self.metrics,
+            metrics: self.metrics,
             status: outcome.status,
             grpc: outcome.grpc.map(GrpcCode::number),
             reason: outcome.failure.map(Failure::reason),
@@ -340,7 +355,7 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.metrics.end();
     }

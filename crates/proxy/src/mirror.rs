@@ -139,7 +139,7 @@ impl Copy {
         let mut scratch = Scratch { request: head, ..Scratch::default() };
         let work = Work { rule: place.copies.rule.clone(), drawn: 0, backend: backend.clone() };
         let begun = client.core.now();
-        let outcome = forward(&client, &timer, &facts, &mut memory, &mut scratch, work, begun).await;
+        let outcome = forward(&client, &timer, &facts, &mut memory, &mut scratch, &work, begun).await;
         backend.metrics.copied(outcome.failure.is_none() || memory.was_cut());
         drop(place);
     }

@@ -238,6 +238,11 @@ impl RulePlan {
         self.backends.iter().enumerate().find(is_its)
     }
 
+    /// Where the requests to one backend are counted.
+    pub(crate) fn lane(&self, drawn: usize) -> Option<&Lane> {
+        self.backends.get(drawn).map(|backend| &backend.lane)
+    }
+
     /// The filters that only one backend's requests pass.
     pub(crate) fn backend_filters(&self, drawn: usize) -> Option<&Filters> {
         self.backends.get(drawn).map(|backend| &backend.filters)

@@ -57,7 +57,7 @@ async fn run(
     mut down: Side,
 ) -> Result<(), Failure> {
     let core = &client.core;
-    let (transport, load, _held) = match connect::connect(client, facts, timer, backend).await {
+    let (transport, mut load, _held) = match connect::connect(client, facts, timer, backend).await {
         Ok(connected) => connected,
         Err(failure) => return down.refuse(failure),
     };

@@ -187,7 +187,7 @@ impl Timer {
         deadline: Time,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     ) -> Result<R, Elapsed> {
-        poll_fn(|cx| match poll(cx) {
+        poll_fn(move |cx| match poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending => self.poll(cx, self.timers.now(), deadline).map(|()| Err(Elapsed)),
         })

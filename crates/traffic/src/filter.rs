@@ -104,7 +104,17 @@ impl Filters {
     ///
     /// `matched_prefix` is that of the route's match ([`RouteMatch`](crate::route::RouteMatch)): what a
     /// replacement of the prefix replaces. A head whose path was replaced by prefix before must be given with 0.
+    #[inline]
     pub fn request(
+        &self,
+        head: &mut RequestHead,
+        matched_prefix: usize,
+        context: &FilterContext,
+    ) -> Option<Redirection> {
+        if self.request.is_empty() { None } else { self.filter_request(head, matched_prefix, context) }
+    }
+
+    fn filter_request(
         &self,
         head: &mut RequestHead,
         matched_prefix: usize,
@@ -123,6 +133,7 @@ impl Filters {
     }
 
     /// Works on an answer, before the client sees it; on those that we give ourselves, too.
+    #[inline]
     pub fn response(&self, head: &mut ResponseHead) {
         for editor in &self.response {
             editor.edit(&mut head.fields);

@@ -77,7 +77,7 @@ impl Load {
     }
 
     /// It is over, after an answer of gRPC whose trailers say this.
-    pub(crate) fn end_grpc(self, now: Time, code: GrpcCode) {
+    pub(crate) fn end_grpc(&mut self, now: Time, code: GrpcCode) {
         if code.is_failure() {
             self.backend.with_endpoint(self.index, |endpoint| endpoint.metrics.failed_at_last());
         }
@@ -85,7 +85,7 @@ impl Load {
     }
 
     /// It is over.
-    pub(crate) fn end(mut self, now: Time, outcome: Outcome) {
+    pub(crate) fn end(&mut self, now: Time, outcome: Outcome) {
         let failed = [Outcome::Failed, Outcome::TimedOut, Outcome::ConnectFailed, Outcome::ConnectTimedOut];
         if failed.contains(&outcome) {
             self.record(now, true, false);

@@ -24,7 +24,7 @@ pub(crate) struct Replay {
     /// Somebody wants the whole copy, once the body has ended.
     is_wanted: bool,
     /// The source gives its trailers once; another attempt sends them too.
-    trailers: Option<Fields>,
+    trailers: Option<Box<Fields>>,
     /// What counts the memory of a body that was read before.
     memory: Option<Memory>,
 }
@@ -47,7 +47,7 @@ impl Replay {
     /// Of a body that was read before, or its beginning: the rest is kept only as far as that fits.
     pub(crate) fn of(stored: Stored, limit: usize, held: Option<Held>) -> Self {
         let Stored { bytes, trailers, memory } = stored;
-        Self { kept: bytes, trailers, memory: Some(memory), ..Self::new(limit, held) }
+        Self { kept: bytes, trailers: trailers.map(Box::new), memory: Some(memory), ..Self::new(limit, held) }
     }
 
     /// Whether the body was read before, so that all of it is here.
@@ -94,7 +94,7 @@ impl Replay {
 
     /// What was consumed, if all of it was kept, and the trailers. The body has to have ended.
     pub(crate) fn copy(&self) -> Option<(&[u8], Option<&Fields>)> {
-        self.is_whole().then_some((&self.kept[..], self.trailers.as_ref()))
+        self.is_whole().then_some((&self.kept[..], self.trailers.as_deref()))
     }
 
     /// The next attempt begins with the first byte.
@@ -172,9 +172,14 @@ impl<S: Source> Source for Replayed<'_, S> {
 
     fn take_trailers(&mut self) -> Option<Fields> {
         if let Some(trailers) = self.source.take_trailers() {
-            self.replay.trailers = Some(trailers);
+            self.replay.trailers = Some(Box::new(trailers));
         }
-        if self.replay.is_whole() { self.replay.trailers.clone() } else { self.replay.trailers.take() }
+        let trailers = &mut self.replay.trailers;
+        if self.replay.overflowed {
+            trailers.take().map(|trailers| *trailers)
+        } else {
+            trailers.as_deref().cloned()
+        }
     }
 
     fn is_done(&self) -> bool {

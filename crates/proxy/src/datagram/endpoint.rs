@@ -35,7 +35,7 @@ pub(super) fn begin(
             backend.metrics.panicked();
         }
         let Some(address) = backend.address(picked.index) else { return Err(Failure::NoEndpoint) };
-        let load = backend.begin(&picked, now, Begin::Whole);
+        let mut load = backend.begin(&picked, now, Begin::Whole);
         match connect(address) {
             Ok(upstream) => {
                 let way = (peer, upstream, address);

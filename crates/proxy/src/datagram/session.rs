@@ -126,7 +126,7 @@ impl Session {
     }
 
     fn finish(&self, now: Time, failure: Option<Reason>, outcome: Outcome) {
-        let Some(load) = self.load.take() else { return };
+        let Some(mut load) = self.load.take() else { return };
         self.metrics.ended(now.micros_since(self.begun), failure);
         load.end(now, outcome);
         // Whoever waits for its answers looks, and sees that it is over.

@@ -74,7 +74,7 @@ pub(crate) async fn forward<D: Downstream>(
     facts: &PortFacts,
     downstream: &mut D,
     scratch: &mut Scratch,
-    work: Work,
+    work: &Work,
     begun: Time,
 ) -> Outcome {
     let timeouts = &facts.options.timeouts;
@@ -82,7 +82,7 @@ pub(crate) async fn forward<D: Downstream>(
     let Ok(_permit) = work.backend.permit(Limited::Requests) else {
         return fail(client, timer, facts, downstream, scratch, Failure::Limit(Limited::Requests)).await;
     };
-    let (own_policy, attempt_timeout) = own_policy(&work);
+    let (own_policy, attempt_timeout) = own_policy(work);
     let (grpc, deadlines, stream_idle) = bounds(scratch, &work.rule, attempt_timeout, timeouts, begun);
     let may_repeat = idempotent || work.backend.protocol == BackendProtocol::Http2;
     let replay = replay(client, scratch, if may_repeat { facts.options.limits.replay_bytes } else { 0 });
@@ -91,7 +91,7 @@ pub(crate) async fn forward<D: Downstream>(
         timer,
         facts,
         rule: &work.rule,
-        work: &work,
+        work,
         downstream,
         scratch,
         replay,
@@ -109,14 +109,10 @@ pub(crate) async fn forward<D: Downstream>(
     attempts.begin_copies();
     let failure = attempts.run(begun).await;
     attempts.send_copies();
+    let Some(failure) = failure else { return attempts.outcome };
     let Attempts { downstream, scratch, outcome, .. } = attempts;
-    match failure {
-        None => outcome,
-        Some(failure) => {
-            let answered = fail(client, timer, facts, downstream, scratch, failure).await;
-            Outcome { attempts: outcome.attempts, request_bytes: outcome.request_bytes, ..answered }
-        }
-    }
+    let answered = fail(client, timer, facts, downstream, scratch, failure).await;
+    Outcome { attempts: outcome.attempts, request_bytes: outcome.request_bytes, ..answered }
 }
 
 /// The copy of the request's body: what was read of it before, and so many bytes of what comes.
@@ -225,15 +221,15 @@ impl<D: Downstream> Attempts<'_, D> {
         if picked.panic {
             backend.metrics.panicked();
         }
-        let load = backend.begin(&picked, now, if whole { Begin::Whole } else { Begin::Body });
+        let mut load = backend.begin(&picked, now, if whole { Begin::Whole } else { Begin::Body });
         if !self.tried.contains(&picked.index) {
             self.tried.push(picked.index);
         }
         self.note_endpoint(picked.index);
         self.say_time_left(now);
         match backend.protocol {
-            BackendProtocol::Http1 => self.once_http1(load, now).await,
-            BackendProtocol::Http2 => self.once_http2(load, now).await,
+            BackendProtocol::Http1 => self.once_http1(&mut load, now).await,
+            BackendProtocol::Http2 => self.once_http2(&mut load, now).await,
             BackendProtocol::Tcp | BackendProtocol::Udp => {
                 End::Final(Failure::InvalidBackend(InvalidBackend::UnsupportedProtocol))
             }
@@ -268,11 +264,13 @@ impl<D: Downstream> Attempts<'_, D> {
     async fn through<U: Upstream>(
         &mut self,
         upstream: &mut U,
-        mut load: Load,
+        load: &mut Load,
         begun: Time,
         pooled: bool,
     ) -> (End, bool) {
         let core = &*self.client.core;
+        let most = self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body);
+        let (mut upload, mut presence) = (Upload::within(most), Presence::default());
         let mut duplex = Duplex {
             core,
             timer: self.timer,
@@ -282,14 +280,12 @@ impl<D: Downstream> Attempts<'_, D> {
             upstream: &mut *upstream,
             replay: &mut self.replay,
             coder: None,
-            upload: Upload::within(self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body)),
-            presence: Presence::default(),
+            upload: &mut upload,
+            presence: &mut presence,
             paces: self.scratch.flow.as_mut().and_then(|flow| flow.paces.as_deref_mut()),
         };
         let tried = self.idempotent.then_some(&self.tried[..]);
-        let headed =
-            duplex.await_head(&mut load, &mut self.scratch.response, &self.deadlines, begun, tried).await;
-        let Duplex { upload, presence, .. } = duplex;
+        let headed = duplex.await_head(load, &mut self.scratch.response, &self.deadlines, begun, tried).await;
         self.send_copies();
         let now = core.now();
         self.outcome.request_bytes = upload.pump.moved;
@@ -303,7 +299,7 @@ impl<D: Downstream> Attempts<'_, D> {
             return (End::Final(failure), false);
         }
         let status = self.scratch.response.status();
-        let (Verdict { elsewhere, .. }, failure) = self.judge(&mut load, now, status);
+        let (Verdict { elsewhere, .. }, failure) = self.judge(load, now, status);
         let is_worth_asking = elsewhere || self.policy().is_some();
         if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {
             load.end(now, LoadOutcome::Complete);
@@ -311,7 +307,7 @@ impl<D: Downstream> Attempts<'_, D> {
             self.pause(now, wait).await;
             return (End::Retry, false);
         }
-        self.deliver(upstream, upload, presence, load, now).await
+        self.deliver(upstream, &mut upload, &mut presence, load, now).await
     }
 
     /// Whether an answer says that the protocol changes, or does not, where that cannot be; and what it means for the endpoint.

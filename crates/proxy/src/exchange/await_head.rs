@@ -57,7 +57,7 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
         let watched_from = if self.downstream.is_hurried() { begun.after(UNWATCHED) } else { begun };
         let mut interim = Interim::default();
         let mut look_at = if tried.is_some() { begun.after(LOOK) } else { Time::NEVER };
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if let Err(failure) = self.send(cx, load, begun) {
                 return Poll::Ready(Err(NoHead::Final(failure)));
             }

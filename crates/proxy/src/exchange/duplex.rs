@@ -26,8 +26,8 @@ pub(super) struct Duplex<'a, 'c, D, U> {
     pub(super) coder: Option<&'a mut Coder<'c>>,
     /// How fast the bodies are passed on, where that is bounded.
     pub(super) paces: Option<&'a mut Paces>,
-    pub(super) upload: Upload,
-    pub(super) presence: Presence,
+    pub(super) upload: &'a mut Upload,
+    pub(super) presence: &'a mut Presence,
 }
 
 impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
@@ -48,10 +48,13 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     }
 
     /// Moves the request's body. Ready with `Ok` when all of it has just been sent; an error is the client's.
+    #[inline]
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if !self.upload.is_going() {
-            return Poll::Pending;
-        }
+        // Most requests have been sent whole when their answers are waited for and read.
+        if self.upload.is_going() { self.move_upload(cx) } else { Poll::Pending }
+    }
+
+    fn move_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut source = self.replay.source(self.downstream.source());
         let sink = self.upstream.sink();
         let moved = match self.paces.as_mut().and_then(|paces| paces.request.as_mut()) {

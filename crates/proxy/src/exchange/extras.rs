@@ -112,9 +112,14 @@ impl Extras {
         }
     }
 
+    /// Whether copies of the request wait to be sent.
+    pub(super) fn has_copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
     /// Sends the copies, if the body has ended and all of it was kept. They are not sent any more if it was not.
     pub(super) fn send_copies<S: Source>(&mut self, client: &Client, replay: &mut Replay, source: &S) {
-        if self.copies.is_empty() || !source.is_done() {
+        if !source.is_done() {
             return;
         }
         if let Some((body, trailers)) = replay.copy() {

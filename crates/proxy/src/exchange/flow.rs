@@ -233,43 +233,39 @@ fn client_address(client: &Client, facts: &PortFacts, request: &RequestHead) -> 
 }
 
 /// Waits for what has to be there, or to pass, before a request that came at `begun` is served: the stores that count it; the
-/// rest of its body, and then its place among those under way, only if a backend is to get it. What comes of that may be a
-/// refusal.
+/// rest of its body, and then its place among those under way, only if a backend is to get it.
+///
+/// # Errors
+/// Why it is refused after all.
 pub(super) async fn wait<D: Downstream>(
     client: &Client,
     timer: &Timer,
     facts: &PortFacts,
     downstream: &mut D,
     scratch: &mut Scratch,
-    admitted: &mut Admitted,
+    admitted: &Admitted,
     begun: Time,
-) {
+) -> Result<(), Failure> {
     let until = admitted.until(scratch, begun);
-    if let Err(failure) = ask_all(client, timer, downstream, scratch, until).await {
-        *admitted = Admitted::Refuse(failure);
-        return;
-    }
+    ask_all(client, timer, downstream, scratch, until).await?;
     let delay = scratch.flow.as_mut().and_then(|flow| flow.delay.take());
     if let Some(delay) = delay
         && !is_there_after(delay, client, timer, downstream).await
     {
-        *admitted = Admitted::Refuse(Failure::ClientGone);
+        return Err(Failure::ClientGone);
     }
-    let buffer = scratch.flow.as_mut().and_then(|flow| flow.buffer.take());
-    if let (Some(buffer), Admitted::Forward(_)) = (buffer, &*admitted) {
+    if !matches!(admitted, Admitted::Forward(_)) {
+        return Ok(());
+    }
+    if let Some(buffer) = scratch.flow.as_mut().and_then(|flow| flow.buffer.take()) {
         let timeouts = &facts.options.timeouts;
-        if let Err(failure) = buffering::read(client, timer, timeouts, downstream, scratch, &buffer).await {
-            *admitted = Admitted::Refuse(failure);
-        }
+        buffering::read(client, timer, timeouts, downstream, scratch, &buffer).await?;
     }
-    let Some(flow) = &mut scratch.flow else { return };
-    for slot in [&mut flow.slot, &mut flow.backend_slot] {
-        if let (Some(slot), Admitted::Forward(_)) = (slot, &*admitted)
-            && let Err(failure) = slot.wait(client, timer, downstream).await
-        {
-            *admitted = Admitted::Refuse(failure);
-        }
+    let Some(flow) = &mut scratch.flow else { return Ok(()) };
+    for slot in [&mut flow.slot, &mut flow.backend_slot].into_iter().flatten() {
+        slot.wait(client, timer, downstream).await?;
     }
+    Ok(())
 }
 
 /// Asks the stores that count the request. `until`: its own time is over then.

@@ -30,7 +30,7 @@ pub(super) async fn forward<D: Downstream>(
     facts: &PortFacts,
     downstream: &mut D,
     scratch: &mut Scratch,
-    work: Work,
+    work: &Work,
     begun: Time,
 ) -> Outcome {
     let asked = scratch.grpc;

@@ -6,7 +6,7 @@ use crate::body::{Pump, PumpFailure};
 use crate::failure::Failure;
 use irongate_traffic::Time;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
     /// Moves the answer's body to the client, and what is left of the request's body to the origin.
@@ -21,34 +21,46 @@ impl<D: Downstream, U: Upstream> Duplex<'_, '_, D, U> {
         begun: Time,
     ) -> (Result<(), Failure>, Time) {
         let mut motion = None;
-        let result = poll_fn(|cx| {
-            if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
-                return Poll::Ready(Err(failure));
-            }
-            match self.poll_download(cx, download) {
-                Poll::Ready(result) => return Poll::Ready(result),
-                Poll::Pending => {
-                    // While its body is read, the body tells whether the client is there.
-                    let silent = !self.upload.is_going();
-                    if silent && !self.presence.look(cx, self.core, self.downstream) {
-                        return Poll::Ready(Err(Failure::ClientGone));
-                    }
+        poll_fn(move |cx| {
+            let result = ready!(self.poll_relay(cx, download, by, &mut motion));
+            let has_waited = motion.is_some();
+            Poll::Ready((result, if has_waited { self.core.now() } else { begun }))
+        })
+        .await
+    }
+
+    /// `motion`: since it had to be waited for something.
+    fn poll_relay(
+        &mut self,
+        cx: &mut Context<'_>,
+        download: &mut Pump,
+        by: Time,
+        motion: &mut Option<Motion>,
+    ) -> Poll<Result<(), Failure>> {
+        if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
+            return Poll::Ready(Err(failure));
+        }
+        match self.poll_download(cx, download) {
+            Poll::Ready(result) => return Poll::Ready(result),
+            Poll::Pending => {
+                // While its body is read, the body tells whether the client is there.
+                let silent = !self.upload.is_going();
+                if silent && !self.presence.look(cx, self.core, self.downstream) {
+                    return Poll::Ready(Err(Failure::ClientGone));
                 }
             }
-            let now = self.core.now();
-            let motion = motion.get_or_insert_with(|| Motion::new(now));
-            // What a coder took may be on its way to the client for long.
-            let given = self.coder.as_ref().map_or(0, |coder| coder.given());
-            motion.note(self.upload.pump.moved + download.moved + given, now);
-            let held = self.held_until(motion, now);
-            let (until, failure) = self.nearest_to_end(download, by, motion.at);
-            if let Some(held) = held.filter(|held| *held < until) {
-                return self.hold(cx, now, held);
-            }
-            self.timer.poll(cx, now, until).map(|()| Err(failure))
-        })
-        .await;
-        (result, if motion.is_none() { begun } else { self.core.now() })
+        }
+        let now = self.core.now();
+        let motion = motion.get_or_insert_with(|| Motion::new(now));
+        // What a coder took may be on its way to the client for long.
+        let given = self.coder.as_ref().map_or(0, |coder| coder.given());
+        motion.note(self.upload.pump.moved + download.moved + given, now);
+        let held = self.held_until(motion, now);
+        let (until, failure) = self.nearest_to_end(download, by, motion.at);
+        if let Some(held) = held.filter(|held| *held < until) {
+            return self.hold(cx, now, held);
+        }
+        self.timer.poll(cx, now, until).map(|()| Err(failure))
     }
 
     /// Moves plain bytes both ways, until both directions have ended. Gives what was moved of the origin's by `download`, and

@@ -73,14 +73,14 @@ impl Http1Upstream {
     }
 
     /// Ends the exchange. Gives the connection back if it can carry another request.
-    pub(crate) fn end(mut self, core: &Core, request_is_whole: bool) -> Option<Rc<Transport>> {
+    pub(crate) fn end(&mut self, core: &Core, request_is_whole: bool) -> Option<Rc<Transport>> {
         let reusable = self.keep_alive
             && request_is_whole
             && self.writer.is_flushed()
             && crate::body::Source::is_done(&self.reader)
             && self.reader.buffered().is_empty();
         core.give_memory(self.writer.take_memory());
-        reusable.then_some(self.transport)
+        reusable.then(|| self.transport.clone())
     }
 }
 

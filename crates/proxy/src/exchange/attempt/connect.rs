@@ -35,7 +35,7 @@ enum Place {
 
 impl<'a, D: Downstream> Attempts<'a, D> {
     /// An attempt over HTTP/1.1.
-    pub(super) async fn once_http1(&mut self, load: Load, now: Time) -> End {
+    pub(super) async fn once_http1(&mut self, load: &mut Load, now: Time) -> End {
         let core = &self.client.core;
         let backend = &self.work.backend;
         let index = load.index;
@@ -44,7 +44,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         let pooled = if self.only_new { None } else { backend.take_idle(index, now, careful, owner) };
         let (transport, held, is_pooled) = match pooled {
             Some(transport) => (transport, Held::new(&backend.metrics), true),
-            None => match self.open_or_wait(&load, now, careful).await {
+            None => match self.open_or_wait(load, now, careful).await {
                 Ok(opened) => opened,
                 Err(end) => {
                     load.end(core.now(), end.1);
@@ -87,9 +87,9 @@ impl<'a, D: Downstream> Attempts<'a, D> {
     }
 
     /// An attempt over HTTP/2.
-    pub(super) async fn once_http2(&mut self, load: Load, now: Time) -> End {
+    pub(super) async fn once_http2(&mut self, load: &mut Load, now: Time) -> End {
         let core = &self.client.core;
-        let sender = match self.room(&load, now).await {
+        let sender = match self.room(load, now).await {
             Ok(sender) => sender,
             Err((end, outcome)) => {
                 load.end(core.now(), outcome);

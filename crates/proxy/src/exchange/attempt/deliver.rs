@@ -12,14 +12,14 @@ impl<'a, D: Downstream> Attempts<'a, D> {
     pub(super) async fn deliver<U: Upstream>(
         &mut self,
         upstream: &mut U,
-        upload: Upload,
-        presence: Presence,
-        load: Load,
+        upload: &mut Upload,
+        presence: &mut Presence,
+        load: &mut Load,
         answered: Time,
     ) -> (End, bool) {
         let client = self.client;
         let core = &*client.core;
-        let mut coder = self.start(upstream, &upload);
+        let mut coder = self.start(upstream, upload);
         self.replay.stop(upload.pump.is_done());
         self.outcome.status = self.scratch.response.status();
         self.outcome.answered = answered;
@@ -44,8 +44,8 @@ impl<'a, D: Downstream> Attempts<'a, D> {
         } else {
             duplex.relay(&mut download, self.deadlines.request, answered).await
         };
-        let upload = duplex.upload.pump;
-        self.outcome.request_bytes = upload.moved;
+        let (is_sent, sent) = (duplex.upload.pump.is_done(), duplex.upload.pump.moved);
+        self.outcome.request_bytes = sent;
         self.outcome.response_bytes = coder.map_or(download.moved, |coder| coder.record());
         self.outcome.ended = now;
         if let Err(failure) = relayed {
@@ -58,7 +58,7 @@ impl<'a, D: Downstream> Attempts<'a, D> {
             return (End::Over, false);
         }
         self.end_load(load, now, &download);
-        (End::Over, !is_tunnel && upload.is_done())
+        (End::Over, !is_tunnel && is_sent)
     }
 
     /// Queues the answer's head for the client. Gives what compresses the body, if that is wanted.

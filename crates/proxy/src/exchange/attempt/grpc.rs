@@ -74,7 +74,7 @@ impl<D: Downstream> Attempts<'_, D> {
 
     /// The answer is whole: in gRPC it says itself how it went.
     #[inline]
-    pub(super) fn end_load(&mut self, load: Load, now: Time, download: &Pump) {
+    pub(super) fn end_load(&mut self, load: &mut Load, now: Time, download: &Pump) {
         let Some(grpc) = &self.grpc else { return load.end(now, LoadOutcome::Complete) };
         let told = grpc.code.or_else(|| download.trailers().and_then(Fields::grpc_code));
         let status = self.outcome.status;
