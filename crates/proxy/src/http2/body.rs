@@ -1,4 +1,4 @@
-//! Bodies over HTTP/2, for both sides.
+//! Bodies between us and origins over HTTP/2.
 
 use super::gathered::Gathered;
 use super::head;
@@ -25,10 +25,6 @@ pub(crate) struct Http2Source {
     ended: bool,
     /// Many streams of one client have such bodies at once.
     is_one_of_many: bool,
-    /// What comes is a tunnel's, and there is none yet.
-    held: bool,
-    /// The peer reset the stream, or the connection is gone.
-    broken: bool,
 }
 
 impl Http2Source {
@@ -42,8 +38,6 @@ impl Http2Source {
             limits,
             ended: true,
             is_one_of_many: false,
-            held: false,
-            broken: false,
         }
     }
 
@@ -56,21 +50,6 @@ impl Http2Source {
     /// Many streams of one client have such bodies at once: what waits of them is kept as small as it can be.
     pub(super) fn be_one_of_many(&mut self) {
         self.is_one_of_many = true;
-    }
-
-    /// There is no body; what comes is a tunnel's, if one begins.
-    pub(super) fn hold(&mut self) {
-        self.held = true;
-    }
-
-    /// The tunnel begins.
-    pub(super) fn begin_tunnel(&mut self) {
-        self.held = false;
-    }
-
-    /// Whether the peer broke the body off.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
@@ -108,17 +87,14 @@ impl Source for Http2Source {
                 }
                 continue;
             }
-            if self.ended || self.held {
+            if self.ended {
                 return Poll::Ready(Ok(false));
             }
             let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(false)) };
             match ready!(stream.poll_data(cx)) {
                 Some(Ok(data)) => self.data = data,
-                Some(Err(error)) => {
-                    self.broken = true;
-                    return Poll::Ready(Err(failure(&error)));
-                }
-                None => ready!(self.poll_end(cx)).inspect_err(|_| self.broken = true)?,
+                Some(Err(error)) => return Poll::Ready(Err(failure(&error))),
+                None => ready!(self.poll_end(cx))?,
             }
         }
     }
@@ -136,7 +112,7 @@ impl Source for Http2Source {
             }
             gathered
         });
-        if self.ended || self.held {
+        if self.ended {
             return;
         }
         // The end, or a failure, shows again when all this has gone on.
@@ -158,7 +134,7 @@ impl Source for Http2Source {
     }
 
     fn is_done(&self) -> bool {
-        self.data.is_empty() && (self.ended || self.held)
+        self.data.is_empty() && self.ended
     }
 }
 
@@ -203,14 +179,6 @@ impl Http2Sink {
     /// Nothing goes out before a tunnel begins.
     pub(super) fn hold(&mut self) {
         self.state = SinkState::Ended;
-    }
-
-    /// The stream, while a body goes out on it.
-    pub(super) fn stream(&mut self) -> Option<&mut SendStream<Piece>> {
-        match &mut self.state {
-            SinkState::Open(stream) => Some(stream),
-            SinkState::Waiting | SinkState::Failed | SinkState::Ended => None,
-        }
     }
 
     /// Hands over what was kept back. False: the stream is gone.

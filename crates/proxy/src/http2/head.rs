@@ -99,14 +99,6 @@ pub(crate) fn write_response(head: &ResponseHead) -> Option<Response<()>> {
     Some(response)
 }
 
-/// The answer that makes a tunnel of a stream: 101 in HTTP/1.1, and 200 here (RFC 8441 §5).
-pub(crate) fn write_consent(head: &ResponseHead) -> Option<Response<()>> {
-    let mut response = Response::new(());
-    let keep = |name: &HeaderName| *name != header::TE && *name != header::SEC_WEBSOCKET_ACCEPT;
-    *response.headers_mut() = write_fields(&head.fields, None, keep)?;
-    Some(response)
-}
-
 /// Makes the request an extended `CONNECT` (RFC 8441 §4).
 pub(crate) fn make_websocket(request: &mut Request<()>) {
     *request.method_mut() = Method::CONNECT;

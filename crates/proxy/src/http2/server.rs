@@ -1,38 +1,42 @@
 //! A client's connection over HTTP/2: its task, and a task a stream.
 
-use super::STREAM_WINDOW;
-use super::downstream::Http2Downstream;
-use super::head;
-use super::heads::HeadQueue;
-use super::queue::{MOST_OF_STREAM, Piece, Total};
-use super::resets::Resets;
-use super::stream::Stream;
-use super::watch::Watch;
+mod answer;
+mod body;
+mod control;
+mod downstream;
+mod frames;
+mod input;
+mod outgoing;
+mod streams;
+mod watch;
+mod wire;
+
 use crate::connection::Client;
-use crate::exchange;
+use crate::exchange::{self, Scratch};
 use crate::failure::Failure;
-use crate::share::NoRoom;
+use crate::share::Held;
 use crate::snapshot::PortFacts;
 use crate::timer::Timer;
 use crate::transport::Transport;
-use h2::server::{Builder, Connection, SendResponse};
-use h2::{Reason, RecvStream};
-use http::Request;
-use irongate_config::Limits;
-use irongate_telemetry::{Panicked, Reason as RefusalReason};
+use body::Handle;
+use downstream::Http2Downstream;
+use frames::{Fault, Frames};
+use input::Input;
+use irongate_message::{HeadError, Method};
+use irongate_telemetry::{Panicked, Reason};
 use irongate_traffic::Time;
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use wire::Wire;
 
-/// How much of its requests' bodies a client may send ahead on all streams together.
-const CONNECTION_WINDOW: u32 = 512 << 10;
-/// The crate counts 256 bytes less its length for each DATA frame that is shorter and was not taken yet.
-const DATA_FRAMES: usize = 512 << 10;
+/// What is read of a client within a turn before others have theirs, in bytes of a body or work that is as much.
+const TURN: usize = 64 << 10;
+/// Nothing more is read while so much waits to be sent: what is read may have to be answered.
+const HELD: usize = 512 << 10;
 /// After so long without a stream a connection gives back its memory.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a client that was told to go may take to say that it has heard.
@@ -51,19 +55,7 @@ pub(crate) async fn serve(
     client.share = Some(Rc::default());
     let core = client.core.clone();
     let timer = core.timers.timer();
-    let stream = Stream::new(core.clone(), transport.clone(), start, Some(Watch::new(core.now())));
-    let deadline = core.now().after(facts.options.timeouts.head);
-    let mut handshake = pin!(builder(&facts.options.limits).handshake(stream.clone()));
-    let handshake = timer.within(deadline, |cx| {
-        let polled = handshake.as_mut().poll(cx);
-        let _ = stream.poll_end_turn(cx)?;
-        polled.map_err(|error| error.into_io().unwrap_or_else(|| std::io::ErrorKind::InvalidData.into()))
-    });
-    let Ok(Ok(connection)) = handshake.await else {
-        client.metrics.refused(RefusalReason::new("http2_preface"));
-        return;
-    };
-    let mut server = Server::new(client, facts, connection, stream);
+    let mut server = Server::new(client, facts, transport.clone(), start);
     poll_fn(|cx| server.poll(cx, &timer)).await;
     let at_odds = server.at_odds;
     // Streams still at work learn from this that the client is gone.
@@ -73,72 +65,44 @@ pub(crate) async fn serve(
     }
 }
 
-fn builder(limits: &Limits) -> Builder {
-    let streams = limits.streams.max(1);
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(streams)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        // WebSocket over streams (RFC 8441).
-        .enable_connect_protocol()
-        .max_send_buffer_size(MOST_OF_STREAM)
-        // What small DATA frames cost beyond their bytes; see `gathered` for what they cost when they have been looked at.
-        .data_frame_budget(DATA_FRAMES)
-        // Streams that we reset, remembered for frames that were under way.
-        .max_concurrent_reset_streams(100)
-        // Streams that were reset before we had looked at them, and resets that the client's errors cause.
-        .max_pending_accept_reset_streams(streams as usize)
-        .max_local_error_reset_streams(Some(1000));
-    builder
-}
-
-/// What the tasks of a connection's streams share.
+/// What the tasks of a connection and of its streams share.
 struct Shared {
     client: Client,
     facts: Arc<PortFacts>,
-    resets: RefCell<Resets>,
-    total: Total,
-    heads: Rc<HeadQueue>,
+    wire: RefCell<Wire>,
 }
 
 /// A connection, as its task sees it.
 struct Server {
     shared: Rc<Shared>,
-    connection: Connection<Stream, Piece>,
-    stream: Stream,
+    transport: Rc<Transport>,
+    input: Input,
+    frames: Frames,
     /// When a stream was last seen open.
     active: Time,
-    /// A stream has been opened.
-    used: bool,
     /// The client was told to open no more streams, at this time.
     leaving: Option<Time>,
     /// Bytes wait for the client: how much it had taken, and since when it takes no more.
     waiting: Option<(u64, Time)>,
     /// A header block has begun and not ended, and was first seen so at this time.
     head: Option<Time>,
-    /// The state machine has ended; only its last bytes are to be sent.
+    /// Nothing more is read; only the last bytes are to be sent.
     ended: bool,
     /// One side has broken the rules.
     at_odds: bool,
 }
 
 impl Server {
-    fn new(
-        client: Client,
-        facts: Arc<PortFacts>,
-        connection: Connection<Stream, Piece>,
-        stream: Stream,
-    ) -> Self {
+    fn new(client: Client, facts: Arc<PortFacts>, transport: Rc<Transport>, start: Vec<u8>) -> Self {
         let now = client.core.now();
-        let resets = RefCell::new(Resets::new(now));
+        let limits = &facts.options.limits;
+        let wire = Wire::new(client.core.clone(), limits.streams.max(1), limits.head_bytes);
         Self {
-            shared: Rc::new(Shared { client, facts, resets, total: Total::default(), heads: Rc::default() }),
-            connection,
-            stream,
+            shared: Rc::new(Shared { client, facts, wire: RefCell::new(wire) }),
+            transport,
+            input: Input::new(start),
+            frames: Frames::new(now),
             active: now,
-            used: false,
             leaving: None,
             waiting: None,
             head: None,
@@ -149,79 +113,97 @@ impl Server {
 
     /// One turn: takes what came, opens streams, sends what there is. Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>, timer: &Timer) -> Poll<()> {
-        let core = &self.shared.client.core;
+        let client = &self.shared.client;
+        let core = &client.core;
         let now = core.now();
-        let is_over = || self.shared.client.tls.as_ref().is_some_and(|tls| tls.is_outdated());
-        if self.leaving.is_none() && (core.draining.get() || core.closes_idle() || is_over()) {
+        let is_over = || client.tls.as_ref().is_some_and(|tls| tls.is_outdated());
+        let leaves = core.draining.get() || core.closes_idle() || is_over() || self.frames.client_leaves;
+        self.shared.wire.borrow_mut().begin_turn(cx);
+        if self.leaving.is_none() && leaves {
             self.leave(now);
         }
-        if self.shared.resets.borrow().are_too_many() {
-            self.end(Reason::ENHANCE_YOUR_CALM, "http2_resets");
+        if let Err(fault) = self.read(cx, now) {
+            self.fail(fault);
         }
-        while !self.ended {
-            match self.connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
-                Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(%error, client = %self.shared.client.text, "an HTTP/2 connection failed");
-                    self.ended = true;
-                    self.at_odds = true;
-                }
-                Poll::Ready(None) => self.ended = true,
-                Poll::Pending => break,
-            }
-        }
-        match self.stream.poll_end_turn(cx) {
-            Poll::Ready(Err(_)) => return Poll::Ready(()),
-            Poll::Ready(Ok(())) if self.ended => return Poll::Ready(()),
-            _ => self.shared.heads.end_turn(self.stream.sent(), self.stream.left()),
-        }
-        let seen = self.stream.seen(now);
-        if (seen.is_flooded || seen.has_wrong_length) && !self.at_odds {
-            match seen.has_wrong_length {
-                true => self.end(Reason::FRAME_SIZE_ERROR, "http2_frame_size"),
-                false => self.end(Reason::ENHANCE_YOUR_CALM, "http2_flood"),
-            }
+        let mut wire = self.shared.wire.borrow_mut();
+        self.ended |= wire.final_stream.is_some() && wire.streams.count() == 0;
+        let is_held = wire.out.left() >= HELD;
+        let sent = wire.out.poll_send(cx, &self.transport);
+        if is_held && sent.is_ready() {
+            // What was not read for its sake is read now.
             cx.waker().wake_by_ref();
         }
-        self.head = if seen.is_in_head { self.head.or(Some(now)) } else { None };
+        match sent {
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) if self.ended => return Poll::Ready(()),
+            _ => wire.end_turn(),
+        }
+        self.frames.watch.forgive(now, wire.out.sent());
+        drop(wire);
+        self.head = if self.frames.is_in_head() { self.head.or(Some(now)) } else { None };
         self.poll_deadline(cx, timer, now)
     }
 
-    /// Ends the connection of a client that breaks the rules or goes too far.
-    fn end(&mut self, code: Reason, reason: &'static str) {
-        if !std::mem::replace(&mut self.at_odds, true) {
-            self.shared.client.metrics.refused(RefusalReason::new(reason));
-            self.connection.abrupt_shutdown(code);
+    /// Takes what came.
+    fn read(&mut self, cx: &mut Context<'_>, now: Time) -> Result<(), Fault> {
+        let mut wire = self.shared.wire.borrow_mut();
+        let mut allowance = TURN;
+        while !self.ended && wire.out.left() < HELD {
+            while let Some((header, payload)) = self.input.next()? {
+                let work = self.frames.take(&self.shared, &mut wire, header, payload, now)?;
+                allowance = allowance.saturating_sub(work);
+                if allowance == 0 {
+                    // The others have their turn.
+                    cx.waker().wake_by_ref();
+                    return Ok(());
+                }
+            }
+            match self.input.poll_read(cx, &self.transport) {
+                Poll::Ready(Ok(length)) if length > 0 => {}
+                Poll::Ready(_) => self.ended = true,
+                Poll::Pending => break,
+            }
         }
+        if self.ended {
+            wire.end(None);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection of a client that breaks the rules or goes too far.
+    fn fail(&mut self, Fault { code, reason }: Fault) {
+        let client = &self.shared.client;
+        tracing::debug!(%code, client = %client.text, "an HTTP/2 connection failed");
+        if let Some(reason) = reason {
+            client.metrics.refused(Reason::new(reason));
+        }
+        self.ended = true;
+        self.at_odds = true;
+        self.shared.wire.borrow_mut().end(Some(code));
     }
 
     /// Two GOAWAYs, a round trip apart, so that no request is lost; then the end with the last stream
-    /// (RFC 9113 §6.8).
+    /// (RFC 9113 6.8).
     fn leave(&mut self, now: Time) {
         self.leaving = Some(now);
-        self.connection.graceful_shutdown();
-    }
-
-    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Piece>) {
-        self.used = true;
-        self.stream.opened();
-        // Boxed, since the runtime moves what it is given several times, and this is several KiB.
-        tokio::task::spawn_local(Box::pin(serve_stream(self.shared.clone(), request, respond)));
+        self.shared.wire.borrow_mut().say_goodbye();
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, timer: &Timer, now: Time) -> Poll<()> {
         let timeouts = &self.shared.facts.options.timeouts;
-        let busy = !self.ended && self.connection.has_streams();
+        let (busy, left, sent, out_holds) = {
+            let wire = self.shared.wire.borrow();
+            (wire.streams.count() > 0, wire.out.left(), wire.out.sent(), wire.out.holds_memory())
+        };
         if busy {
             self.active = now;
         }
         let head = self.head.map_or(Time::NEVER, |since| since.after(timeouts.head));
         if now >= head {
-            self.shared.client.metrics.refused(RefusalReason::new("head_timeout"));
+            self.shared.client.metrics.refused(Reason::new("head_timeout"));
             return Poll::Ready(());
         }
-        if self.stream.has_waiting() {
-            let sent = self.stream.sent();
+        if left > 0 {
             let (_, since) = *self.waiting.take_if(|(before, _)| *before != sent).get_or_insert((sent, now));
             let until = since.after(timeouts.stalled_write);
             ready!(timer.poll(cx, now, until.min(head)));
@@ -232,10 +214,11 @@ impl Server {
             return Poll::Pending;
         }
         self.waiting = None;
+        let holds_memory = out_holds || self.input.holds_memory();
         let until = match self.leaving {
             Some(since) if !busy => since.max(self.active).after(GOODBYE),
-            None if !busy && self.stream.holds_memory() => self.active.after(QUIET),
-            _ if !self.used => self.active.after(timeouts.head),
+            None if !busy && holds_memory => self.active.after(QUIET),
+            _ if !self.frames.is_used => self.active.after(timeouts.head),
             _ => self.active.after(timeouts.http2_idle),
         };
         ready!(timer.poll(cx, now, until.min(head)));
@@ -247,8 +230,10 @@ impl Server {
         if self.leaving.is_some() {
             return Poll::Ready(());
         }
-        if self.stream.holds_memory() {
-            self.stream.release();
+        if holds_memory && !busy {
+            self.shared.wire.borrow_mut().release();
+            self.input.release();
+            self.frames.release();
         } else {
             self.leave(now);
         }
@@ -258,46 +243,58 @@ impl Server {
     }
 }
 
-/// Serves one stream.
-async fn serve_stream(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Piece>) {
-    let Shared { client, facts, resets, total, heads } = &*shared;
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.input.has_begun() {
+            self.shared.client.metrics.refused(Reason::new("http2_preface"));
+        }
+        // While a panic unwinds nothing may fail.
+        if let Ok(mut wire) = self.shared.wire.try_borrow_mut() {
+            wire.end(None);
+            wire.out.clear();
+        }
+    }
+}
+
+/// What came of a request's head: room for it, or why it is refused, and whether it was a `HEAD`.
+type ReadHead = Result<Option<Held>, (HeadError, bool)>;
+
+/// Begins to serve a stream.
+fn spawn(shared: &Rc<Shared>, place: usize, scratch: Box<Scratch>, read: ReadHead) {
+    let handle = Handle { shared: shared.clone(), place };
+    let (is_head, asks_for_tunnel) = match read {
+        Ok(_) => (scratch.request.method() == Method::Head, scratch.request.is_extended_connect()),
+        Err((_, is_head)) => (is_head, false),
+    };
+    let downstream = Http2Downstream::new(handle, is_head, asks_for_tunnel);
+    // Boxed, since the runtime moves what it is given several times, and this is several KiB.
+    tokio::task::spawn_local(Box::pin(serve_stream(shared.clone(), downstream, scratch, read)));
+}
+
+async fn serve_stream(
+    shared: Rc<Shared>,
+    mut downstream: Http2Downstream,
+    mut scratch: Box<Scratch>,
+    read: ReadHead,
+) {
+    let Shared { client, facts, .. } = &*shared;
     let core = &client.core;
     let _watch = core.watch(Panicked::Stream);
-    let (head, body) = request.into_parts();
-    let is_head = head.method == http::Method::HEAD;
-    let mut downstream =
-        Http2Downstream::new(body, respond, is_head, facts.head_limits, total.clone(), heads.clone());
-    if !downstream.is_reset_already() {
+    if !downstream.is_broken() {
         let timer = core.timers.timer();
-        let mut scratch = core.take_scratch();
-        let end_of_stream = downstream.is_end_of_stream();
-        let read = head::read_request(&head, end_of_stream, &facts.head_limits, &mut scratch.request);
-        drop(head);
-        match read.map(|()| client.hold_head(&mut scratch.request)) {
-            Ok(Ok(_held)) => {
+        match read {
+            Ok(_held) => {
                 downstream.begin(&scratch.request);
                 let mut facts = facts.clone();
                 exchange::serve(client, &timer, &mut facts, &mut downstream, &mut scratch).await;
             }
-            Ok(Err(NoRoom)) => {
-                client.metrics.refused(RefusalReason::new("http2_heads"));
-                downstream.refuse_unprocessed();
-            }
-            Err(error) => {
+            Err((error, _)) => {
                 let failure = Failure::Head(error);
-                client.metrics.refused(failure.reason());
-                if head::is_malformed(error) {
-                    downstream.refuse_malformed();
-                } else {
-                    exchange::refuse(client, &timer, facts, &mut downstream, &mut scratch, failure).await;
-                }
+                exchange::refuse(client, &timer, facts, &mut downstream, &mut scratch, failure).await;
             }
         }
-        core.give_scratch(scratch);
     }
-    if downstream.was_reset() {
-        resets.borrow_mut().note(core.now());
-    }
+    core.give_scratch(scratch);
 }
 
 /// Reads on for a while after the last word, so that the client gets to read it: closing with unread bytes would

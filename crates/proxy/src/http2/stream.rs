@@ -1,13 +1,11 @@
-//! The stream below a connection: reads what was read ahead first, and writes once a turn.
+//! The stream below a connection to an origin, which writes once a turn.
 //!
 //! The `h2` crate flushes after every DATA frame of some size, which with a socket below would be a system call a
 //! frame. Here a flush does nothing: what was written waits until the connection's task has done all that it can do
 //! and ends its turn by [`Stream::poll_end_turn`], or until much has come together.
 
-use super::watch::{PREFACE, Watch};
 use crate::core::Core;
 use crate::transport::Transport;
-use irongate_traffic::Time;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,10 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const WAITING: usize = 64 << 10;
 /// How long a frame usually is at most, with its header.
 const FRAME: usize = (16 << 10) + 9;
-/// What is read of a client within a turn before others have theirs, in bytes of a body or work that is as much.
-const TURN: usize = 64 << 10;
-/// And of an origin, whose answers many wait for.
-const TURN_OF_ORIGIN: usize = 256 << 10;
+/// What is read within a turn before others have theirs, in bytes.
+const TURN: usize = 256 << 10;
 
 /// A connection's stream. The crate holds one handle, the connection's task another.
 #[derive(Clone)]
@@ -33,30 +29,11 @@ pub(super) struct Stream {
 struct Inner {
     core: Rc<Core>,
     transport: Rc<Transport>,
-    /// What was read before the stream was ours.
-    start: RefCell<Vec<u8>>,
     outgoing: RefCell<Outgoing>,
     /// Bytes that may be read before the turn ends.
     allowance: Cell<usize>,
-    /// How many there are of them.
-    turn: usize,
-    /// Looks at what a client sends.
-    watch: Option<RefCell<Watch>>,
     /// Bytes read so far.
     received: Cell<u64>,
-    /// Bytes written so far.
-    sent: Cell<u64>,
-}
-
-/// What a client's frames show.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Seen {
-    /// They are a flood.
-    pub(super) is_flooded: bool,
-    /// A header block has begun and not ended.
-    pub(super) is_in_head: bool,
-    /// One has a length that its kind never has.
-    pub(super) has_wrong_length: bool,
 }
 
 #[derive(Default)]
@@ -73,31 +50,13 @@ impl Outgoing {
 }
 
 impl Stream {
-    /// `start` is what was read from the transport already; `watch` looks at all that comes.
-    pub(super) fn new(
-        core: Rc<Core>,
-        transport: Rc<Transport>,
-        mut start: Vec<u8>,
-        mut watch: Option<Watch>,
-    ) -> Self {
-        if let Some(watch) = &mut watch {
-            watch.see(&start);
-            if watch.has_wrong_length() {
-                // The preface is enough for the crate to begin, and then to end by our word.
-                start.truncate(PREFACE);
-            }
-        }
-        let turn = if watch.is_some() { TURN } else { TURN_OF_ORIGIN };
+    pub(super) fn new(core: Rc<Core>, transport: Rc<Transport>) -> Self {
         let inner = Inner {
             core,
             transport,
-            start: RefCell::new(start),
             outgoing: RefCell::default(),
-            allowance: Cell::new(turn),
-            turn,
-            watch: watch.map(RefCell::new),
+            allowance: Cell::new(TURN),
             received: Cell::new(0),
-            sent: Cell::new(0),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -105,7 +64,7 @@ impl Stream {
     /// Sends what waits: the end of a turn. `Pending`: the peer does not take it at present.
     pub(super) fn poll_end_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &*self.inner;
-        inner.allowance.set(inner.turn);
+        inner.allowance.set(TURN);
         let mut outgoing = inner.outgoing.borrow_mut();
         let outgoing = &mut *outgoing;
         while outgoing.left() > 0 {
@@ -114,7 +73,6 @@ impl Stream {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             outgoing.sent += length;
-            inner.sent.set(inner.sent.get() + length as u64);
         }
         outgoing.waiting.clear();
         outgoing.sent = 0;
@@ -127,45 +85,6 @@ impl Stream {
         if outgoing.left() == 0 {
             self.inner.core.give_memory(std::mem::take(&mut *outgoing).waiting);
         }
-    }
-
-    /// Whether it holds memory that could be given back.
-    pub(super) fn holds_memory(&self) -> bool {
-        self.inner.outgoing.borrow().waiting.capacity() > 0
-    }
-
-    /// Whether anything waits to be sent.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.left() > 0
-    }
-
-    /// How many bytes wait to be sent.
-    pub(super) fn left(&self) -> usize {
-        self.inner.outgoing.borrow().left()
-    }
-
-    /// What was seen of the client's frames, once a turn is over.
-    pub(super) fn seen(&self, now: Time) -> Seen {
-        let Some(watch) = &self.inner.watch else { return Seen::default() };
-        let mut watch = watch.borrow_mut();
-        watch.forgive(now, self.inner.sent.get());
-        Seen {
-            is_flooded: watch.is_flooded(),
-            is_in_head: watch.is_in_head(),
-            has_wrong_length: watch.has_wrong_length(),
-        }
-    }
-
-    /// The client has opened a stream.
-    pub(super) fn opened(&self) {
-        if let Some(watch) = &self.inner.watch {
-            watch.borrow_mut().opened();
-        }
-    }
-
-    /// Bytes sent so far.
-    pub(super) fn sent(&self) -> u64 {
-        self.inner.sent.get()
     }
 
     /// Bytes received so far.
@@ -204,43 +123,17 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut start = self.inner.start.borrow_mut();
-        if !start.is_empty() {
-            let length = start.len().min(into.remaining());
-            into.put_slice(&start[..length]);
-            start.drain(..length);
-            if start.is_empty() {
-                *start = Vec::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let inner = &*self.inner;
-        let ends = |watch: &RefCell<Watch>| watch.borrow().is_flooded() || watch.borrow().has_wrong_length();
-        if inner.allowance.get() == 0 || inner.watch.as_ref().is_some_and(ends) {
-            // The connection's task looks at what has come, and the others have their turn.
+        if inner.allowance.get() == 0 {
+            // The others have their turn.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = into.filled().len();
         ready!(inner.transport.poll_read_into(cx, into))?;
-        let fresh = &into.filled()[before..];
-        let length = fresh.len();
-        let mut work = length;
-        if let Some(watch) = &inner.watch {
-            let mut watch = watch.borrow_mut();
-            watch.see(fresh);
-            work += watch.take_work();
-            if watch.has_wrong_length() {
-                // The crate gets no more than the preface: the connection ends by our word.
-                let known = usize::try_from(inner.received.get()).unwrap_or(usize::MAX);
-                let kept = PREFACE.saturating_sub(known).min(length);
-                into.set_filled(before + kept);
-                cx.waker().wake_by_ref();
-                return if kept > 0 { Poll::Ready(Ok(())) } else { Poll::Pending };
-            }
-        }
-        inner.allowance.set(inner.allowance.get().saturating_sub(work));
-        self.inner.received.set(self.inner.received.get() + length as u64);
+        let length = into.filled().len() - before;
+        inner.allowance.set(inner.allowance.get().saturating_sub(length));
+        inner.received.set(inner.received.get() + length as u64);
         Poll::Ready(Ok(()))
     }
 }

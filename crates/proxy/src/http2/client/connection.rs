@@ -88,7 +88,7 @@ impl Connection {
         });
         let end = End { state: state.clone(), metrics };
         let settling = state.clone();
-        let stream = Stream::new(core.clone(), transport, Vec::new(), None);
+        let stream = Stream::new(core.clone(), transport);
         let (requests, mut connection) =
             builder(head_bytes, window).handshake::<_, Piece>(stream.clone()).await.ok()?;
         let pings = connection.ping_pong();
