@@ -1,7 +1,7 @@
 //! Clients over HTTP/2 by hand: one that says all that RFC 9113 allows, in any order and in pieces of any size, and holds the
 //! gateway to it; and one that says anything.
 
-use crate::world::{Setup, World, serve, turns};
+use crate::world::{Peer, Setup, World, turns};
 use client::{Client, REQUEST};
 use irongate_message::http2::frame::{FrameHeader, Kind, flags, write_headers, write_settings_ack};
 use irongate_message::http2::hpack::Encoder;
@@ -13,6 +13,22 @@ mod client;
 const CONVERSATIONS: u64 = 60;
 /// Steps of one.
 const STEPS: usize = 80;
+
+/// An origin that answers with what it got, some of it in a chunk with trailers behind it.
+async fn serve(origin: &Peer) {
+    while let Ok(request) = origin.message().await {
+        let body = if request.body.is_empty() { b"hello".to_vec() } else { request.body.clone() };
+        let length = body.len();
+        let (head, tail) = match request.field("x-new") {
+            Some(_) => (format!("Transfer-Encoding: chunked\r\n\r\n{length:x}"), "\r\n0\r\nX-Sum: 1\r\n\r\n"),
+            None => (format!("Content-Length: {length}\r\n"), ""),
+        };
+        let answer = [b"HTTP/1.1 200 OK\r\n", head.as_bytes(), b"\r\n", &body, tail.as_bytes()].concat();
+        if origin.try_send(&answer).await.is_err() {
+            return;
+        }
+    }
+}
 
 /// Origins for as many connections as the gateway may open.
 fn serve_all(world: &World) {
@@ -40,6 +56,21 @@ fn whatever_a_client_may_say_is_answered() {
             for _ in 0..STEPS {
                 client.step().await;
             }
+            client.finish().await;
+            drop(client);
+            assert_unharmed(&world, seed).await;
+        });
+    }
+}
+
+#[test]
+fn trailers_say_that_a_table_has_become_smaller() {
+    // Some of these clients begin with a small one.
+    for seed in 0..10 {
+        Setup::default().run(async |world| {
+            serve_all(&world);
+            let mut client = Client::open(&world, fastrand::Rng::with_seed(seed), seed).await;
+            client.shrink_table_before_trailers().await;
             client.finish().await;
             drop(client);
             assert_unharmed(&world, seed).await;

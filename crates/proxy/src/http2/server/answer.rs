@@ -7,6 +7,9 @@ use irongate_message::http2::{encode_consent, encode_response, encode_trailers};
 use irongate_message::{Fields, ResponseHead};
 use std::task::{Context, Poll};
 
+/// At the beginning of a header block: a table of no bytes (RFC 7541 6.3).
+const EMPTY_TABLE: u8 = 0x20;
+
 /// The stream is over: nothing more goes out on it.
 #[derive(Debug)]
 pub(super) struct Over;
@@ -41,8 +44,7 @@ impl Wire {
         let out = self.out.frames(&self.core, HEAD);
         frame::write_headers(out, stream.id, ended, DEFAULT_FRAME, |out| {
             if empties {
-                // A table of no bytes (RFC 7541 6.3).
-                out.push(0x20);
+                out.push(EMPTY_TABLE);
             }
             block(out);
         });
@@ -97,12 +99,18 @@ impl Wire {
         let begin = self.out.place();
         let mut has_trailers = false;
         if let Some(trailers) = trailers {
+            let empties = self.table == Table::ToBeEmptied;
             let out = self.out.frames(&self.core, HEAD);
             frame::write_headers(out, stream.id, true, DEFAULT_FRAME, |out| {
+                if empties {
+                    out.push(EMPTY_TABLE);
+                }
                 has_trailers = encode_trailers(trailers, out);
             });
             if !has_trailers {
                 self.out.take_back(begin);
+            } else if empties {
+                self.table = Table::Emptied;
             }
         }
         let is_marked = |last| self.out.set_flag(last, flags::END_STREAM);
