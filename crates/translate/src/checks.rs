@@ -78,18 +78,15 @@ impl Checks {
         }
     }
 
-    /// More items than the Kubernetes API takes; in files they are served nevertheless.
-    pub(crate) fn at_most(&mut self, at: &At<'_>, count: usize, most: usize) {
-        if count > most {
-            let message = format!("has {count} items; Kubernetes would take at most {most}");
-            self.warn(at, "TooMany", message, "It is served here; split it before it moves to a cluster.");
-        }
+    /// More items than the Kubernetes API takes.
+    pub(crate) fn no_more_than(&mut self, at: &At<'_>, count: usize, most: usize) {
+        self.at_most(at, count, most, "");
     }
 
-    /// More items than the Kubernetes API takes, of a sort that is compared with other lists: never taken.
-    pub(crate) fn no_more_than(&mut self, at: &At<'_>, count: usize, most: usize) {
+    /// As [`Checks::no_more_than`], of a list whose rest can stand elsewhere; `advice`: where.
+    pub(crate) fn at_most(&mut self, at: &At<'_>, count: usize, most: usize, advice: &str) {
         if count > most {
-            self.invalid(at, format!("has {count} items; at most {most} are allowed"), "");
+            self.invalid(at, format!("has {count} items; at most {most} are allowed"), advice);
         }
     }
 

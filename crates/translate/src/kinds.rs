@@ -74,8 +74,9 @@ pub use http_route::{
     HttpRouteTimeouts, PathMatch, PathMatchType, QueryParamMatch, Retry, ValueMatchType,
 };
 pub use http_route_filter::{
-    CorsFilter, FilterType, Fraction, Header, HeaderModifier, HttpRouteFilter, PathModifier,
-    PathModifierType, RequestMirror, RequestRedirect, UrlRewrite,
+    CorsFilter, ExternalAuthFilter, ExternalAuthProtocol, FilterType, ForwardBodyConfig, Fraction,
+    GrpcAuthConfig, Header, HeaderModifier, HttpAuthConfig, HttpRouteFilter, PathModifier, PathModifierType,
+    RequestMirror, RequestRedirect, UrlRewrite,
 };
 pub use ignored::IgnoredAny;
 pub use listener::{

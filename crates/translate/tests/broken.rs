@@ -186,7 +186,7 @@ fn hostile_sizes_are_told() {
                 "{route}  rules:\n{}",
                 many(3000, &|n| format!("  - matches: [{{path: {{value: /r{n}}}}}]\n"))
             ),
-            "TooMany",
+            "Invalid",
         ),
         (
             "label",

@@ -2,9 +2,11 @@
 //! here, at the field that it stands in.
 //!
 //! A rule is a line: the kind of a base object, where a value is put into it, the value as JSON, and the field of the error.
-//! The bases themselves are without fault. Not enforced, on purpose: lists that are longer than the API server takes
-//! (a warning, since no other object is in their way), and two listeners of one port, protocol and hostname (both are
-//! conflicted, so that the others of their Gateway are served).
+//! The bases themselves are without fault. Not enforced, on purpose: two listeners of one port, protocol and hostname (both
+//! are conflicted, so that the others of their Gateway are served). How long lists may be is in `lists`.
+
+#[path = "crd_rules/lists.rs"]
+mod lists;
 
 use irongate_config::{Problem, Severity};
 use irongate_translate::{Source, read};
@@ -300,7 +302,46 @@ const OF_FILTERS: &[(&str, &str)] = &[
     ),
     (r#"{"type": "CORS", "cors": {}, "requestRedirect": {}}"#, "requestRedirect"),
     (r#"{"type": "CORS", "cors": {}, "urlRewrite": {}}"#, "urlRewrite"),
-    (r#"{"type": "CORS", "cors": {}, "externalAuth": {}}"#, "externalAuth"),
+    (
+        r#"{"type": "CORS", "cors": {}, "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}, "http": {}}}"#,
+        "externalAuth",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "TCP", "backendRef": {"name": "app", "port": 80}}}"#,
+        "externalAuth.protocol",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}}}"#,
+        "externalAuth.http",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "GRPC", "backendRef": {"name": "app", "port": 80}, "http": {}}}"#,
+        "externalAuth.http",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "GRPC", "backendRef": {"name": "app", "port": 80}}}"#,
+        "externalAuth.grpc",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app"}, "http": {}}}"#,
+        "externalAuth.backendRef.port",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}, "http": {"path": "/a b"}}}"#,
+        "externalAuth.http.path",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}, "http": {"path": "/%4"}}}"#,
+        "externalAuth.http.path",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}, "http": {"allowedHeaders": ["a", "a"]}}}"#,
+        "externalAuth.http.allowedHeaders[1]",
+    ),
+    (
+        r#"{"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": {"name": "app", "port": 80}, "http": {}, "forwardBody": {"maxSize": -1}}}"#,
+        "externalAuth.forwardBody.maxSize",
+    ),
     (
         r#"{"type": "CORS", "cors": {}, "extensionRef": {"group": "a.b", "kind": "C", "name": "d"}}"#,
         "extensionRef",
@@ -442,6 +483,7 @@ fn base(kind: &str) -> Value {
                 { "name": "https", "port": 443, "protocol": "HTTPS", "tls": { "certificateRefs": [{ "name": "c" }] } },
             ],
             "infrastructure": { "parametersRef": reference },
+            "tls": { "frontend": { "default": {} } },
         }),
         "ListenerSet" => json!({
             "parentRef": { "name": "gw" },
@@ -451,6 +493,23 @@ fn base(kind: &str) -> Value {
             "from": [{ "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "a" }],
             "to": [{ "group": "", "kind": "Service" }],
         }),
+        "TLSRoute" | "TCPRoute" | "UDPRoute" => {
+            json!({ "parentRefs": [{ "name": "gw" }], "rules": [{ "backendRefs": [{ "name": "app", "port": 80 }] }] })
+        }
+        "BackendTLSPolicy" => json!({
+            "targetRefs": [{ "group": "", "kind": "Service", "name": "app" }],
+            "validation": {
+                "hostname": "app.example.com",
+                "caCertificateRefs": [{ "group": "", "kind": "ConfigMap", "name": "c" }],
+            },
+        }),
+        "GRPCRoute" => json!({
+            "parentRefs": [{ "name": "gw" }],
+            "rules": [{
+                "matches": [{ "method": { "service": "a.B" } }],
+                "backendRefs": [{ "name": "app", "port": 80 }],
+            }],
+        }),
         _ => json!({
             "parentRefs": [{ "name": "gw" }],
             "rules": [{
@@ -458,6 +517,16 @@ fn base(kind: &str) -> Value {
                     "path": { "value": "/a" },
                     "headers": [{ "name": "version", "value": "1" }],
                 }],
+                "filters": [
+                    { "type": "RequestHeaderModifier", "requestHeaderModifier": {} },
+                    { "type": "CORS", "cors": {} },
+                    {
+                        "type": "ExternalAuth",
+                        "externalAuth": {
+                            "protocol": "HTTP", "backendRef": { "name": "app", "port": 80 }, "http": {},
+                        },
+                    },
+                ],
                 "backendRefs": [{ "name": "app", "port": 80 }],
             }],
         }),
@@ -465,6 +534,9 @@ fn base(kind: &str) -> Value {
     let version = "gateway.networking.k8s.io/v1";
     let mut object =
         json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" }, "spec": spec });
+    if kind == "TLSRoute" {
+        put(&mut object, "/spec/hostnames", json!(["a.example.com"]));
+    }
     if kind == "GatewayClass" {
         put(&mut object, "/spec/parametersRef/namespace", json!("default"));
     }
@@ -510,7 +582,18 @@ fn complaint(object: &Value, field: &str) -> Option<String> {
 
 #[test]
 fn the_bases_are_without_fault() {
-    for kind in ["GatewayClass", "Gateway", "ListenerSet", "ReferenceGrant", "HTTPRoute"] {
+    for kind in [
+        "GatewayClass",
+        "Gateway",
+        "ListenerSet",
+        "ReferenceGrant",
+        "HTTPRoute",
+        "GRPCRoute",
+        "TLSRoute",
+        "TCPRoute",
+        "UDPRoute",
+        "BackendTLSPolicy",
+    ] {
         assert_eq!(errors(&base(kind)), [], "{kind}");
     }
 }

@@ -157,7 +157,7 @@ impl Kind for EndpointSlice {
             return;
         }
         let endpoints = at.field("endpoints");
-        checks.at_most(&endpoints, self.endpoints.len(), 1000);
+        checks.at_most(&endpoints, self.endpoints.len(), 1000, "Put the rest into another EndpointSlice.");
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             let at = endpoints.index(index);
             let at = at.field("addresses");

@@ -169,12 +169,11 @@ impl Kind for GrpcRoute {
         check_parents(&spec.parent_refs, &at.field("parentRefs"), checks);
         check_hostnames(&spec.hostnames, MOST_HTTP_HOSTNAMES, &at.field("hostnames"), checks);
         let rules = at.field("rules");
-        checks.at_most(&rules, spec.rules.len(), 16);
+        checks.at_most(&rules, spec.rules.len(), 16, "Put the rest into another GRPCRoute.");
         let matches: usize = spec.rules.iter().map(|rule| rule.matches.len()).sum();
         if matches > 128 {
-            let message = format!("have {matches} matches in all; Kubernetes would take at most 128");
-            let advice = "It is served here; split the route before it moves to a cluster.";
-            checks.warn(&rules, "TooMany", message, advice);
+            let message = format!("have {matches} matches in all; at most 128 are allowed");
+            checks.invalid(&rules, message, "Put some of the rules into another GRPCRoute.");
         }
         if spec.rules.is_empty() {
             let advice = "Add one; without matches it takes every call.";
@@ -206,7 +205,7 @@ fn check_rule(rule: &GrpcRouteRule, at: &At<'_>, checks: &mut Checks) {
         section_name(name, &at.field("name"), checks);
     }
     let matches = at.field("matches");
-    checks.at_most(&matches, rule.matches.len(), 64);
+    checks.at_most(&matches, rule.matches.len(), 64, "Put the rest into another rule.");
     for (index, one) in rule.matches.iter().enumerate() {
         check_match(one, &matches.index(index), checks);
     }
@@ -216,7 +215,7 @@ fn check_rule(rule: &GrpcRouteRule, at: &At<'_>, checks: &mut Checks) {
     };
     filters(&rule.filters, at, checks);
     let backends = at.field("backendRefs");
-    checks.at_most(&backends, rule.backend_refs.len(), 16);
+    checks.no_more_than(&backends, rule.backend_refs.len(), 16);
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
         backend.check(&at, checks);

@@ -1,13 +1,17 @@
 //! Filters of an `HTTPRoute`: of a rule, or of one of its backends.
 
 mod cors;
+mod external_auth;
 mod mirror;
 
 pub use cors::CorsFilter;
+pub use external_auth::{
+    ExternalAuthFilter, ExternalAuthProtocol, ForwardBodyConfig, GrpcAuthConfig, HttpAuthConfig,
+};
 pub use mirror::{Fraction, RequestMirror};
 
+use super::Text;
 use super::backend_reference::LocalObjectReference;
-use super::{IgnoredAny, Text};
 use crate::checks::{Checks, field_value, header_name, host_advice};
 use crate::uri::decode_unreserved;
 use crate::yaml::path::At;
@@ -35,7 +39,7 @@ pub struct HttpRouteFilter {
     /// Cross-origin resource sharing.
     pub cors: Option<Box<CorsFilter>>,
     /// A question to an authorization service.
-    pub external_auth: Option<IgnoredAny>,
+    pub external_auth: Option<Box<ExternalAuthFilter>>,
     /// Another object.
     pub extension_ref: Option<LocalObjectReference>,
 }
@@ -156,7 +160,7 @@ pub enum PathModifierType {
 
 /// Checks the filters of a rule (or of one backend).
 pub(super) fn check(filters: &[&HttpRouteFilter], at: &At<'_>, checks: &mut Checks) {
-    checks.at_most(at, filters.len(), 16);
+    checks.no_more_than(at, filters.len(), 16);
     let mut redirect_or_rewrite = None;
     for (index, filter) in filters.iter().enumerate() {
         let at = at.index(index);
@@ -239,6 +243,9 @@ fn check_contents(filter: &HttpRouteFilter, at: &At<'_>, checks: &mut Checks) {
     if let Some(cors) = &filter.cors {
         cors::check(cors, &at.field("cors"), checks);
     }
+    if let Some(filter) = &filter.external_auth {
+        external_auth::check(filter, &at.field("externalAuth"), checks);
+    }
     if let Some(reference) = &filter.extension_ref {
         reference.check(&at.field("extensionRef"), checks);
     }
@@ -299,7 +306,7 @@ fn path_fault(path: &str) -> Option<&'static str> {
 fn check_edits(edits: &HeaderModifier, at: &At<'_>, checks: &mut Checks) {
     for (list, headers) in [("set", &edits.set), ("add", &edits.add)] {
         let at = at.field(list);
-        checks.at_most(&at, headers.len(), 16);
+        checks.no_more_than(&at, headers.len(), 16);
         checks.unique(&at, "name", headers.iter().map(|header| Some(&*header.name)));
         for (index, header) in headers.iter().enumerate() {
             let at = at.index(index);
@@ -308,7 +315,7 @@ fn check_edits(edits: &HeaderModifier, at: &At<'_>, checks: &mut Checks) {
         }
     }
     let at = at.field("remove");
-    checks.at_most(&at, edits.remove.len(), 16);
+    checks.no_more_than(&at, edits.remove.len(), 16);
     checks.unique_items(&at, edits.remove.iter().map(|name| &**name));
     for (index, name) in edits.remove.iter().enumerate() {
         header_name(name, &at.index(index), checks);

@@ -214,7 +214,7 @@ fn check_rule(rule: &StreamRouteRule, at: &At<'_>, checks: &mut Checks) {
     if rule.backend_refs.is_empty() {
         checks.invalid(&backends, "is empty", "Name a Service with a port.");
     }
-    checks.at_most(&backends, rule.backend_refs.len(), 16);
+    checks.no_more_than(&backends, rule.backend_refs.len(), 16);
     for (index, backend) in rule.backend_refs.iter().enumerate() {
         let at = backends.index(index);
         let StreamBackendRef { group, kind, namespace, name, port, weight } = backend;

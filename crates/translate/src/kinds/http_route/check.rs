@@ -13,12 +13,11 @@ pub(super) fn spec(spec: &HttpRouteSpec, at: &At<'_>, checks: &mut Checks) {
     check_parents(&spec.parent_refs, &at.field("parentRefs"), checks);
     check_hostnames(&spec.hostnames, MOST_HTTP_HOSTNAMES, &at.field("hostnames"), checks);
     let rules = at.field("rules");
-    checks.at_most(&rules, spec.rules.len(), 16);
+    checks.at_most(&rules, spec.rules.len(), 16, "Put the rest into another HTTPRoute.");
     let matches: usize = spec.rules.iter().map(|rule| rule.matches.len().max(1)).sum();
     if matches > 128 {
-        let message = format!("have {matches} matches in all; Kubernetes would take at most 128");
-        let advice = "It is served here; split the route before it moves to a cluster.";
-        checks.warn(&rules, "TooMany", message, advice);
+        let message = format!("have {matches} matches in all; at most 128 are allowed");
+        checks.invalid(&rules, message, "Put some of the rules into another HTTPRoute.");
     }
     if spec.rules.is_empty() {
         checks.invalid(&rules, "is empty", "Leave it out for one rule that fits every request.");
@@ -39,7 +38,7 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
         section_name(name, &at.field("name"), checks);
     }
     let matches = at.field("matches");
-    checks.at_most(&matches, rule.matches.len(), 64);
+    checks.at_most(&matches, rule.matches.len(), 64, "Put the rest into another rule.");
     for (index, one) in rule.matches.iter().enumerate() {
         check_match(one, &matches.index(index), checks);
     }
@@ -76,7 +75,7 @@ fn check_rule(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
 
 fn check_backends(rule: &HttpRouteRule, at: &At<'_>, checks: &mut Checks) {
     let backends = at.field("backendRefs");
-    checks.at_most(&backends, rule.backend_refs.len(), 16);
+    checks.no_more_than(&backends, rule.backend_refs.len(), 16);
     if !rule.backend_refs.is_empty()
         && rule.filters.iter().any(|filter| filter.kind == FilterType::RequestRedirect)
     {

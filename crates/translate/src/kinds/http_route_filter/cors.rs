@@ -83,7 +83,7 @@ pub(super) fn check(cors: &CorsFilter, at: &At<'_>, checks: &mut Checks) {
 
 /// A set of so many items.
 fn check_list(items: &[Text], most: usize, at: &At<'_>, checks: &mut Checks) {
-    checks.at_most(at, items.len(), most);
+    checks.no_more_than(at, items.len(), most);
     checks.unique_items(at, items.iter().map(|item| &**item));
 }
 
