@@ -284,6 +284,7 @@ fn tell_listeners(
             listener: listener.key.to_string(),
             address: address.to_string(),
             hostname: listener.hostname.to_string(),
+            http3: listener.options.http3 && listener.protocol == ListenerProtocol::Https,
             position: None,
             why,
         });

@@ -87,7 +87,9 @@ fn listeners(text: &mut String, explanation: &Explanation, style: Style) {
     heading(text, "Listener", style);
     if let Some(listener) = &explanation.listener {
         let place = place(listener.position.as_ref(), style);
-        line!(text, "  {} on {}, hostname {}{place}", listener.listener, listener.address, listener.hostname);
+        let also = if listener.http3 { ", HTTP/3 too" } else { "" };
+        let (name, address, hostname) = (&listener.listener, &listener.address, &listener.hostname);
+        line!(text, "  {name} on {address}, hostname {hostname}{also}{place}");
         line!(text, "    {}", listener.why);
     }
     for other in &explanation.other_listeners {

@@ -61,6 +61,8 @@ pub(crate) struct ListenerView {
     pub(crate) listener: String,
     pub(crate) address: String,
     pub(crate) hostname: String,
+    /// It takes HTTP/3 on the same address, too.
+    pub(crate) http3: bool,
     #[serde(serialize_with = "position")]
     pub(crate) position: Option<Position>,
     /// Why this one.

@@ -183,7 +183,7 @@ impl Resources {
     ) -> Vec<FieldOrigin> {
         let said = |policy: &ObjectName, field: &str| {
             let object = policies.iter().find(|object| object.name == *policy)?;
-            self.said(object).into_iter().find(|(name, _)| name == field).map(|(_, said)| said)
+            whole(self.said(object), field)
         };
         let origin = |field: &PolicyField| {
             let policies = std::iter::once(&field.policy).chain(&field.overridden);
@@ -255,9 +255,30 @@ fn named(kind: &str, namespace: Option<&Text>, name: &str, port: Option<u16>, ro
     format!("{kind} {namespace}/{name}{port}")
 }
 
-/// Every value below a field that is no mapping; what is `null` is not there.
+/// What is said of a field, or of all fields below it, where the first of them stands.
+fn whole(said: Vec<(String, Said)>, field: &str) -> Option<Said> {
+    let mut whole: Option<Said> = None;
+    for (name, said) in said {
+        let Some(below) = name.strip_prefix(field) else { continue };
+        let Some(below) = below.strip_prefix('.') else {
+            if below.is_empty() {
+                return Some(said);
+            }
+            continue;
+        };
+        let text = format!("{below}: {}", said.value);
+        match &mut whole {
+            Some(whole) => whole.value = format!("{}, {text}", whole.value),
+            None => whole = Some(Said { value: text, ..said }),
+        }
+    }
+    whole
+}
+
+/// Every value below a field that is no mapping, or an empty one; what is `null` is not there.
 fn leaves(field: &str, node: &Node<'_>, mark: Mark, take: &mut impl FnMut(&str, String, Mark)) {
     match &node.value {
+        Value::Mapping(entries) if entries.is_empty() => take(field, "{}".to_owned(), mark),
         Value::Mapping(entries) => {
             for entry in entries {
                 leaves(&format!("{field}.{}", entry.key), &entry.value, entry.mark, take);
@@ -271,6 +292,7 @@ fn leaves(field: &str, node: &Node<'_>, mark: Mark, take: &mut impl FnMut(&str, 
 fn text(node: &Node<'_>) -> String {
     match &node.value {
         Value::Scalar { text, .. } => text.to_string(),
+        Value::Sequence(items) if items.is_empty() => "[]".to_owned(),
         Value::Sequence(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Mapping(_) => "{…}".to_owned(),
     }
