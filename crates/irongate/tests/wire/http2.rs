@@ -4,6 +4,7 @@ mod bounds;
 mod floods;
 mod grpc;
 mod load;
+mod origins;
 pub(super) mod peers;
 mod raw;
 mod secure;

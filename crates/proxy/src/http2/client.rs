@@ -1,6 +1,7 @@
 //! Connections to an origin over HTTP/2: many requests share one, and another is opened before it is full.
 
 mod connection;
+mod interim;
 mod lifetime;
 mod pulse;
 mod upstream;

@@ -2,6 +2,7 @@
 
 use super::super::queue::{MOST_OF_STREAM, Piece, Total};
 use super::super::stream::Stream;
+use super::interim::{Interim, Watched};
 use super::lifetime::Lifetime;
 use super::pulse::{Pulse, Sign};
 use super::window::{Taken, Window};
@@ -61,6 +62,8 @@ struct State {
     over: Cell<bool>,
     /// What is on its way of all requests' bodies.
     total: Total,
+    /// Heads that came and were not taken yet.
+    interim: Rc<Interim>,
     /// The origin has sent its settings, and those who wait for them.
     settled: Cell<bool>,
     unsettled: RefCell<Vec<Waker>>,
@@ -76,21 +79,14 @@ impl Connection {
         window: Window,
         transport: Rc<Transport>,
     ) -> Option<Self> {
-        let state = Rc::new(State {
-            host: address.to_string().into_boxed_str(),
-            is_secure: transport.tls().is_some(),
-            active: Cell::new(0),
-            begun: Cell::new(0),
-            over: Cell::new(false),
-            total: Total::default(),
-            settled: Cell::new(false),
-            unsettled: RefCell::default(),
-        });
+        let state = Rc::new(State::new(address, transport.tls().is_some()));
         let end = End { state: state.clone(), metrics };
         let settling = state.clone();
         let stream = Stream::new(core.clone(), transport);
+        let interim = state.interim.clone();
+        let watched = Watched::new(stream.clone(), interim.clone());
         let (requests, mut connection) =
-            builder(head_bytes, window).handshake::<_, Piece>(stream.clone()).await.ok()?;
+            builder(head_bytes, window).handshake::<_, Piece>(watched).await.ok()?;
         let pings = connection.ping_pong();
         let writes = stream.clone();
         let task = tokio::task::spawn_local(async move {
@@ -104,7 +100,11 @@ impl Connection {
                 if let Poll::Ready(Err(error)) = &polled {
                     tracing::debug!(%error, %address, "an HTTP/2 connection to an origin failed");
                 }
-                if polled.is_ready() || matches!(sent, Poll::Ready(Err(_))) {
+                let is_bounded = interim.end_turn();
+                if !is_bounded {
+                    tracing::debug!(%address, "an origin sends more interim answers than are taken");
+                }
+                if !is_bounded || polled.is_ready() || matches!(sent, Poll::Ready(Err(_))) {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -144,7 +144,7 @@ impl Connection {
         }
         state.active.set(state.active.get() + 1);
         state.begun.set(state.begun.get() + 1);
-        Ok(Some(Sender { requests, slot: Slot { state: state.clone(), window: None } }))
+        Ok(Some(Sender { requests, slot: Slot { state: state.clone(), window: None, stream: 0 } }))
     }
 
     /// Looks after the connection; called every second or so. False: no request may use it any more. It ends by
@@ -215,6 +215,20 @@ struct End {
 }
 
 impl State {
+    fn new(address: SocketAddr, is_secure: bool) -> Self {
+        Self {
+            host: address.to_string().into_boxed_str(),
+            is_secure,
+            active: Cell::new(0),
+            begun: Cell::new(0),
+            over: Cell::new(false),
+            total: Total::default(),
+            interim: Rc::default(),
+            settled: Cell::new(false),
+            unsettled: RefCell::default(),
+        }
+    }
+
     fn settle(&self) {
         self.settled.set(true);
         self.unsettled.take().into_iter().for_each(Waker::wake);
@@ -272,9 +286,22 @@ impl Sender {
 pub(super) struct Slot {
     state: Rc<State>,
     window: Option<Taken>,
+    /// The request's stream; 0 before it has one.
+    stream: u32,
 }
 
 impl Slot {
+    /// The request has begun on this stream.
+    pub(super) fn begin(&mut self, stream: u32) {
+        self.stream = stream;
+        self.state.interim.begin(stream);
+    }
+
+    /// An interim answer was taken.
+    pub(super) fn took_interim(&self) {
+        self.state.interim.take(self.stream);
+    }
+
     /// Whether its client has many requests at once.
     pub(super) fn is_one_of_many(&self) -> bool {
         self.window.as_ref().is_some_and(|taken| taken.window != Window::Large)
@@ -289,6 +316,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.state.active.set(self.state.active.get() - 1);
+        self.state.interim.end(self.stream);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Http2Upstream {
     limits: HeadLimits,
     interim: u32,
     tunnel: Option<Tunnel>,
-    _slot: Slot,
+    slot: Slot,
 }
 
 /// A tunnel that was asked for.
@@ -49,8 +49,9 @@ impl Http2Upstream {
             head::make_websocket(&mut request);
         }
         let ended = !websocket && matches!(head.body(), BodyLength::Empty | BodyLength::Length(0));
-        let Sender { mut requests, slot } = sender;
+        let Sender { mut requests, mut slot } = sender;
         let (answer, stream) = requests.send_request(request, ended).map_err(|_| HeadFailure::Refused)?;
+        slot.begin(answer.stream_id().into());
         let mut sink = Http2Sink::new(slot.total());
         let mut tunnel = None;
         if websocket {
@@ -64,7 +65,7 @@ impl Http2Upstream {
         if slot.is_one_of_many() {
             source.be_one_of_many();
         }
-        Ok(Self { answer, source, sink, method: head.method(), limits, interim: 0, tunnel, _slot: slot })
+        Ok(Self { answer, source, sink, method: head.method(), limits, interim: 0, tunnel, slot })
     }
 
     fn read<T>(
@@ -94,6 +95,7 @@ impl Upstream for Http2Upstream {
         if let Some(interim) = ready!(self.answer.poll_informational(cx)) {
             let interim = interim.map_err(|error| failure(&error))?;
             self.interim += 1;
+            self.slot.took_interim();
             if self.interim > INTERIM {
                 return Poll::Ready(Err(HeadFailure::Malformed("too_many_interim_answers")));
             }
