@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use irongate_testkit::{Gateway, Manifest, Origin, ReadError, Response};
 use std::io::Read;
 
-const POLICY: &str = "
+pub(crate) const POLICY: &str = "
 apiVersion: irongate.dev/v1alpha1
 kind: TrafficPolicy
 metadata: {name: compressed}
@@ -20,11 +20,11 @@ fn compressing(origin: &Origin, policy: &str) -> Gateway {
     gateway(&Manifest::to_origins(&[origin.address()]).document(policy))
 }
 
-fn text(length: usize) -> Vec<u8> {
+pub(crate) fn text(length: usize) -> Vec<u8> {
     (0..).flat_map(|line: u32| format!("line {line} of some text\n").into_bytes()).take(length).collect()
 }
 
-fn decoded(coding: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn decoded(coding: &str, body: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     let read = match coding {
         "gzip" => GzDecoder::new(body).read_to_end(&mut all),

@@ -2,12 +2,14 @@
 
 mod bounds;
 mod life;
+mod limits;
+mod memory;
 mod peers;
 
-use crate::gateway;
 use crate::http2::peers::block_on;
 use crate::http2::wait;
 use crate::tls::Pair;
+use crate::{compression, gateway};
 use bytes::Bytes;
 use h3::error::Code;
 use irongate_testkit::{Gateway, Manifest, Origin, eventually};
@@ -55,6 +57,30 @@ fn requests_and_answers_of_all_kinds() {
     assert_eq!(requests[1].body.len(), 100_000);
     assert_eq!(requests[2].field("content-length"), Some("3"));
     assert!(gateway.metric("irongate_connections_total", &["default/gw"]) > 0.5);
+}
+
+#[test]
+fn answers_are_compressed() {
+    let body = compression::text(300_000);
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
+    let origin = Origin::answering([head.as_bytes(), &body].concat());
+    let pair = Pair::new();
+    let gateway = gateway(&manifest(&pair, &origin).document(compression::POLICY));
+    block_on(async {
+        let mut client = Client::connect(gateway.address(), &pair).await;
+        for coding in ["gzip", "br", "zstd"] {
+            let answer = client.ask("GET", "/", &[("accept-encoding", coding)], None).await;
+            assert_eq!(answer.field("content-encoding"), Some(coding));
+            assert_eq!(
+                (answer.field("content-length"), answer.field("vary")),
+                (None, Some("Accept-Encoding"))
+            );
+            assert!(answer.body.len() * 3 < body.len(), "{coding}: {}", answer.body.len());
+            assert!(compression::decoded(coding, &answer.body) == body, "{coding}");
+        }
+        assert!(client.get("/").await.body == body, "as it is for whoever does not ask");
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod accepting;
 mod admin;
 mod balancing;
+mod bandwidth;
 mod broken;
 mod buffering;
 mod compression;

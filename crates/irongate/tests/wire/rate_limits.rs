@@ -1,8 +1,14 @@
 //! Rate limits over replicas: two gateways and one store, a stand-in for Redis (`examples/rate-limits` has the real one).
 
 use super::{BINARY, GET, OK};
+use crate::tls::Pair;
 use irongate_testkit::{Gateway, Manifest, Origin, RedisMood, RedisStandIn, Response, eventually};
-use std::net::SocketAddr;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A route to the origin, with these limits, and a store.
 fn manifest(origin: &Origin, store: &str, limits: &str) -> Manifest {
@@ -212,4 +218,74 @@ fn a_client_that_leaves_is_waited_for_no_longer() {
     let gone = || gateway.metric("irongate_request_failures_total", &["reason=\"client_gone\""]);
     eventually("the client is gone", || gone() == 1.0);
     assert!(origin.requests().is_empty());
+}
+
+/// Speaks TLS with whoever comes, and passes on to the store what is inside.
+fn secured(store: SocketAddr, pair: &Pair) -> SocketAddr {
+    let key = PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![pair.certificate.der().clone()], key).expect("a pair");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = config.clone();
+            std::thread::spawn(move || pass_on(stream, config, store));
+        }
+    });
+    address
+}
+
+/// Ends with either side.
+fn pass_on(stream: TcpStream, config: Arc<ServerConfig>, store: SocketAddr) -> io::Result<()> {
+    /// How long one side is listened to before the other is.
+    const TURN: Duration = Duration::from_millis(2);
+    let mut store = TcpStream::connect(store)?;
+    store.set_read_timeout(Some(TURN))?;
+    stream.set_read_timeout(Some(TURN))?;
+    let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut client = StreamOwned::new(connection, stream);
+    loop {
+        move_some(&mut client, &mut store)?;
+        move_some(&mut store, &mut client)?;
+    }
+}
+
+fn move_some(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut bytes = [0; 4096];
+    match from.read(&mut bytes) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Ok(length) => to.write_all(&bytes[..length]).and_then(|()| to.flush()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[test]
+fn a_store_is_asked_over_tls_if_it_is_the_one_that_is_meant() {
+    let (trusted, other) = (Pair::new(), Pair::new());
+    for (shown, is_trusted) in [(&trusted, true), (&other, false)] {
+        let (origin, store) = (origin(), RedisStandIn::start());
+        let address = secured(store.address(), shown);
+        let tls = "{hostname: test, caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]}";
+        let spec = format!("{{redis: {{address: 'rediss://{address}', tls: {tls}}}, timeout: 1s}}");
+        let pem = trusted.certificate.pem().replace('\n', "\n    ");
+        let ca = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ca}}\ndata:\n  ca.crt: |\n    {}\n",
+            pem.trim_end()
+        );
+        let gateway = gateway(&manifest(&origin, &spec, THREE).document(&ca));
+        assert_eq!(
+            statuses(&gateway, 4),
+            [200, 200, 200, 429],
+            "{is_trusted}: the store, or else the gateway itself"
+        );
+        assert_eq!(is_up(&gateway), is_trusted);
+        let counted = store.commands().iter().filter(|command| command[0].starts_with("EVAL")).count();
+        assert_eq!(counted > 3, is_trusted, "{counted} questions");
+        let view = gateway.admin("/api/limit-stores").text();
+        assert!(view.contains(&format!("rediss://{address}/0")), "{view}");
+        assert_eq!(view.contains("ertificate"), !is_trusted, "why it is not there: {view}");
+    }
 }

@@ -12,13 +12,13 @@ use std::net::UdpSocket;
 use tokio::time::timeout;
 
 /// A frame (RFC 9114 §7.1).
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("a short frame") | 0x8000_0000;
     [&[kind], &length.to_be_bytes()[..], body].concat()
 }
 
 /// A frame of fields, all literal (RFC 9204 §4.5.6).
-fn head(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = vec![0, 0];
     for (name, value) in fields {
         match u8::try_from(name.len()).expect("a short name") {
@@ -32,9 +32,9 @@ fn head(fields: &[(&str, &str)]) -> Vec<u8> {
     frame(1, &block)
 }
 
-const GET: [(&str, &str); 4] =
+pub(super) const GET: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "https"), (":authority", "test"), (":path", "/")];
-const POST: [(&str, &str); 4] =
+pub(super) const POST: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "https"), (":authority", "test"), (":path", "/")];
 
 /// Sends bytes on a stream of their own; what comes back, or the code that ends the stream or the connection.
