@@ -69,6 +69,12 @@ def tcp_route():
     return grpc_route().replace("GRPCRoute", "TCPRoute")
 
 
+def datagrams(port, origins):
+    """A manifest that passes datagrams on."""
+    text = manifest(port, origins, tcp_route().replace("TCPRoute", "UDPRoute"), tcp=True)
+    return text.replace("protocol: TCP", "protocol: UDP").replace("targetPort: 80", "targetPort: 80, protocol: UDP")
+
+
 def manifest(port, origins, routes, tls=None, http2=False, tcp=False):
     speaks = ", appProtocol: kubernetes.io/h2c" if http2 else ""
     protocol = "HTTPS, tls: {certificateRefs: [{name: certificate}]}" if tls else "TCP" if tcp else "HTTP"

@@ -50,6 +50,15 @@ def irongate_peer(setup):
     return [setup.binary, "run", "-c", folder, "--admin", f"127.0.0.1:{setup.admin}", "--threads", setup.threads], {}
 
 
+def datagrams(setup, name):
+    """The two that are compared by datagrams."""
+    if name == "floor":
+        return [setup.folder / "datagrams", "floor", setup.port, *setup.origins], {}
+    command, environment = irongate_peer(setup)
+    (setup.folder / "irongate" / "gateway.yaml").write_text(irongate.datagrams(setup.port, setup.origins))
+    return command, environment
+
+
 def floor(setup):
     return [setup.folder / "floor", setup.port, *setup.origins], {}
 

@@ -142,6 +142,20 @@ def wait_for_connection(process, port, limit=30.0):
     raise RuntimeError(f"{process.args[0]} takes no connections")
 
 
+def wait_for_datagram(process, port, limit=30.0):
+    """Sends datagrams until one comes back."""
+    start = time.monotonic()
+    while process.poll() is None and time.monotonic() - start < limit:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(OSError):
+            client.settimeout(0.05)
+            client.connect(("127.0.0.1", port))
+            client.send(b"x")
+            client.recv(10)
+            return
+        time.sleep(0.002)
+    raise RuntimeError(f"{process.args[0]} passes no datagram on")
+
+
 def wait_for_answer(process, port, body=None, limit=30.0, secure=False):
     """Asks until 200 comes, with the whole body; returns the seconds that it took."""
     start = time.monotonic()

@@ -166,6 +166,27 @@ def tcp(options):
     return load_workload(options, 64, without=["nginx", "traefik"], tcp=True, routes=irongate.tcp_route)
 
 
+def udp(options):
+    """64 clients that send datagrams of 100 bytes and wait for each to come back."""
+    program = options.folder / "datagrams"
+
+    def load(port, seconds):
+        command = processes.pinned([program, "load", port, 64, seconds], processes.LOAD_CORE)
+        return int(subprocess.run(command, capture_output=True, text=True).stdout or 0), "-", ""
+
+    def once(name):
+        with contextlib.ExitStack() as stack:
+            port, admin, *origins = processes.free_ports(4)
+            for origin in origins:
+                stack.enter_context(processes.running([program, "origin", origin], processes.LOAD_CORE, options.folder / "origin.log"))
+            command, environment = peers.datagrams(peers.Setup(options.folder, options.binary, port, admin, origins), name)
+            process = stack.enter_context(processes.running(command, processes.PROXY_CORE, options.folder / f"{name}.log", environment))
+            processes.wait_for_datagram(process, port)
+            return measure(process, options.seconds, lambda seconds: load(port, seconds))
+
+    return Table("CPU", rounds(options, [name for name in options.peers if name in ("irongate", "floor")], once), [])
+
+
 def certificate(options):
     """A certificate that signs itself, made anew."""
     files = [options.folder / f"certificate.{kind}" for kind in ("crt", "key", "pem")]
@@ -321,4 +342,4 @@ def start(options):
 
 
 ALL = {function.__name__: function for function in
-       [keepalive, keepalive256, close, http2, http2_tls, http2_both, grpc, large, https, handshakes, resumed, resumed_12, tcp, idle, https_idle, routes, threads, start]}
+       [keepalive, keepalive256, close, http2, http2_tls, http2_both, grpc, large, https, handshakes, resumed, resumed_12, tcp, udp, idle, https_idle, routes, threads, start]}
