@@ -6,6 +6,7 @@ use crate::datagram;
 use crate::http3::{self, QuicPort};
 use crate::live::LiveBackend;
 use crate::snapshot::PortId;
+use irongate_telemetry::AcceptPause;
 use irongate_traffic::EndpointLoad;
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -367,6 +368,14 @@ pub(crate) fn advice(error: &io::Error) -> &'static str {
         Some(ENFILE) => "raise the limit on the system's open files: `sysctl fs.file-max`",
         Some(ENOMEM | ENOBUFS) => "the kernel is out of memory for sockets: see `sysctl net.ipv4.tcp_mem`",
         _ => "they are tried again",
+    }
+}
+
+/// The same for metrics.
+pub(crate) fn pause(error: &io::Error) -> AcceptPause {
+    match error.raw_os_error() {
+        Some(EMFILE | ENFILE) => AcceptPause::Files,
+        _ => AcceptPause::System,
     }
 }
 

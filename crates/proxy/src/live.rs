@@ -15,7 +15,7 @@ use crate::tls::{ClientPlan, ServerPlans};
 use arc_swap::ArcSwap;
 use health::Watched;
 use irongate_config::{Backend, BackendKey, BackendOptions, Concurrency, Endpoint, Endpoints, LimitStore};
-use irongate_telemetry::{LogLimit, Registry as Metrics};
+use irongate_telemetry::{AcceptPause, LogLimit, Registry as Metrics};
 use irongate_traffic::{BackendState, BalancePlan, EndpointState, Member, Time, session};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -110,6 +110,7 @@ impl Shared {
 
     /// Accepting had to wait; said once in a while.
     pub(crate) fn note_full(&self) {
+        self.registry.metrics.accept_paused(AcceptPause::Connections);
         if self.full.admit(self.clock.now().saturating_since(Time::ZERO)).is_some() {
             tracing::warn!(
                 connections = self.most_connections,
@@ -127,6 +128,7 @@ impl Shared {
 
     /// Accepting failed, not by the client's fault; said once in a while.
     pub(crate) fn note_unaccepted(&self, error: &std::io::Error) {
+        self.registry.metrics.accept_paused(crate::listener::pause(error));
         if let Some(times) = self.unaccepted.admit(self.clock.now().saturating_since(Time::ZERO)) {
             let advice = crate::listener::advice(error);
             tracing::warn!(%error, times, "connections cannot be accepted, and wait; {advice}");

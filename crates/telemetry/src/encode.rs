@@ -14,7 +14,7 @@ use crate::histogram::HistogramReading;
 use crate::process::Process;
 use crate::request::RequestMetrics;
 use crate::status::StatusReading;
-use crate::{BackendMetrics, ExchangeMetrics, ListenerMetrics, Panicked, Registry, Series};
+use crate::{AcceptPause, BackendMetrics, ExchangeMetrics, ListenerMetrics, Panicked, Registry, Series};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -63,6 +63,7 @@ impl Collector for Scrape {
         health::limited(&mut writer, &self.registry.backends.all(now))?;
         discovery::discovery(&mut writer, &self.registry.discovery())?;
         config(&mut writer, &self.registry)?;
+        accept_pauses(&mut writer, &self.registry)?;
         panics(&mut writer, &self.registry)?;
         process(&mut writer, &self.registry, &self.process)
     }
@@ -247,6 +248,14 @@ fn config(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
     let phases = ["read", "translate", "apply"].into_iter().zip(&config.phases);
     let phases = phases.map(|(phase, micros)| ([("phase", phase)], seconds(micros)));
     writer.gauges("irongate_config_last_reload_duration", help, Some(&Unit::Seconds), phases)
+}
+
+fn accept_pauses(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {
+    let help = "How often a core had to wait before it could accept connections: for the number that may be open \
+                (connections), for file descriptors (files), for anything else of the system (system).";
+    let counts =
+        AcceptPause::ALL.map(|pause| ([("reason", pause.as_str())], registry.accept_pauses.count(pause)));
+    writer.counters("irongate_accept_pauses", help, None, counts)
 }
 
 fn panics(writer: &mut Writer<'_>, registry: &Registry) -> fmt::Result {

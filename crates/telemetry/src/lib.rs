@@ -16,6 +16,7 @@
 //!
 //! Absent on purpose: sockets, an async runtime, and the knowledge of who serves `/metrics`.
 
+mod accepting;
 mod backend;
 mod compression;
 mod concurrency;
@@ -38,6 +39,7 @@ mod status;
 mod stream;
 mod window;
 
+pub use accepting::AcceptPause;
 pub use backend::{BackendHealth, BackendMetrics};
 pub use compression::{CompressionLabels, CompressionMetrics};
 pub use concurrency::{ConcurrencyMetrics, ConcurrencyReading, Shed};

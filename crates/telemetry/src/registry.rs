@@ -1,8 +1,9 @@
 //! Everything that is counted, by key.
 
+use crate::accepting::AcceptPauses;
 use crate::series::{CoreTotals, ENDPOINT_RETENTION, Family};
 use crate::{
-    BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, ConcurrencyMetrics,
+    AcceptPause, BackendHealth, BackendMetrics, CompressionLabels, CompressionMetrics, ConcurrencyMetrics,
     ConcurrencyReading, DiscoveryReading, EndpointLabels, EndpointMetrics, EndpointReading, ExchangeMetrics,
     FlowLabels, FlowMetrics, LimitStoreMetrics, LimitStoreReading, ListenerMetrics, RequestLabels,
     RequestMetrics, Series, StreamMetrics, encode, process,
@@ -34,6 +35,7 @@ pub struct Registry {
     pub(crate) totals: Arc<[Arc<CoreTotals>]>,
     pub(crate) config: ConfigState,
     pub(crate) panics: [AtomicU64; Panicked::ALL.len()],
+    pub(crate) accept_pauses: AcceptPauses,
     pub(crate) started: SystemTime,
     epoch: Instant,
     health: Mutex<Option<Ask<BackendHealth>>>,
@@ -129,6 +131,7 @@ impl Registry {
             totals,
             config: ConfigState::default(),
             panics: Default::default(),
+            accept_pauses: AcceptPauses::default(),
             started: SystemTime::now(),
             epoch: Instant::now(),
             health: Mutex::new(None),
@@ -266,6 +269,11 @@ impl Registry {
     /// A panic, which is a mistake in the program, has ended this.
     pub fn panicked(&self, what: Panicked) {
         self.panics[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Accepting had to wait, on one core, for this.
+    pub fn accept_paused(&self, pause: AcceptPause) {
+        self.accept_pauses.note(pause);
     }
 
     /// What was counted of every endpoint so far. Feed it to a [`crate::Window`] for the last few seconds.

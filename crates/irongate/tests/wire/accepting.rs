@@ -18,4 +18,5 @@ fn connections_wait_while_there_are_no_descriptors() {
     }
     // Not each time that accepting is tried again.
     assert_eq!(gateway.printed().matches("cannot be accepted").count(), 1);
+    assert!(gateway.metric("irongate_accept_pauses_total", &["reason=\"files\""]) > 0.5);
 }

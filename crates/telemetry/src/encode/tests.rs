@@ -1,8 +1,8 @@
 use super::encode;
 use crate::process::Process;
 use crate::{
-    AttemptRecord, BackendHealth, ExchangeMetrics, Panicked, RETENTION, Reason, Registry, RequestLabels,
-    RequestMetrics, RequestRecord, Series,
+    AcceptPause, AttemptRecord, BackendHealth, ExchangeMetrics, Panicked, RETENTION, Reason, Registry,
+    RequestLabels, RequestMetrics, RequestRecord, Series,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -303,6 +303,23 @@ fn endpoints_are_read_in_the_process() {
     assert_eq!((reading.attempts, reading.failures, reading.latency.count()), (4, 2, 2));
     let median = reading.latency.quantile_micros(0.5).expect("two were answered");
     assert!((4_000..6_000).contains(&median), "{median}");
+}
+
+#[test]
+fn pauses_of_accepting_are_counted_by_reason() {
+    let registry = Registry::new(1);
+    registry.accept_paused(AcceptPause::Files);
+    registry.accept_paused(AcceptPause::Files);
+    registry.accept_paused(AcceptPause::System);
+    check(
+        &registry,
+        "irongate_accept_pauses",
+        &[
+            "irongate_accept_pauses_total{reason=\"connections\"} 0",
+            "irongate_accept_pauses_total{reason=\"files\"} 2",
+            "irongate_accept_pauses_total{reason=\"system\"} 1",
+        ],
+    );
 }
 
 #[test]
