@@ -61,10 +61,10 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
     /// On SIGTERM: how long what runs may take to finish
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(crate) drain: Duration,
     /// On SIGTERM: how long connections are still accepted, while /readyz already says no
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
     pub(crate) drain_delay: Duration,
 }
 
@@ -106,6 +106,11 @@ pub(crate) struct SchemaOptions {
     /// List the kinds instead
     #[arg(long, conflicts_with = "kind")]
     pub(crate) list: bool,
+}
+
+/// A span of time, as it is typed.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "not a time like 30s, 500ms or 1m30s")
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -159,6 +164,8 @@ mod tests {
             (options.drain, options.drain_delay),
             (Duration::from_secs(5), Duration::from_millis(200))
         );
+        let error = CommandLine::try_parse_from(["irongate", "run", "-c", "x", "--drain", "5"]);
+        assert!(error.expect_err("no unit").to_string().contains("like 30s"));
         assert!(CommandLine::try_parse_from(["irongate", "run"]).is_err());
         assert!(CommandLine::try_parse_from(["irongate", "run", "-c", "x", "--admin", "nowhere"]).is_err());
     }

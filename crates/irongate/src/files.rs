@@ -33,11 +33,15 @@ const EMPTY: Duration = Duration::from_secs(1);
 /// says so.
 ///
 /// # Errors
-/// A path that is not there; the message names it.
+/// A path that is not there, or nothing but folders without such files; the message names it.
 pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut files = Files::new(paths);
     files.require()?;
-    Ok(files.read(&HashSet::new(), false, SystemTime::now()).sources)
+    let sources = files.read(&HashSet::new(), false, SystemTime::now()).sources;
+    match files.lacks().next() {
+        Some(lack) if sources.is_empty() => bail!(lack),
+        _ => Ok(sources),
+    }
 }
 
 /// The files that the paths name, as they were read last.
@@ -189,11 +193,11 @@ impl Files {
                     files.iter().for_each(|file| round.file(file, &mut self.known));
                     self.folders.insert(path.clone(), files);
                 }
-                Err(error) => {
-                    let why: Arc<str> = format!("its folder cannot be read: {error:#}").into();
+                Err(why) => {
                     let name = |path: &Path| path.display().to_string();
                     match self.folders.get(path) {
                         Some(files) if !files.is_empty() => {
+                            let why: Arc<str> = format!("its folder cannot be: {why}").into();
                             let lost = files.iter().map(|file| Source::unreadable(name(file), why.clone()));
                             round.sources.extend(lost);
                         }
@@ -255,7 +259,7 @@ impl Round<'_> {
             }
             // It went away meanwhile, or was never there.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(error) => self.sources.push(Source::unreadable(name, error.to_string())),
+            Err(error) => self.sources.push(Source::unreadable(name, why(&error))),
         }
     }
 
@@ -281,10 +285,21 @@ fn read_file(file: &Path, stamp: Stamp, former: Option<Known>, now: SystemTime) 
     Ok(known)
 }
 
-fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Why the system does not let us read something, and what to do.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}: allow it to the user that irongate runs as")
+        }
+        io::ErrorKind::InvalidData => "it is not text in UTF-8: save it as that".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    for entry in fs::read_dir(folder).map_err(|error| why(&error))? {
+        let entry = entry.map_err(|error| why(&error))?;
         let file = entry.path();
         // The kinds of most entries are known from the listing; what a link leads to has to be looked up.
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file()) || file.is_file();
@@ -293,7 +308,7 @@ fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if files.len() > MOST {
-        bail!("it holds {} files; at most {MOST} are read", files.len());
+        return Err(format!("it holds {} files; at most {MOST} are read", files.len()));
     }
     files.sort();
     Ok(files)

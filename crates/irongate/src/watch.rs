@@ -151,14 +151,31 @@ impl Watch {
         self.watcher = None;
         self.watched.clear();
         if !std::mem::replace(&mut self.has_told, true) {
+            let advice = advice(error);
             tracing::warn!(
                 %error,
-                "the configuration files cannot be watched and are looked at each second; on Linux \
-                 fs.inotify.max_user_watches and max_user_instances say how much may be watched"
+                "the configuration files cannot be watched and are looked at each second; {advice}"
             );
         }
     }
 }
+
+/// What can be done where the system does not watch (inotify_init(2), inotify_add_watch(2)).
+fn advice(error: &notify::Error) -> &'static str {
+    match &error.kind {
+        notify::ErrorKind::MaxFilesWatch => "raise `sysctl fs.inotify.max_user_watches`",
+        notify::ErrorKind::Io(error) => match (error.raw_os_error(), error.kind()) {
+            (Some(EMFILE), _) => "raise `sysctl fs.inotify.max_user_instances`, or `ulimit -n`",
+            (_, std::io::ErrorKind::PermissionDenied) => {
+                "allow the user that irongate runs as to read them and their folders"
+            }
+            _ => "changes are taken up all the same",
+        },
+        _ => "changes are taken up all the same",
+    }
+}
+
+const EMFILE: i32 = 24;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         text.push('\n');
     }
     write_gateways(&mut text, report, style);
+    if report.statuses.gateways.is_empty() {
+        text.push_str("There is no Gateway: nothing would be served.\n");
+    }
     write_routes(&mut text, report, style);
     if !text.is_empty() && !text.ends_with("\n\n") {
         text.push('\n');

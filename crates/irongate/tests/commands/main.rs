@@ -75,6 +75,7 @@ fn what_cannot_be_read_is_told() {
         (&["explain", "-c", "nowhere.yaml", "http://a/"], "nowhere.yaml"),
         (&["explain", "-c", "shop.yaml", "a/b"], "no URL"),
         (&["explain", "-c", "shop.yaml", "-H", "x", "http://a/"], "name: value"),
+        (&["check", "-c", "../../wire"], "holds no .yaml or .yml file"),
         (&["schema", "Nothing"], "HTTPRoute"),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands/files");
@@ -96,5 +97,22 @@ fn schemas_are_printed() {
         let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
         assert!(schema["definitions"]["HttpRouteRule"]["properties"]["matches"].is_object());
+    }
+}
+
+/// Files of other programs and of nobody's: the report says what is the matter.
+#[test]
+fn what_holds_nothing_is_told() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (name, bytes, told, status) in [
+        ("latin1.yaml", &b"kind: \xe9\n"[..], "it is not text in UTF-8", 1),
+        ("empty.yaml", b"", "There is no Gateway: nothing would be served.", 0),
+    ] {
+        std::fs::write(folder.join(name), bytes).expect("writable");
+        let output = Command::new(BINARY).args(["check", "-c", name]).current_dir(folder).output();
+        let output = output.expect("the binary runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(told), "{name}: {text}");
+        assert_eq!(output.status.code(), Some(status), "{name}: {text}");
     }
 }
