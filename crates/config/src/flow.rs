@@ -15,6 +15,9 @@ pub struct TrafficOptions {
     pub concurrency: Option<Concurrency>,
     /// How important they are, for limits of what is under way.
     pub priorities: Priorities,
+    /// A request that waits for so long is sent to another endpoint besides, if that does no harm; `None`: it is not. Longer than
+    /// nothing.
+    pub hedge_after: Option<Duration>,
     /// The longest body of a request, in bytes; `None`: any.
     pub max_request_body: Option<u64>,
     /// How answers are compressed; `None`: not at all.

@@ -15,6 +15,8 @@ pub struct BackendMetrics {
     pub(crate) ejections: Counter,
     pub(crate) panics: Counter,
     pub(crate) limited: [Counter; 4],
+    pub(crate) hedged: Counter,
+    pub(crate) hedges_won: Counter,
     pub(crate) copies_answered: Counter,
     pub(crate) copies_failed: Counter,
     pub(crate) copies_dropped: Counter,
@@ -67,6 +69,16 @@ impl BackendMetrics {
         if let Some(counter) = self.limited.get(what) {
             counter.increment();
         }
+    }
+
+    /// A request that waited for long was sent to another endpoint besides.
+    pub fn hedged(&self) {
+        self.hedged.increment();
+    }
+
+    /// The answer of that other endpoint is the one that counts.
+    pub fn hedge_won(&self) {
+        self.hedges_won.increment();
     }
 
     /// A copy of a request (a mirror) is over: it was answered, whatever the status, or not.

@@ -203,6 +203,7 @@ fn backends(
     let help = "Requests sent to ejected endpoints because too few were left.";
     writer.counters("irongate_backend_panic_requests", help, None, counts(|part| part.panics.value()))?;
 
+    health::hedges(writer, all)?;
     let help = "Copies of requests (mirrors): answered, failed (no answer came), dropped (not sent, for want of room).";
     let copies = all.iter().flat_map(|series| {
         let sum = |count: fn(&BackendMetrics) -> u64| series.parts().map(count).sum::<u64>();

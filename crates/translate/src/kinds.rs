@@ -107,7 +107,7 @@ pub use stream_routes::{
 };
 pub use traffic_policy::{
     BandwidthBounds, BandwidthFields, ClaimFields, ClientKeyFields, CodingName, CompressionFields,
-    ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields,
+    ConcurrencyFields, ConcurrencyQueueFields, FaultAbortFields, FaultDelayFields, FaultFields, HedgeFields,
     PriorityFields, PriorityName, PriorityRuleFields, RateLimitFields, RateLimitKeyFields,
     RateLimitStoreReference, RequestBodyFields, RequestBufferFields, RuleRetryFields, StrongEtagsName,
     TrafficPolicy, TrafficPolicySpec, TrafficTimeouts,

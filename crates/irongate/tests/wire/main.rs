@@ -21,6 +21,7 @@ mod filters;
 mod forwarding;
 mod framing;
 mod health;
+mod hedging;
 mod http1_0;
 mod http2;
 mod http3;

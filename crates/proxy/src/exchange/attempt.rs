@@ -1,9 +1,12 @@
 //! Attempts: an endpoint, a connection, an answer; and another when that can help and is right.
 
 mod connect;
+mod contender;
 mod copies;
 mod deliver;
 mod grpc;
+mod opening;
+mod rival;
 mod verdict;
 
 use super::admit::Work;
@@ -16,6 +19,7 @@ use crate::failure::Failure;
 use crate::share::Share;
 use crate::snapshot::{PortFacts, RulePlan};
 use crate::timer::Timer;
+use contender::Contender;
 use grpc::{Grpc, bounds};
 use irongate_config::{BackendOptions, BackendProtocol, InvalidBackend, RetryPolicy};
 use irongate_message::BodyLength;
@@ -261,13 +265,18 @@ impl<D: Downstream> Attempts<'_, D> {
 /// Over a connection.
 impl<D: Downstream> Attempts<'_, D> {
     /// The exchange over a connection. Also says whether all of the request was sent.
-    async fn through<U: Upstream>(
+    async fn through<U: Contender>(
         &mut self,
         upstream: &mut U,
         load: &mut Load,
         begun: Time,
         pooled: bool,
     ) -> (End, bool) {
+        if let Some(after) = self.hedge_after() {
+            // Boxed, since few requests come to this.
+            let at = begun.after(after);
+            return Box::pin(self.through_beside_rival(upstream, load, begun, pooled, at)).await;
+        }
         let core = &*self.client.core;
         let most = self.scratch.flow.as_ref().and_then(|flow| flow.max_request_body);
         let (mut upload, mut presence) = (Upload::within(most), Presence::default());
@@ -294,6 +303,18 @@ impl<D: Downstream> Attempts<'_, D> {
             load.end(now, outcome);
             return (end, false);
         }
+        self.answered(upstream, &mut upload, &mut presence, load, now).await
+    }
+
+    /// What follows the head of an answer: it goes to the client, or is tried again.
+    async fn answered<U: Upstream>(
+        &mut self,
+        upstream: &mut U,
+        upload: &mut Upload,
+        presence: &mut Presence,
+        load: &mut Load,
+        now: Time,
+    ) -> (End, bool) {
         if let Some((failure, outcome)) = self.not_agreed(upload.pump.is_done()) {
             load.end(now, outcome);
             return (End::Final(failure), false);
@@ -307,7 +328,7 @@ impl<D: Downstream> Attempts<'_, D> {
             self.pause(now, wait).await;
             return (End::Retry, false);
         }
-        self.deliver(upstream, &mut upload, &mut presence, load, now).await
+        self.deliver(upstream, upload, presence, load, now).await
     }
 
     /// Whether an answer says that the protocol changes, or does not, where that cannot be; and what it means for the endpoint.

@@ -28,6 +28,8 @@ pub(crate) struct FlowPlan {
     pub(crate) concurrency: Option<Arc<ConcurrencyUse>>,
     /// How important they are.
     pub(crate) priorities: PriorityPlan,
+    /// A request that waits for so long is sent to another endpoint besides, if that does no harm.
+    pub(crate) hedge_after: Option<Duration>,
     /// The longest body of a request, in bytes.
     pub(crate) max_request_body: Option<u64>,
     pub(crate) buffer: Option<BufferUse>,
@@ -259,6 +261,7 @@ impl Limits {
                 .as_ref()
                 .map(|one| self.concurrency.plan(one, &registry.metrics)),
             priorities: PriorityPlan::new(&options.priorities),
+            hedge_after: options.hedge_after,
             max_request_body: options.max_request_body,
             buffer: options.request_buffer.as_ref().map(|buffer| BufferUse {
                 most: buffer.max_size.min(options.max_request_body.unwrap_or(u64::MAX)),

@@ -53,6 +53,19 @@ pub(super) fn limited(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>
     writer.counters("irongate_backend_limited", help, None, counts)
 }
 
+/// Attempts beside others. Few backends have any.
+pub(super) fn hedges(writer: &mut Writer<'_>, all: &[Arc<Series<BackendMetrics>>]) -> fmt::Result {
+    let counts = |count: fn(&BackendMetrics) -> u64| {
+        let sum = move |series: &Series<BackendMetrics>| series.parts().map(count).sum::<u64>();
+        let counted = all.iter().map(move |series| ([("backend", series.labels().clone())], sum(series)));
+        counted.filter(|(_, count)| *count > 0)
+    };
+    let help = "Requests that were sent to another endpoint besides, since they waited for long.";
+    writer.counters("irongate_backend_hedges", help, None, counts(|part| part.hedged.value()))?;
+    let help = "Answers of that other endpoint that were the first good ones.";
+    writer.counters("irongate_backend_hedges_won", help, None, counts(|part| part.hedges_won.value()))
+}
+
 pub(super) fn ejections(
     writer: &mut Writer<'_>,
     registry: &Registry,

@@ -4,6 +4,7 @@ mod bandwidth;
 mod compression;
 mod concurrency;
 mod faults;
+mod hedge;
 mod rate_limits;
 mod request_buffer;
 
@@ -13,6 +14,7 @@ pub use concurrency::{
     ClaimFields, ConcurrencyFields, ConcurrencyQueueFields, PriorityFields, PriorityName, PriorityRuleFields,
 };
 pub use faults::{FaultAbortFields, FaultDelayFields, FaultFields};
+pub use hedge::HedgeFields;
 pub use rate_limits::{ClientKeyFields, RateLimitFields, RateLimitKeyFields, RateLimitStoreReference};
 pub use request_buffer::RequestBufferFields;
 
@@ -45,6 +47,8 @@ pub struct TrafficPolicySpec {
     /// What is tried again, where the rule has no `retry` of its own.
     #[serde(default)]
     pub retry: RuleRetryFields,
+    /// What is sent to another instance besides, before an answer has come. Not written: nothing is.
+    pub hedge: Option<HedgeFields>,
     /// How many requests there may be. They are counted together for the target, and all limits of the list have to let a
     /// request pass, in this order.
     pub rate_limits: Option<Vec<RateLimitFields>>,

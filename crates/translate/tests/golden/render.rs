@@ -138,6 +138,7 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
         faults,
         concurrency,
         priorities,
+        hedge_after,
         max_request_body,
         compression,
         request_buffer,
@@ -155,6 +156,9 @@ fn traffic_options(options: &TrafficOptions, out: &mut String) {
     }
     if *priorities != Priorities::default() {
         line!(out, "      {priorities:?}");
+    }
+    if let Some(after) = hedge_after {
+        line!(out, "      another attempt besides after {after:?}");
     }
     if let Some(most) = max_request_body {
         line!(out, "      request bodies of at most {most} bytes");

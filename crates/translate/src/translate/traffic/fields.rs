@@ -37,6 +37,14 @@ pub(super) const FIELDS: &[Field<TrafficPolicySpec, Wanted>] = &[
         set: |from, to| to.set_retry(|to| set(&mut to.backoff, from.retry.backoff.map(|time| Some(time.0)))),
     },
     Field {
+        name: "hedge",
+        set: |from, to| {
+            // Zero switches it off.
+            let after = from.hedge.as_ref().map(|hedge| hedge.after.0);
+            set(&mut to.options.hedge_after, after.map(|after| Some(after).filter(|after| !after.is_zero())))
+        },
+    },
+    Field {
         name: "rateLimits",
         set: |from, to| {
             let limits = from.rate_limits.as_ref();
