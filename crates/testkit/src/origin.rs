@@ -283,6 +283,14 @@ impl Connection {
         self.peer.exactly(length, Deadline::usual())
     }
 
+    /// Lets little of what is sent wait in the kernel.
+    ///
+    /// # Panics
+    /// The socket is not there any more.
+    pub fn shrink_send_buffer(&self) {
+        socket2::SockRef::from(self.peer.stream()).set_send_buffer_size(4096).expect("a positive size");
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Another attempt beside one that waits for long, as a TrafficPolicy asks for it.
 
+use crate::http2::peers::{Client, Http2Origin, block_on};
 use crate::{GET, OK, gateway};
 use irongate_testkit::{Gate, Gateway, Manifest, Origin, eventually};
+use std::net::SocketAddr;
 
 fn policy(fields: &str) -> String {
     format!(
@@ -12,11 +14,13 @@ fn policy(fields: &str) -> String {
 
 /// An endpoint that is asked first, since the other is far less probable, and that other.
 fn manifest(first: &Origin, other: &Origin, fields: &str) -> Manifest {
+    between(first.address(), other.address(), "", fields)
+}
+
+fn between(first: SocketAddr, other: SocketAddr, spec: &str, fields: &str) -> Manifest {
     let backend = format!(
-        "apiVersion: irongate.dev/v1alpha1\nkind: Backend\nmetadata: {{name: origins}}\nspec:\n  endpoints:\n  \
-         - {{address: '{}', weight: 1000000}}\n  - {{address: '{}', weight: 1}}\n",
-        first.address(),
-        other.address()
+        "apiVersion: irongate.dev/v1alpha1\nkind: Backend\nmetadata: {{name: origins}}\nspec:\n{spec}  endpoints:\n  \
+         - {{address: '{first}', weight: 1000000}}\n  - {{address: '{other}', weight: 1}}\n",
     );
     // By weight alone, so that it stays that way.
     let random = "apiVersion: irongate.dev/v1alpha1\nkind: BackendPolicy\nmetadata: {name: b}\nspec:\n  \
@@ -201,4 +205,20 @@ fn a_client_that_leaves_ends_both() {
         gateway.admin("/api/backends").text().matches("\"pending\": 0").count() == 2
     });
     gate.open();
+}
+
+#[test]
+fn over_http2_the_one_that_waits_is_cancelled() {
+    let (slow, other) = (Http2Origin::silent(), Http2Origin::start());
+    let gateway = gateway(&between(slow.address(), other.address(), "  protocol: HTTP2\n", HEDGE));
+    block_on(async {
+        let mut client = Client::connect(gateway.address()).await;
+        for _ in 0..3 {
+            assert_eq!(client.ask("GET", "/a", &[], None).await.text(), "GET /a 0");
+        }
+    });
+    assert_eq!(hedges(&gateway), (3.0, 3.0));
+    assert_eq!((slow.requests(), other.requests()), (3, 3));
+    eventually("what was not waited for is cancelled", || slow.cancelled() == 3);
+    assert_eq!((slow.connections(), other.connections()), (1, 1), "both connections go on");
 }

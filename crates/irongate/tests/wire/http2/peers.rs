@@ -6,6 +6,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use irongate_testkit::PATIENCE;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -153,6 +154,10 @@ struct Seen {
     connections: AtomicUsize,
     refused: AtomicUsize,
     requests: AtomicUsize,
+    /// Whether it answers nothing.
+    is_silent: bool,
+    /// Requests that were cancelled while it was silent.
+    cancelled: AtomicUsize,
     /// Whether the health service says something else than `SERVING`.
     is_unwell: AtomicBool,
     /// What the health service was asked.
@@ -169,10 +174,19 @@ pub(crate) struct Http2Origin {
 
 impl Http2Origin {
     pub(crate) fn start() -> Self {
+        Self::start_with(Seen::default())
+    }
+
+    /// One that takes requests and never answers.
+    pub(crate) fn silent() -> Self {
+        Self::start_with(Seen { is_silent: true, ..Seen::default() })
+    }
+
+    fn start_with(seen: Seen) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(seen);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let shared = seen.clone();
         std::thread::spawn(move || {
@@ -200,6 +214,11 @@ impl Http2Origin {
 
     pub(crate) fn requests(&self) -> usize {
         self.seen.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were cancelled while it was silent.
+    pub(crate) fn cancelled(&self) -> usize {
+        self.seen.cancelled.load(Ordering::Relaxed)
     }
 
     /// What its health service (`grpc.health.v1.Health/Check`) says from now on: `SERVING`, or `NOT_SERVING`.
@@ -253,6 +272,12 @@ async fn answer(
     }
     seen.fields.lock().expect("no holder panics").extend(texts(&head.headers));
     seen.requests.fetch_add(1, Ordering::Relaxed);
+    if seen.is_silent {
+        if poll_fn(|cx| respond.poll_reset(cx)).await? == Reason::CANCEL {
+            seen.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
+        return Ok(());
+    }
     let path = head.uri.path().to_owned();
     let ok = || Response::builder().status(200);
     match path.as_str() {
