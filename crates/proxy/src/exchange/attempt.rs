@@ -303,32 +303,27 @@ impl<D: Downstream> Attempts<'_, D> {
             load.end(now, outcome);
             return (end, false);
         }
-        self.answered(upstream, &mut upload, &mut presence, load, now).await
+        if let Some((end, wait)) = self.instead(upload.pump.is_done(), load, now) {
+            self.pause(now, wait).await;
+            return (end, false);
+        }
+        self.deliver(upstream, &mut upload, &mut presence, load, now).await
     }
 
-    /// What follows the head of an answer: it goes to the client, or is tried again.
-    async fn answered<U: Upstream>(
-        &mut self,
-        upstream: &mut U,
-        upload: &mut Upload,
-        presence: &mut Presence,
-        load: &mut Load,
-        now: Time,
-    ) -> (End, bool) {
-        if let Some((failure, outcome)) = self.not_agreed(upload.pump.is_done()) {
+    /// How the attempt ends, and after what wait, if the answer whose head has come is not for the client. What is left of it
+    /// nobody will read: its connection is not used again.
+    #[inline]
+    fn instead(&mut self, is_sent: bool, load: &mut Load, now: Time) -> Option<(End, Duration)> {
+        if let Some((failure, outcome)) = self.not_agreed(is_sent) {
             load.end(now, outcome);
-            return (End::Final(failure), false);
+            return Some((End::Final(failure), Duration::ZERO));
         }
         let status = self.scratch.response.status();
         let (Verdict { elsewhere, .. }, failure) = self.judge(load, now, status);
         let is_worth_asking = elsewhere || self.policy().is_some();
-        if is_worth_asking && let Some(wait) = self.again(failure, elsewhere, now) {
-            load.end(now, LoadOutcome::Complete);
-            // What is left of this answer nobody will read: the connection is not used again.
-            self.pause(now, wait).await;
-            return (End::Retry, false);
-        }
-        self.deliver(upstream, upload, presence, load, now).await
+        let wait = if is_worth_asking { self.again(failure, elsewhere, now) } else { None }?;
+        load.end(now, LoadOutcome::Complete);
+        Some((End::Retry, wait))
     }
 
     /// Whether an answer says that the protocol changes, or does not, where that cannot be; and what it means for the endpoint.

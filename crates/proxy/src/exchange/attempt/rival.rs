@@ -338,6 +338,22 @@ impl<D: Downstream> Attempts<'_, D> {
         }
     }
 
+    /// What follows the head of an answer: it goes to the client, or is tried again.
+    async fn answered<U: Contender>(
+        &mut self,
+        upstream: &mut U,
+        upload: &mut Upload,
+        presence: &mut Presence,
+        load: &mut Load,
+        now: Time,
+    ) -> (End, bool) {
+        if let Some((end, wait)) = self.instead(upload.pump.is_done(), load, now) {
+            self.pause(now, wait).await;
+            return (end, false);
+        }
+        self.deliver(upstream, upload, presence, load, now).await
+    }
+
     /// The answer of the other attempt is the one that counts.
     async fn through_rival<U: Contender>(
         &mut self,
