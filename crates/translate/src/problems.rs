@@ -1,6 +1,6 @@
 //! Problems while they are collected.
 
-use crate::resources::{DocumentPlace, Object, Origin};
+use crate::resources::{DocumentPlace, Object, ObjectKey, Origin};
 use crate::yaml::path::{At, FieldPath};
 use irongate_config::{Position, Problem, Severity};
 use std::collections::BTreeMap;
@@ -78,9 +78,20 @@ pub(crate) struct Subject<'o> {
 pub(crate) struct UnplacedProblems {
     list: Vec<Unplaced>,
     more: usize,
+    unusable: Vec<ObjectKey>,
 }
 
 impl UnplacedProblems {
+    /// None yet. `unusable`: objects of which was told already why they cannot be used.
+    pub(crate) fn new(unusable: &[ObjectKey]) -> Self {
+        Self { unusable: unusable.to_vec(), ..Self::default() }
+    }
+
+    /// Objects of which was told already why they cannot be used.
+    pub(crate) fn unusable(&self) -> &[ObjectKey] {
+        &self.unusable
+    }
+
     /// Adds a problem of a field of an object.
     pub(crate) fn push<T, N: Display>(
         &mut self,

@@ -191,6 +191,8 @@ impl<'f> Assembly<'f> {
                         let origin = self.origin(file, document, item, &mut last);
                         // It is no good form to keep later, so that it is not in use.
                         self.add(object.clone(), key, origin);
+                    } else {
+                        self.resources.unusable.push(key.clone());
                     }
                 }
                 Found::Broken | Found::Nothing => {}

@@ -61,6 +61,8 @@ pub struct Resources {
     pub gateway_parameters: Vec<Object<GatewayParameters>>,
     /// The documents that the objects came from.
     pub(crate) documents: Vec<DocumentPlace>,
+    /// What is written and cannot be used, in any form: nothing above has its name.
+    pub(crate) unusable: Vec<ObjectKey>,
 }
 
 /// One object in its place: what it says is shared with the readings before and after that hold it unchanged.

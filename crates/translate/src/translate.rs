@@ -83,7 +83,7 @@ pub fn translate(resources: &Resources) -> Translation {
 
 /// The same, with what another time has left; and what this time leaves.
 fn translate_after(resources: &Resources, former: &Former) -> (Translation, Former) {
-    let mut problems = UnplacedProblems::default();
+    let mut problems = UnplacedProblems::new(&resources.unusable);
     let mut statuses = Statuses::default();
     let index = Index::new(resources);
     let policies = Policies::new(resources, &index, &mut problems);

@@ -84,7 +84,8 @@ fn find(
         Parent::Foreign => None,
         Parent::Missing => {
             let message = format!("there is no Gateway {namespace}/{}", parent.name);
-            let advice = suggest::advice((namespace, &parent.name), gateways.gateway_names(), problems);
+            let place = (namespace, &*parent.name);
+            let advice = suggest::advice(Gateway::KIND, place, gateways.gateway_names(), problems);
             let about = (ListenerSet::KIND, object);
             problems.push(Severity::Error, about, &at, "NoMatchingParent", (message, advice));
             None

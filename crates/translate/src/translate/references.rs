@@ -151,8 +151,12 @@ impl<'t, 'r> Resolver<'t, 'r> {
             BackendKind::Service if services.contains_key(&place) => {
                 "Name a port that the Service has.".into()
             }
-            BackendKind::Service => suggest::advice(place, services.keys().copied(), self.problems),
-            BackendKind::Backend => suggest::advice(place, backends.keys().copied(), self.problems),
+            BackendKind::Service => {
+                suggest::advice(Service::KIND, place, services.keys().copied(), self.problems)
+            }
+            BackendKind::Backend => {
+                suggest::advice(Backend::KIND, place, backends.keys().copied(), self.problems)
+            }
         }
     }
 }

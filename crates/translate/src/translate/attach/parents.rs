@@ -37,8 +37,8 @@ pub(super) fn missing(
     };
     let place = (parent.namespace.as_deref().unwrap_or(own), &*parent.name);
     let advice = match kind {
-        Gateway::KIND => suggest::advice(place, gateways.gateway_names(), problems),
-        _ => suggest::advice(place, gateways.set_names(), problems),
+        Gateway::KIND => suggest::advice(kind, place, gateways.gateway_names(), problems),
+        _ => suggest::advice(kind, place, gateways.set_names(), problems),
     };
     let message = format!("there is no {kind} {}/{}", place.0, place.1);
     (Severity::Error, "NoMatchingParent", (message, advice))
