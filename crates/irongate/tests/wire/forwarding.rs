@@ -177,6 +177,7 @@ fn expect_is_answered_once() {
         client.send("body");
         let answer = client.response();
         assert_eq!(answer.text(), "4");
+        assert_eq!(answer.field("connection"), None, "the body has come: another request may follow");
         let expected = if origin_says_continue { 0..=0 } else { 0..=1 };
         assert!(expected.contains(&answer.interim.len()), "{answer:?}");
     }

@@ -200,8 +200,8 @@ impl Downstream for Http1Downstream {
             }
             known => known,
         };
-        // A client that waits for a 100 may send its body or not: what comes next could be either.
-        let close = !self.keep_alive || self.awaits_continue;
+        // A client that waits for a 100 may send its body or not: unless it has, what comes next could be either.
+        let close = !self.keep_alive || (self.awaits_continue && !self.reader.is_done());
         self.keep_alive = !close;
         let option = if close { ConnectionOption::Close } else { ConnectionOption::KeepAlive };
         head.write_http1(self.version, framing, option, self.writer.waiting());
