@@ -3,8 +3,9 @@
 //! There are two ways to be out. *Unreachable*: connecting failed, once. Nothing is lost by leaving it alone, so
 //! there is no bound; somebody connects to it in the background at [`EndpointState::next_probe`], after 100 ms at
 //! first and each second later, until that works. *Ejected*: it answers, and it failed several times in a row. At most
-//! half of a backend (by default) is out in this way; it comes back by **one** real request, which one core
-//! claims by compare-and-swap once the [time out](ejection) is over, and which can be sent elsewhere if it fails.
+//! half of a backend (by default) is out in this way; it comes back by **one** real request (one after the other where it
+//! was ejected before), which one core claims by compare-and-swap once the [time out](ejection) is over, and which can be
+//! sent elsewhere if it fails.
 //!
 //! [Active checks](checks) lead to the same two: who cannot be connected to is unreachable, and who answers wrongly is ejected for
 //! as long as it does. So do the [share of successes and latency](outliers), where a policy asks for it.
@@ -70,6 +71,8 @@ pub struct EndpointState {
     ejections: AtomicU32,
     /// While it is ejected: the end of its time out for requests that cannot be sent again.
     lasting: AtomicU64,
+    /// While it is ejected: trials passed in a row.
+    passed: AtomicU32,
     /// When it last came back from an ejection.
     returned: AtomicU64,
     /// How often it came back from whatever; balancers forget what they measured before.
@@ -101,6 +104,7 @@ impl EndpointState {
             streak: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
             lasting: AtomicU64::new(0),
+            passed: AtomicU32::new(0),
             returned: AtomicU64::new(0),
             incarnation: AtomicU32::new(0),
             doubt: Doubt::default(),
@@ -209,7 +213,7 @@ impl EndpointState {
             Kind::Waiting => return None,
             Kind::Failing | Kind::Ejected | Kind::Trial => {}
         }
-        if self.is_failing_checks() || !self.exchange(word, Word::READY) {
+        if self.is_failing_checks() || self.has_more_to_pass(word, now) || !self.exchange(word, Word::READY) {
             return None;
         }
         self.streak.store(0, Relaxed);
@@ -238,7 +242,7 @@ impl EndpointState {
         match word.kind() {
             Kind::Ready | Kind::Failing if self.backend.is_streak(streak) => {
                 self.cause.store(cause.pack(), Relaxed);
-                self.eject(word, now, random)
+                self.eject(word, now, random, cause != Cause::Timeout)
             }
             Kind::Ready | Kind::Failing if let Some(percent) = rate => {
                 self.eject_for(now, Cause::SuccessRate(percent), random)

@@ -3,7 +3,11 @@
 //! The time out doubles with each ejection that follows another, and with each trial that fails. A trial that fails by an answer
 //! costs its caller nothing as long as it can be sent elsewhere, so requests that can be sent again try the endpoint every
 //! few seconds, however long it has been failing: one that is well again is found soon. Where a trial waits until its time is over,
-//! and for requests that cannot be sent again, the time out holds as it is.
+//! where the ejection came of many answers rather than of failures in a row, and for requests that cannot be sent again, the time
+//! out holds as it is.
+//!
+//! One that was ejected before, not long ago, has to pass as many trials in a row as it was ejected, up to [`MOST_TRIALS`]. They
+//! follow each other at once, so one that is well passes them soon; one that fails half of the time hardly ever does.
 
 use super::word::{Kind, Word};
 use super::{Change, EndpointState};
@@ -16,6 +20,8 @@ pub(super) const TRIAL_TIME: Duration = Duration::from_secs(10);
 /// How long an ejected endpoint waits for a request that can be sent again, once its time is over; then any
 /// request may bring it back (a backend may get nothing but POST).
 const TRIAL_GRACE: Duration = Duration::from_secs(5);
+/// Trials that an endpoint has to pass at most, one after the other.
+const MOST_TRIALS: u32 = 8;
 
 impl EndpointState {
     /// When a request may be its trial; `NEVER` if it is not out.
@@ -62,8 +68,20 @@ impl EndpointState {
         }
     }
 
-    /// The limit of failures in a row is reached: out, if the backend's bound allows.
-    pub(super) fn eject(&self, word: Word, now: Time, random: u64) -> Option<Change> {
+    /// A trial was passed, and others have to follow: `false` if it was the last.
+    pub(super) fn has_more_to_pass(&self, word: Word, now: Time) -> bool {
+        let passed = self.passed.fetch_add(1, Relaxed).saturating_add(1);
+        if word.kind() != Kind::Trial || passed >= self.ejections.load(Relaxed).min(MOST_TRIALS) {
+            return false;
+        }
+        if self.exchange(word, Word::new(Kind::Ejected, word.count(), now)) {
+            self.backend.bump();
+        }
+        true
+    }
+
+    /// Out, if the backend's bound allows. `in_a_row`: for failures in a row that nobody had to wait for.
+    pub(super) fn eject(&self, word: Word, now: Time, random: u64, in_a_row: bool) -> Option<Change> {
         if !self.backend.claim_ejection() {
             if word.kind() == Kind::Ready && self.exchange(word, Word::new(Kind::Failing, 0, Time::ZERO)) {
                 self.changed(Kind::Ready, Kind::Failing, now);
@@ -74,13 +92,15 @@ impl EndpointState {
         let returned = Time(self.returned.load(Relaxed));
         let lately = returned != Time::ZERO && now.saturating_since(returned) < self.backend.longest_out();
         let count = if lately { self.ejections.load(Relaxed).saturating_add(1) } else { 1 };
-        let until = now.after(self.backend.time_out(count, random));
+        let lasting = self.backend.time_out(count, random);
+        let until = now.after(if in_a_row { lasting.min(self.backend.pause(random)) } else { lasting });
         if !self.exchange(word, Word::new(Kind::Ejected, count, until)) {
             self.backend.release_ejection();
             return None;
         }
-        self.lasting.store(until.0, Relaxed);
+        self.lasting.store(now.after(lasting).0, Relaxed);
         self.ejections.store(count, Relaxed);
+        self.passed.store(0, Relaxed);
         self.since.store(now.0, Release);
         self.forget_answers();
         if word.kind() == Kind::Failing {
@@ -100,6 +120,7 @@ impl EndpointState {
             return None;
         }
         self.lasting.store(now.after(lasting).0, Relaxed);
+        self.passed.store(0, Relaxed);
         if costly {
             self.ejections.store(count, Relaxed);
         }

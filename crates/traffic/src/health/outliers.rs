@@ -70,7 +70,7 @@ impl EndpointState {
         if !matches!(word.kind(), Kind::Ready | Kind::Failing) {
             return None;
         }
-        let change = self.eject(word, now, random);
+        let change = self.eject(word, now, random, false);
         if change.is_some() {
             self.cause.store(cause.pack(), Relaxed);
         }

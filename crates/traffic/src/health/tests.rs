@@ -161,6 +161,36 @@ fn ejections_that_follow_each_other_are_in_a_row() {
 }
 
 #[test]
+fn who_relapses_has_more_trials_to_pass() {
+    let backend = backend(2, Ejection::default());
+    let endpoint = endpoint(&backend);
+    let mut now = seconds(1.0);
+    for expected in [1, 2, 3, 4, 5, 6, 7, 8, 8] {
+        // Found out within a few seconds each time, however often it was.
+        let due = until(fail(&endpoint, now, 5));
+        assert!(due <= now.after(Duration::from_secs(2)), "{due:?} after {now:?}");
+        // What was passed before a failure counts for nothing.
+        let (mut passed, mut failed) = (0, expected < 2);
+        now = due;
+        while endpoint.claim_trial(now, true, 0) {
+            if passed == 1 && !failed {
+                (passed, failed) = (0, true);
+                now = until(endpoint.record_failure(now, now, Cause::Status(503), 0));
+                continue;
+            }
+            passed += 1;
+            assert_eq!(1, backend.ejected());
+            if endpoint.record_success(now, now).is_some() {
+                break;
+            }
+            now = now.after(Duration::from_millis(1));
+        }
+        assert_eq!((expected, 0), (passed, backend.ejected()));
+        now = now.after(Duration::from_secs(1));
+    }
+}
+
+#[test]
 fn a_trial_that_comes_to_nothing_is_given_back() {
     let backend = backend(2, Ejection::default());
     let endpoint = endpoint(&backend);

@@ -121,17 +121,18 @@ fn one_that_fails_half_of_the_time_is_hardly_seen() {
 /// The first origin turns bad at second 4 and is well again after so many seconds: its share from five seconds later on.
 fn share_after(name: &str, behaviour: Behaviour, bad_for: f64) {
     let mut cluster = turning(behaviour);
-    let well = 4.0 + bad_for;
+    cluster.behave(0, 4.0 + bad_for, Behaviour::GOOD);
+    share_is_back(&format!("{name} for {bad_for} s"), cluster, 4.0 + bad_for);
+}
+
+/// The first origin is well from a moment on, in seconds: its share from five seconds later on.
+fn share_is_back(name: &str, mut cluster: Cluster, well: f64) {
     cluster.duration = (well + 10.0) as u64;
-    cluster.behave(0, well, Behaviour::GOOD);
     // Chance decides when it is tried again: the bound holds for each of many seeds.
-    let shares = |cluster: &Cluster| -> Vec<f64> {
-        (1..=40).map(|seed| cluster.run(seed).share(0, well + 5.0, well + 9.0)).collect()
-    };
-    let shares = shares(&cluster);
+    let shares: Vec<f64> = (1..=40).map(|seed| cluster.run(seed).share(0, well + 5.0, well + 9.0)).collect();
     let least = shares.iter().copied().fold(1.0, f64::min);
     let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-    println!("{name} for {bad_for} s: share from the fifth second on: mean {mean:.3}, least {least:.3}");
+    println!("{name}: share from the fifth second on: mean {mean:.3}, least {least:.3}");
     assert!(least >= 0.2 && shares.iter().all(|share| *share <= 0.3), "{name}: {shares:.3?}");
 }
 
@@ -141,9 +142,51 @@ fn one_that_failed_has_its_share_within_five_seconds() {
         share_after("503 always", Behaviour::Fails(1.0), bad_for);
     }
     // One that comes back and fails again, over and over, is left out for longer each time.
-    for bad_for in [1.0, 5.0] {
+    for bad_for in [1.0, 5.0, 30.0] {
         share_after("503 half of the time", Behaviour::Fails(0.5), bad_for);
     }
+}
+
+/// Well for some seconds and bad for as long, until second 44: each return was believed, and each was followed by a relapse.
+fn relapsing(bad: Behaviour, period: f64) -> (Cluster, f64) {
+    let mut cluster = Cluster::new(2, 4, 300, 44);
+    let mut at = 4.0;
+    while at + period <= 44.0 {
+        cluster.behave(0, at, bad);
+        cluster.behave(0, at + period, Behaviour::GOOD);
+        at += 2.0 * period;
+    }
+    (cluster, at - period)
+}
+
+#[test]
+fn one_that_relapsed_for_long_has_its_share_within_five_seconds() {
+    for (name, bad, period) in [
+        ("503 always", Behaviour::Fails(1.0), 2.0),
+        ("503 always", Behaviour::Fails(1.0), 6.0),
+        ("dead", Behaviour::Dead, 2.0),
+        ("slow", Behaviour::Answers { least: 504.0, most: 508.0 }, 2.0),
+    ] {
+        let (cluster, well) = relapsing(bad, period);
+        share_is_back(&format!("{name} every {period} s"), cluster, well);
+    }
+}
+
+#[test]
+fn relapses_are_hardly_seen() {
+    for (bad, most_gets, most_posts) in [(Behaviour::Fails(1.0), 10, 70), (Behaviour::Fails(0.5), 20, 120)] {
+        let (mut cluster, _) = relapsing(bad, 2.0);
+        assert!(worst(&runs(&format!("{bad:?} every 2 s"), &cluster)) <= most_gets);
+        cluster.idempotent = false;
+        assert!(
+            worst(&runs(&format!("{bad:?} every 2 s, nothing may be sent twice"), &cluster)) <= most_posts
+        );
+    }
+    let mut cluster = turning(Behaviour::Fails(0.5));
+    cluster.duration = 64;
+    assert!(worst(&runs("503 half of the time, a minute", &cluster)) <= 20);
+    cluster.idempotent = false;
+    assert!(worst(&runs("503 half of the time, a minute, nothing may be sent twice", &cluster)) <= 120);
 }
 
 #[test]
