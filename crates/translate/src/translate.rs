@@ -46,7 +46,7 @@ use classes::Classes;
 use former::Former;
 use gateways::{GatewayNode, Gateways};
 use index::Index;
-use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem};
+use irongate_config::{BackendKey, Config, Listener, ListenerProtocol, Problem, ProxyOptions};
 use limit_stores::LimitStores;
 use policies::Policies;
 pub use precedence::PolicyField;
@@ -124,13 +124,14 @@ fn listeners(node: GatewayNode<'_>) -> impl Iterator<Item = Arc<Listener>> {
     let is_served = fault.is_none() && !addresses.is_empty();
     let sets = sets.into_iter().filter(|set| set.fault.is_none()).flat_map(|set| set.listeners);
     let all = listeners.into_iter().chain(sets);
+    let without_http3 = Arc::new(ProxyOptions { http3: false, ..(*options).clone() });
     all.filter(move |listener| is_served && listener.is_valid()).filter_map(move |listener| {
         Some(Arc::new(Listener {
             protocol: spoken(listener.protocol?),
             key: listener.key,
             addresses: listener.addresses,
             hostname: listener.hostname,
-            options: options.clone(),
+            options: if listener.lacks_http3 { without_http3.clone() } else { options.clone() },
             tls: listener.tls,
             routes: listener.routes,
             stream_routes: listener.stream_routes,

@@ -3,13 +3,15 @@
 //! Within one Gateway, listeners that are not distinct all lose (Gateway API, `spec.listeners`). Those of its
 //! `ListenerSet`s come after its own, an older set before a younger one, and lose to whoever has the place already.
 //! Between Gateways, which are merged where they share an address and a port, the older wins.
+//!
+//! HTTP/3 is nobody's own listener: it gives way to one of UDP, whoever came first.
 
 use super::gateways::{Fault, GatewayNode};
 use super::hosts::wider_patterns;
 use super::listeners::{ListenerNode, Owner};
 use crate::kinds::Protocol;
 use crate::problems::UnplacedProblems;
-use irongate_config::{HostPattern, ListenerKey};
+use irongate_config::{HostPattern, ListenerKey, Severity};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
@@ -44,7 +46,7 @@ impl Transport {
 /// Marks the listeners that lose, and those of TLS whose hosts overlap.
 pub(super) fn settle(gateways: &mut [GatewayNode<'_>], problems: &mut UnplacedProblems) {
     let mut claims = Claims::default();
-    for gateway in gateways {
+    for gateway in &mut *gateways {
         let is_served = gateway.fault.is_none();
         settle_group(&mut gateway.listeners, is_served.then_some(&mut claims), problems);
         for set in &mut gateway.sets {
@@ -52,6 +54,10 @@ pub(super) fn settle(gateways: &mut [GatewayNode<'_>], problems: &mut UnplacedPr
             settle_group(&mut set.listeners, is_served.then_some(&mut claims), problems);
         }
         mark_overlaps(gateway);
+    }
+    for gateway in gateways.iter_mut().filter(|gateway| gateway.options.http3) {
+        let sets = gateway.sets.iter_mut().flat_map(|set| &mut set.listeners);
+        gateway.listeners.iter_mut().chain(sets).for_each(|listener| claims.take_http3(listener, problems));
     }
 }
 
@@ -163,6 +169,21 @@ impl Claims {
             });
             claim.hosts.insert(listener.hostname.clone(), listener.key.clone());
         }
+    }
+
+    /// Takes HTTP/3 from a listener of HTTPS where one of UDP has its address and port.
+    fn take_http3(&self, listener: &mut ListenerNode<'_>, problems: &mut UnplacedProblems) {
+        if listener.protocol != Some(Protocol::Https) || listener.fault.is_some() {
+            return;
+        }
+        let mut of_udp = listener.addresses.iter().filter_map(|address| self.by_place.get(&(*address, true)));
+        let Some(claim) = of_udp.next() else { return };
+        listener.lacks_http3 = true;
+        let message =
+            format!("HTTP/3 is not served: listener {} has port {} of UDP", claim.first, listener.spec.port);
+        let text = (message, "Give one of them another port; HTTP/1.1 and HTTP/2 are served.");
+        let field = (listener.place, "port");
+        listener.owner.report_field(problems, Severity::Warning, field, "ProtocolConflict", text);
     }
 }
 

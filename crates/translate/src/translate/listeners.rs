@@ -72,10 +72,22 @@ impl<'r> Owner<'r> {
         fault: &Fault,
         advice: &str,
     ) {
+        let text = (fault.message.clone(), advice);
+        self.report_field(problems, Severity::Error, (place, field), fault.reason, text);
+    }
+
+    /// The same where more is to be said: how bad it is, and the field with its listener's place.
+    pub(super) fn report_field(
+        self,
+        problems: &mut UnplacedProblems,
+        severity: Severity,
+        (place, field): (usize, &str),
+        reason: &'static str,
+        text: (impl Into<String>, impl Into<String>),
+    ) {
         let at = At::Root.field("spec");
         let at = at.field("listeners");
-        let text = (fault.message.clone(), advice);
-        self.report(problems, Severity::Error, &at.index(place).field(field), fault.reason, text);
+        self.report(problems, severity, &at.index(place).field(field), reason, text);
     }
 }
 
@@ -102,6 +114,8 @@ pub(super) struct ListenerNode<'r> {
     pub(super) tls: Option<Arc<ListenerTls>>,
     /// Whether another TLS listener of its port has a hostname that shares hosts with its own.
     pub(super) overlaps: bool,
+    /// Whether a listener of UDP has its port, so that it cannot serve HTTP/3.
+    pub(super) lacks_http3: bool,
     /// The kinds of routes that may attach.
     pub(super) kinds: Vec<&'static str>,
     /// The routes of requests that are attached, the older first.
@@ -144,6 +158,7 @@ impl<'r> ListenerNode<'r> {
             lacks_certificates: false,
             tls: None,
             overlaps: false,
+            lacks_http3: false,
             kinds: Vec::new(),
             routes: Vec::new(),
             stream_routes: Vec::new(),
