@@ -182,6 +182,23 @@ fn short_messages_that_wait_for_an_origin_are_no_flood() {
     }
 }
 
+/// Some kilobytes that stand for 64 MB cost about as much as a thousand requests.
+#[test]
+fn two_heads_of_a_thousand_times_their_limit_end_the_connection() {
+    let origin = Origin::echoing();
+    let gateway = gateway_to(&origin);
+    let mut connection = Connection::open(gateway.address());
+    let bombs = bomb(16_000);
+    (0..3).for_each(|turn| connection.write(&bombs(turn)));
+    let code = loop {
+        match connection.frame().expect("the gateway says why") {
+            (GOAWAY, .., payload) => break payload[4..8].to_vec(),
+            _other => {}
+        }
+    };
+    assert_eq!(code, CALM.to_be_bytes());
+}
+
 #[test]
 fn long_heads_share_a_bound() {
     let origin = Origin::start(|connection| connection.until_end());

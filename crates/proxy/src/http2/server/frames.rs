@@ -252,6 +252,7 @@ impl Frames {
     ) -> Result<(), Fault> {
         let most = shared.facts.head_limits.bytes;
         self.decoder.decode(block, &mut self.block, most).map_err(|_| ErrorCode::COMPRESSION_ERROR)?;
+        self.watch.count_head(self.block.size(), most);
         if begun.is_new {
             self.request(shared, wire, begun, now);
             return Ok(());

@@ -50,6 +50,14 @@ impl Watch {
         self.level += DEAR * 1000;
     }
 
+    /// A head has come that was `size` bytes long when it was decoded, where `most` are taken. What is a little too long is most
+    /// likely a mistake, and gets an answer; a few bytes that stand for many times the bound are an attack.
+    pub(super) fn count_head(&mut self, size: usize, most: usize) {
+        if size > most {
+            self.level += (size / most.max(1)) as u64 * 1000;
+        }
+    }
+
     /// Whether the client has gone too far.
     #[inline]
     pub(super) fn is_flooded(&self) -> bool {
@@ -142,6 +150,18 @@ mod tests {
             (Kind::HEADERS, 16_384, 256 + 4 * 16_384),
         ] {
             assert_eq!(Watch::new(Time::ZERO).note(frame(kind, 0, length)), work, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn heads_count_as_often_as_they_are_too_long() {
+        for (size, heads) in [(64 << 10, u64::MAX), (65 << 10, 1001), (6_400 << 10, 11), (64_000 << 10, 2)] {
+            let mut watch = Watch::new(Time::ZERO);
+            let flooded = (1..10_000).find(|_| {
+                watch.count_head(size, 64 << 10);
+                watch.is_flooded()
+            });
+            assert_eq!(flooded.unwrap_or(u64::MAX), heads, "{size}");
         }
     }
 
