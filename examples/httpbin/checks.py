@@ -413,7 +413,10 @@ def drain_finishes_what_runs(setup):
     answers = []
     request = threading.Thread(target=lambda: answers.append(curl(setup, "all.example", "/delay/3")))
     request.start()
-    time.sleep(1)
+    deadline = time.monotonic() + 20
+    while not re.search(r"^irongate_requests_in_flight\{.*\} [1-9]", metrics(setup), re.MULTILINE):
+        assert time.monotonic() < deadline, "the request is not under way after 20 s"
+        time.sleep(0.05)
     setup.gateway.terminate()
     request.join()
     expect("status", answers[0].status, 200)

@@ -258,7 +258,14 @@ fn calls_stay_in_the_zone_while_somebody_is_there() {
 - {backendRefs: [{group: irongate.dev, kind: Backend, name: plain}]}",
         )
         .document(&backend("plain", "HTTP1", near.address(), far.address()))
-        .document(&backend("calls", "HTTP2", near_call.address(), far_call.address()));
+        .document(&backend("calls", "HTTP2", near_call.address(), far_call.address()))
+        // By latencies a zone spills over when a busy machine holds one answer up.
+        .document(
+            "apiVersion: irongate.dev/v1alpha1\nkind: BackendPolicy\nmetadata: {name: by-load}\nspec:\n  \
+             algorithm: LeastRequest\n  connectTimeout: 60s\n  targetRefs:\n  \
+             - {group: irongate.dev, kind: Backend, name: plain}\n  \
+             - {group: irongate.dev, kind: Backend, name: calls}\n",
+        );
     let gateway = Gateway::start_with(BINARY, &manifest, &["--threads", "1", "--zone", "a"]);
     let ask = || {
         block_on(async {
