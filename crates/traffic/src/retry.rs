@@ -17,8 +17,9 @@ use std::time::Duration;
 /// Tries beyond the first when nothing can have been acted on. A failed connect takes its endpoint out at
 /// once, so more are only needed when many die in one moment.
 const MOST_UNSENT: u32 = 7;
-/// Tries beyond the first when an idempotent request was sent: what ends two connections is likely to end a third.
-const MOST_SENT: u32 = 2;
+/// Tries beyond the first when an idempotent request was sent. Three instances may die in one moment, one under each try; what ends
+/// four connections is likely to end a fifth.
+const MOST_SENT: u32 = 3;
 /// Tries beyond the first when an endpoint in doubt answers with a failure.
 const MOST_DOUBTED: u32 = 1;
 /// The wait before the only endpoint there is gets the request that reset its last connection.

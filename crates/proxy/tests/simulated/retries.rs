@@ -178,11 +178,11 @@ fn bytes_behind_an_answer_end_its_connection() {
     });
 }
 
-/// Three connections end under the same request: that is not the connections' fault.
+/// Four connections end under the same request: that is not the connections' fault.
 #[test]
 fn tries_are_bounded() {
     Setup::default().run(async |world| {
-        let origins = [world.origin(), world.fresh_origin(), world.fresh_origin()];
+        let origins = [world.origin(), world.fresh_origin(), world.fresh_origin(), world.fresh_origin()];
         let spare = world.fresh_origin();
         let client = world.client();
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
