@@ -14,15 +14,18 @@ pub(super) fn settings(wire: &mut Wire, header: FrameHeader, payload: &[u8]) -> 
     if header.has(flags::ACK) {
         return if payload.is_empty() { Ok(()) } else { Err(ErrorCode::FRAME_SIZE_ERROR.into()) };
     }
+    let mut initial = None;
     for setting in Setting::read_all(payload) {
         match setting? {
-            Setting::InitialWindowSize(bytes) if !wire.set_initial(bytes) => {
-                return Err(ErrorCode::FLOW_CONTROL_ERROR.into());
-            }
+            Setting::InitialWindowSize(bytes) => initial = Some(bytes),
             Setting::HeaderTableSize(bytes) => wire.set_table(bytes),
             // We push nothing, open no streams, and send no frame that is larger than all take.
             _ => {}
         }
+    }
+    // Each stream is looked at for it, and a frame has room for 2730: nothing happens between them, so the last one counts.
+    if initial.is_some_and(|bytes| !wire.set_initial(bytes)) {
+        return Err(ErrorCode::FLOW_CONTROL_ERROR.into());
     }
     frame::write_settings_ack(wire.frames());
     Ok(())

@@ -81,18 +81,32 @@ impl Input {
         }
         if self.bytes.is_empty() {
             ready!(transport.poll_readable(cx));
+        }
+        let mut space = ReadBuf::new(self.space());
+        ready!(transport.poll_read_into(cx, &mut space))?;
+        let length = space.filled().len();
+        self.add(length);
+        Poll::Ready(Ok(length))
+    }
+
+    /// Where to read to: never empty once all whole frames were taken.
+    #[inline]
+    fn space(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
             self.bytes = vec![0; SMALL];
         } else if self.is_full {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= std::mem::take(&mut self.start);
             self.grow();
         }
-        let mut space = ReadBuf::new(&mut self.bytes[self.end..]);
-        ready!(transport.poll_read_into(cx, &mut space))?;
-        let length = space.filled().len();
+        &mut self.bytes[self.end..]
+    }
+
+    /// So many bytes were read to there.
+    #[inline]
+    fn add(&mut self, length: usize) {
         self.end += length;
         self.is_full = self.end == self.bytes.len();
-        Poll::Ready(Ok(length))
     }
 
     /// More comes at once than fits.
@@ -113,6 +127,92 @@ impl Input {
         if self.start == self.end {
             self.bytes = Vec::new();
             (self.start, self.end) = (0, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use irongate_message::http2::frame::Kind;
+
+    fn frame(length: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        FrameHeader { length, kind: Kind::DATA, flags: 0, stream: 1 }.write(&mut bytes);
+        bytes.resize(HEADER + length as usize, length as u8);
+        bytes
+    }
+
+    /// Reads `bytes`, at most `most` at once; gives the lengths of the frames.
+    fn read(input: &mut Input, mut bytes: &[u8], most: usize) -> Result<Vec<u32>, ErrorCode> {
+        let mut lengths = Vec::new();
+        loop {
+            while let Some((header, payload)) = input.next()? {
+                assert!(payload.iter().all(|byte| *byte == header.length as u8), "what was sent");
+                lengths.push(header.length);
+            }
+            if bytes.is_empty() {
+                return Ok(lengths);
+            }
+            let space = input.space();
+            assert!(!space.is_empty(), "there is always room for the rest of a frame");
+            let length = space.len().min(bytes.len()).min(most);
+            let (now, later) = bytes.split_at(length);
+            space[..length].copy_from_slice(now);
+            bytes = later;
+            input.add(length);
+        }
+    }
+
+    #[test]
+    fn frames_are_the_same_however_they_come() {
+        let lengths = [0, 1, 8, 300, 16_384, 0, 8_192, 16_384, 16_384, 5];
+        let bytes = [PREFACE.to_vec(), lengths.map(frame).concat()].concat();
+        for most in [1, 2, 7, 9, 23, 24, 25, 1_000, 8_191, 8_192, 8_193, 16_393, usize::MAX] {
+            for start in [0, 1, 24, 40, 9_000, 40_000, bytes.len()] {
+                let mut input = Input::new(bytes[..start].to_vec());
+                let read = read(&mut input, &bytes[start..], most);
+                assert_eq!(read.as_deref(), Ok(&lengths[..]), "{most} at once, {start} before");
+                assert!(input.bytes.len() <= LARGE.max(start));
+            }
+        }
+    }
+
+    #[test]
+    fn room_grows_where_more_comes_than_fits() {
+        let mut input = Input::new(PREFACE.to_vec());
+        assert_eq!(read(&mut input, &frame(100), usize::MAX), Ok(vec![100]));
+        input.release();
+        for (length, most, room) in [(100, usize::MAX, SMALL), (16_384, 100, LARGE), (16_384, 9_000, LARGE)] {
+            assert_eq!(read(&mut input, &frame(length), most), Ok(vec![length]));
+            assert_eq!(input.bytes.len(), room, "{length} in pieces of {most}");
+        }
+        assert!(input.holds_memory());
+        input.release();
+        assert_eq!((input.bytes.capacity(), input.holds_memory()), (0, false));
+    }
+
+    #[test]
+    fn what_has_not_come_whole_is_kept() {
+        let mut input = Input::new(PREFACE.to_vec());
+        let bytes = frame(9);
+        assert_eq!(read(&mut input, &bytes[..12], usize::MAX), Ok(vec![]));
+        input.release();
+        assert!(!input.holds_memory(), "none that could be given back");
+        assert_eq!(read(&mut input, &bytes[12..], usize::MAX), Ok(vec![9]));
+    }
+
+    #[test]
+    fn other_protocols_and_long_frames_are_refused() {
+        let long = [PREFACE, &frame(16_385)[..HEADER]].concat();
+        for (bytes, code) in [
+            (&b"GET / HTTP/1.1\r\n"[..], ErrorCode::PROTOCOL_ERROR),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r ", ErrorCode::PROTOCOL_ERROR),
+            (&long, ErrorCode::FRAME_SIZE_ERROR),
+        ] {
+            for most in [1, usize::MAX] {
+                assert_eq!(read(&mut Input::new(Vec::new()), bytes, most), Err(code), "{bytes:?}");
+            }
         }
     }
 }

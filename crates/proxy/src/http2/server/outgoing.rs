@@ -126,3 +126,83 @@ impl Outgoing {
 }
 
 const _: () = assert!(SMALL > DEFAULT_FRAME + HEADER, "a frame more than the bound has room");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::Shared;
+    use crate::transport::memory_pair;
+    use irongate_telemetry::Registry;
+
+    const FLAG: u8 = 1;
+
+    /// A frame of so many bytes, all of them zero: where it begins.
+    fn add(out: &mut Outgoing, core: &Core, length: usize) -> Place {
+        let place = out.place();
+        out.frames(core, length).extend(std::iter::repeat_n(0, length));
+        place
+    }
+
+    /// Runs a test with what is to be sent, to a client that takes so many bytes.
+    fn check(takes: usize, test: impl FnOnce(&mut Outgoing, &Core, &mut dyn FnMut(&mut Outgoing) -> bool)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build_local(tokio::runtime::LocalOptions::default())
+            .expect("a runtime without IO needs nothing from the system");
+        runtime.block_on(async {
+            let (probes, _received) = tokio::sync::mpsc::unbounded_channel();
+            let (discard, _discarded) = std::sync::mpsc::channel();
+            let core = Core::new(0, Shared::new(Registry::new(1), probes, 1, discard));
+            let (_client, ours) = memory_pair(takes);
+            let transport: Transport = ours.into();
+            let mut send = |out: &mut Outgoing| {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                out.poll_send(&mut cx, &transport).is_ready()
+            };
+            test(&mut Outgoing::default(), &core, &mut send);
+        });
+    }
+
+    #[test]
+    fn a_flag_is_set_unless_its_frame_is_on_its_way() {
+        check(20, |out, core, send| {
+            let [first, second, third] = [14; 3].map(|length| add(out, core, length));
+            assert!(!send(out), "the client takes 20 bytes");
+            let set = [first, second, third].map(|place| out.set_flag(place, FLAG));
+            assert_eq!(set, [false, false, true], "sent, begun, and waiting");
+            let flagged: Vec<_> = (0..out.bytes.len()).filter(|index| out.bytes[*index] == FLAG).collect();
+            assert_eq!(flagged, [28 + FLAGS]);
+            let beyond = out.place();
+            assert!(!out.set_flag(beyond, FLAG), "there is no such frame yet");
+        });
+    }
+
+    #[test]
+    fn places_hold_when_what_was_sent_is_dropped() {
+        check(SENT, |out, core, send| {
+            add(out, core, SENT);
+            let waiting = add(out, core, 100);
+            assert!(!send(out));
+            let room = out.bytes.capacity();
+            add(out, core, room);
+            assert_eq!((out.sent(), out.left()), (SENT as u64, 100 + room), "what was sent is not kept");
+            assert!(out.set_flag(waiting, FLAG));
+            assert_eq!(out.bytes[FLAGS], FLAG, "it is the first now");
+        });
+    }
+
+    #[test]
+    fn places_hold_when_all_was_sent() {
+        check(1000, |out, core, send| {
+            let first = add(out, core, 14);
+            assert!(send(out));
+            out.release(core);
+            let second = add(out, core, 14);
+            assert_eq!([first, second].map(|place| out.set_flag(place, FLAG)), [false, true]);
+            out.take_back(second);
+            assert_eq!((out.left(), out.sent(), out.place()), (0, 14, second));
+            add(out, core, 14);
+            out.clear();
+            assert_eq!((out.left(), out.sent(), out.holds_memory()), (0, 14, false));
+        });
+    }
+}

@@ -327,7 +327,8 @@ impl Wire {
             stream.fail(BodyFailure::Closed);
         }
         if let Some(code) = code {
-            let last = self.streams.last();
+            // What was said before must not become more: what came later was not served (RFC 9113 6.8).
+            let last = self.final_stream.unwrap_or(self.streams.last());
             frame::write_goaway(self.frames(), last, code);
         }
     }
@@ -340,3 +341,6 @@ impl Wire {
         self.heads.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests;
